@@ -1,0 +1,15 @@
+//! ZooKeeper's consensus as one deterministic state machine: events in, effects out.
+//!
+//! No I/O, no clock, no threads, no chance of its own: a driver (the native server, the simulator, the browser)
+//! tells [`server::Server::step`] what happened and carries out what it answers.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod error;
+pub mod id;
+pub mod rng;
+pub mod time;
+pub mod wire;

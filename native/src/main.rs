@@ -1,0 +1,2 @@
+//! The `zebu` binary.
+fn main() {}
