@@ -8,8 +8,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod config;
+pub mod effect;
 pub mod error;
 pub mod id;
+pub mod input;
+pub mod note;
 pub mod rng;
+pub mod sim;
 pub mod time;
 pub mod wire;

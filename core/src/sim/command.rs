@@ -1,0 +1,64 @@
+//! What a person (or a scenario, or a fault generator) can do to a world. Nothing else changes its course: seed and
+//! commands are the whole truth of a run.
+
+use crate::config::BrokenRule;
+use crate::id::ServerId;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A simulated client's name: `A`, `B` …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientId(pub u32);
+
+impl core::fmt::Display for ClientId {
+    /// `A` to `Z`, then `C27` and so on.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match u8::try_from(self.0) {
+            Ok(n) if n < 26 => write!(f, "{}", char::from(b'A' + n)),
+            _ => write!(f, "C{}", self.0 + 1),
+        }
+    }
+}
+
+/// One button press.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Stop a server at once; what was not synced is lost.
+    Kill { server: ServerId },
+    /// Start a stopped server from its disk.
+    Restart { server: ServerId },
+    /// Freeze a server: it keeps its memory, and the world goes on without it.
+    Pause { server: ServerId },
+    /// Let a frozen server go on.
+    Resume { server: ServerId },
+    /// Cut the link from `from` to `to`; with `both`, the other direction too.
+    Cut { from: ServerId, to: ServerId, both: bool },
+    /// Undo a cut.
+    Heal { from: ServerId, to: ServerId, both: bool },
+    /// Cut every link between different groups; servers in no group are a group of their own together.
+    Partition { groups: Vec<Vec<ServerId>> },
+    /// Undo all cuts and delays.
+    HealAll,
+    /// Extra one-way latency on a link, milliseconds.
+    Delay { from: ServerId, to: ServerId, millis: u32 },
+    /// Break the connections between two servers once; they reconnect.
+    Reset { a: ServerId, b: ServerId },
+    /// How long a server's disk takes for a sync, milliseconds.
+    DiskDelay { server: ServerId, millis: u32 },
+    /// A server's disk fails its next sync.
+    DiskFail { server: ServerId },
+    /// A new client connects to a server (which opens a session).
+    Connect { client: ClientId, server: ServerId },
+    /// A client closes its session.
+    CloseSession { client: ClientId },
+    /// A client dies without a word: its session will expire.
+    KillClient { client: ClientId },
+    /// A client asks for something, typed like `create -e /a 1`; sent through the server it is connected to, or
+    /// through `via`, to which it then moves its session first.
+    Ask { client: ClientId, line: String, via: Option<ServerId> },
+    /// Break (or mend) a rule on purpose, on every server.
+    Break { rule: Option<BrokenRule> },
+}

@@ -1,0 +1,4 @@
+//! A world of servers, links, disks, clocks and clients, all from one seed.
+
+pub mod command;
+pub mod view;
