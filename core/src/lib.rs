@@ -16,5 +16,6 @@ pub mod input;
 pub mod note;
 pub mod rng;
 pub mod sim;
+pub mod status;
 pub mod time;
 pub mod wire;

@@ -5,8 +5,9 @@ use crate::config::MemberKind;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::PhaseName;
 use crate::sim::command::ClientId;
+use crate::status::Deadline;
 use crate::time::Instant;
-use crate::wire::notification::{ServerState, Vote};
+use crate::wire::notification::Vote;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -99,26 +100,6 @@ pub struct ServerView {
     pub sessions: Vec<SessionView>,
     /// Its next deadline and what it is for.
     pub deadline: Option<(Instant, Deadline)>,
-}
-
-/// What a server's next deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Deadline {
-    /// Votes are sent again.
-    Notifications,
-    /// The decided election ends.
-    Finalize,
-    /// The leader's (or learner's) patience in discovery and synchronisation.
-    Join,
-    /// A leader's tick.
-    Tick,
-    /// The leader counts as silent.
-    LeaderSilent,
-    /// Dial the leader again.
-    Redial,
-    /// A session may expire.
-    Session,
 }
 
 /// One transaction in a server's log.

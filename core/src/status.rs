@@ -1,0 +1,64 @@
+//! What a server tells of itself on request: for operators, the simulator's checks and the stage.
+
+use crate::id::{Epoch, ServerId, Zxid};
+use crate::note::PhaseName;
+use crate::wire::notification::{ServerState, Vote};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// What a server's next deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deadline {
+    /// Votes are sent again.
+    Notifications,
+    /// The decided election ends.
+    Finalize,
+    /// The leader's (or learner's) patience in discovery and synchronisation.
+    Join,
+    /// A leader's tick.
+    Tick,
+    /// The leader counts as silent.
+    LeaderSilent,
+    /// Dial the leader again.
+    Redial,
+    /// A session may expire.
+    Session,
+}
+
+/// A server's state at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// What it is doing.
+    pub state: ServerState,
+    /// Its phase.
+    pub phase: PhaseName,
+    /// The epoch it works towards or is established in; its current epoch while looking.
+    pub epoch: Epoch,
+    /// The `acceptedEpoch` file, as far as it is durable or under way.
+    pub accepted: Epoch,
+    /// The `currentEpoch` file, likewise.
+    pub current: Epoch,
+    /// The leader it follows or is.
+    pub leader: Option<ServerId>,
+    /// Whether it serves clients.
+    pub serving: bool,
+    /// Its election round.
+    pub round: i64,
+    /// Its vote while looking, the settled one after.
+    pub vote: Vote,
+    /// While looking: the votes of this round.
+    pub ballots: Vec<(ServerId, Vote)>,
+    /// The last transaction in its log (or its snapshot, if that is later).
+    pub logged: Zxid,
+    /// The last one that is durable.
+    pub synced: Zxid,
+    /// The last one committed and applied.
+    pub committed: Zxid,
+    /// While leading: uncommitted proposals and who has acknowledged them.
+    pub outstanding: Vec<(Zxid, Vec<ServerId>)>,
+    /// While leading: learners that are synchronised.
+    pub learners: Vec<ServerId>,
+    /// Sessions it knows.
+    pub sessions: usize,
+}
