@@ -11,18 +11,25 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "zebu", version, propagate_version = true)]
 struct Cli {
+    /// What is logged: `info`, `debug`, `zebu=debug,warn` … Without it RUST_LOG decides; without that, `info`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run one server, of an ensemble or on its own, from a zoo.cfg.
+    Serve(cmd::serve::Args),
     /// Run three servers on this machine and the lab in the browser.
     Demo(cmd::demo::Args),
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Serve(args) => cmd::serve::run(args, cli.log.as_deref()),
         Command::Demo(args) => cmd::demo::run(args),
     }
 }

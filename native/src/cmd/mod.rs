@@ -1,3 +1,4 @@
 //! The subcommands of `zebu`.
 
 pub mod demo;
+pub mod serve;
