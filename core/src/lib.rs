@@ -18,4 +18,5 @@ pub mod rng;
 pub mod sim;
 pub mod status;
 pub mod time;
+pub mod tree;
 pub mod wire;
