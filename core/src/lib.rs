@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod config;
+pub mod disk;
 pub mod effect;
 pub mod error;
 pub mod id;

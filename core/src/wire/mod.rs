@@ -1,6 +1,7 @@
 //! The wire: Jute records, client messages, quorum packets, election notifications, transactions.
 
 pub mod client;
+pub mod frame;
 pub mod jute;
 pub mod notification;
 pub mod op;

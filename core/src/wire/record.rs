@@ -1,8 +1,10 @@
 //! The small records that several messages share.
 
 use crate::id::{SessionId, Zxid};
+use crate::wire::jute::{DecodeError, Put, Reader};
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::BufMut;
 use serde::{Deserialize, Serialize};
 
 /// An identity: `scheme:id`.
@@ -80,4 +82,92 @@ pub struct SessionEntry {
     pub id: SessionId,
     /// Its negotiated timeout.
     pub timeout_ms: i32,
+}
+
+impl Id {
+    /// Bytes that every encoded identity takes at least.
+    pub const MIN_SIZE: usize = 8;
+
+    /// Appends it.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_ustring(&self.scheme);
+        out.put_ustring(&self.id);
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is cut short, or one of its strings is null.
+    pub fn decode(r: &mut Reader) -> Result<Id, DecodeError> {
+        Ok(Id { scheme: r.ustring("scheme")?, id: r.ustring("id")? })
+    }
+}
+
+impl Acl {
+    /// Bytes that every encoded entry takes at least.
+    pub const MIN_SIZE: usize = 4 + Id::MIN_SIZE;
+
+    /// Appends it.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_i32(self.perms);
+        self.id.encode(out);
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// As [`Id::decode`].
+    pub fn decode(r: &mut Reader) -> Result<Acl, DecodeError> {
+        Ok(Acl { perms: r.int("perms")?, id: Id::decode(r)? })
+    }
+
+    /// Appends a list.
+    pub fn encode_list(list: &[Acl], out: &mut impl BufMut) {
+        out.put_vector(list, |out, acl| acl.encode(out));
+    }
+
+    /// Reads a list; null counts as empty (no request with either is valid).
+    ///
+    /// # Errors
+    /// As [`Id::decode`], or a count that the bytes can't hold.
+    pub fn decode_list(r: &mut Reader) -> Result<Vec<Acl>, DecodeError> {
+        Ok(r.opt_vector(Acl::MIN_SIZE, "acl", Acl::decode)?.unwrap_or_default())
+    }
+}
+
+impl Stat {
+    /// Appends it: 68 bytes.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_i64(self.czxid.0);
+        out.put_i64(self.mzxid.0);
+        out.put_i64(self.ctime);
+        out.put_i64(self.mtime);
+        out.put_i32(self.version);
+        out.put_i32(self.cversion);
+        out.put_i32(self.aversion);
+        out.put_i64(self.ephemeral_owner);
+        out.put_i32(self.data_length);
+        out.put_i32(self.num_children);
+        out.put_i64(self.pzxid.0);
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Fewer than 68 bytes.
+    pub fn decode(r: &mut Reader) -> Result<Stat, DecodeError> {
+        Ok(Stat {
+            czxid: r.zxid("czxid")?,
+            mzxid: r.zxid("mzxid")?,
+            ctime: r.long("ctime")?,
+            mtime: r.long("mtime")?,
+            version: r.int("version")?,
+            cversion: r.int("cversion")?,
+            aversion: r.int("aversion")?,
+            ephemeral_owner: r.long("ephemeralOwner")?,
+            data_length: r.int("dataLength")?,
+            num_children: r.int("numChildren")?,
+            pzxid: r.zxid("pzxid")?,
+        })
+    }
 }

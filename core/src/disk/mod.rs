@@ -1,0 +1,5 @@
+//! The disk formats as pure bytes, Apache's to the byte: encode, decode, verify. Drivers only move the bytes.
+
+pub mod adler;
+pub mod body;
+pub mod snapshot;

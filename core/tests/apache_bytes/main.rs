@@ -1,0 +1,5 @@
+//! Codecs against bytes of a live Apache ZooKeeper 3.8.0 (`tests/vectors`).
+
+mod client;
+mod disk;
+mod vectors;
