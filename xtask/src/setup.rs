@@ -1,0 +1,136 @@
+//! Sets up what a build or a test needs and the machine lacks; where that is impossible, names the line to run.
+//!
+//! Tools that belong to the tests alone go under `target/test-tools/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{self, Line};
+use crate::{root, target};
+
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// The Rust standard library for another target.
+///
+/// # Errors
+/// It is missing and rustup cannot add it.
+pub fn rust_target(name: &str, line: &Line) -> Result<()> {
+    let sysroot = run::must(Command::new("rustc").current_dir(root()).args(["--print", "sysroot"]), line, LIMIT)?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(name).join("lib").is_dir() {
+        return Ok(());
+    }
+    line.show(&format!("rustup target add {name}"));
+    run::must(Command::new("rustup").current_dir(root()).args(["target", "add", name]), line, LIMIT)
+        .with_context(|| format!("the Rust target {name} is missing; run `rustup target add {name}`"))?;
+    Ok(())
+}
+
+/// A Chromium for the browser tests: `ZEBU_CHROMIUM`, one on the PATH, or Debian's, which is installed when this user may.
+///
+/// # Errors
+/// There is none and it cannot be installed.
+pub fn chromium(line: &Line) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("ZEBU_CHROMIUM") {
+        return Ok(named.into());
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    if let Some(found) = names.into_iter().find_map(on_path) {
+        return Ok(found);
+    }
+    apt_install(&["chromium"], line)?;
+    on_path("chromium").context("chromium was installed and is not on the PATH; name it with ZEBU_CHROMIUM")
+}
+
+/// A Python with kazoo, in an environment of its own.
+///
+/// # Errors
+/// There is no Python 3, or kazoo cannot be installed.
+pub fn python(line: &Line) -> Result<PathBuf> {
+    let wanted = root().join("native/tests/kazoo/requirements.txt");
+    let home = target().join("test-tools/python");
+    let python = home.join("bin/python");
+    once_for(&wanted, &home, || {
+        line.show("python -m venv");
+        if on_path("python3").is_none() {
+            apt_install(&["python3", "python3-venv"], line)?;
+        }
+        let make = || -> Command {
+            let mut command = Command::new("python3");
+            command.args(["-m", "venv", "--clear"]).arg(&home);
+            command
+        };
+        if run::must(&mut make(), line, LIMIT).is_err() {
+            apt_install(&["python3-venv"], line)?;
+            run::must(&mut make(), line, LIMIT)?;
+        }
+        line.show("pip install");
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
+        run::must(&mut pip, line, LIMIT)?;
+        Ok(())
+    })?;
+    Ok(python)
+}
+
+/// The folder whose `node_modules` has what the browser tests import.
+///
+/// # Errors
+/// There is no node 20 or later with npm, or a package cannot be installed.
+pub fn node_tools(line: &Line) -> Result<PathBuf> {
+    if on_path("node").is_none() || on_path("npm").is_none() {
+        bail!(
+            "the browser tests need node 20 or later with npm; run `apt-get install nodejs npm` (as root), or your system's way"
+        );
+    }
+    let wanted = root().join("web/tests/package.json");
+    let home = target().join("test-tools/node");
+    once_for(&wanted, &home, || {
+        line.show("npm install");
+        let copy = home.join("package.json");
+        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        fs::copy(&wanted, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
+        let mut npm = Command::new("npm");
+        npm.current_dir(&home).args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]);
+        run::must(&mut npm, line, LIMIT)?;
+        Ok(())
+    })?;
+    Ok(home)
+}
+
+/// Runs `install` unless `home` was made for this very list of packages.
+fn once_for(wanted: &Path, home: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let list = crate::read_text(wanted)?;
+    let mark = home.join("installed-for");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == list) {
+        return Ok(());
+    }
+    install()?;
+    fs::write(&mark, list).with_context(|| format!("cannot write {}", mark.display()))
+}
+
+fn apt_install(packages: &[&str], line: &Line) -> Result<()> {
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if on_path("apt-get").is_none() || !is_root() {
+        bail!("{} is missing; run `{by_hand}` (as root), or your system's way", packages.join(", "));
+    }
+    line.show(&by_hand);
+    run::must(Command::new("apt-get").args(["update", "--quiet"]), line, LIMIT)?;
+    let mut install = Command::new("apt-get");
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    install.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+    run::must(&mut install, line, LIMIT).with_context(|| format!("`{by_hand}` did not work"))?;
+    Ok(())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}

@@ -1,0 +1,154 @@
+//! The stages of `cargo xtask test`, cheap ones first.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Outcome;
+use super::count::{self, Count};
+use crate::run::{self, Finished, Line};
+use crate::{cargo, demo, lab, root, setup, target};
+
+/// No stage takes this long unless it hangs.
+const LIMIT: Duration = Duration::from_secs(2400);
+
+/// What a browser may have to load, with gzip.
+const LAB_BYTES: usize = 600_000;
+
+/// Seeds of the simulator's sweep, sized for about a minute on two cores.
+const SIM_SEEDS: u64 = 400;
+
+/// One stage: a name for `--only`, what it tests, and how.
+pub struct Stage {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub run: fn(&Line) -> Result<Outcome>,
+}
+
+/// All stages in the order in which they run.
+pub const STAGES: &[Stage] = &[
+    Stage { name: "fmt", about: "formatting", run: fmt },
+    Stage { name: "lab", about: "the lab builds, and is small enough to load", run: lab },
+    Stage { name: "clippy", about: "lints of all crates and tests", run: clippy },
+    Stage { name: "clippy-wasm", about: "lints of core and lab as the browser's program", run: clippy_wasm },
+    Stage { name: "no-std", about: "the core builds where there is no operating system", run: no_std },
+    Stage { name: "unit", about: "unit, scenario and property tests", run: unit },
+    Stage { name: "doc", about: "examples in the documentation", run: doc },
+    Stage { name: "sim", about: "a short sweep of the simulator with all faults", run: sim },
+    Stage { name: "kazoo", about: "real server processes with a real client", run: kazoo },
+    Stage { name: "browser", about: "the lab in a real browser", run: browser },
+];
+
+fn check(finished: Finished) -> Outcome {
+    Outcome { count: Count::check(finished.status.success()), output: finished.output }
+}
+
+fn counted(finished: Finished, read: fn(&str) -> Count) -> Outcome {
+    let count = Count::of_run(read(&finished.output), finished.status.success());
+    Outcome { count, output: finished.output }
+}
+
+fn fmt(line: &Line) -> Result<Outcome> {
+    Ok(check(run::capture(cargo().args(["fmt", "--all", "--check"]), line, LIMIT)?))
+}
+
+fn lab(line: &Line) -> Result<Outcome> {
+    let bytes = lab::build_quietly(line)?.gzip_bytes();
+    let small = bytes <= LAB_BYTES;
+    let output = format!("the lab takes {bytes} bytes with gzip; at most {LAB_BYTES} are allowed");
+    Ok(Outcome { count: Count::check(true) + Count::check(small), output })
+}
+
+fn clippy(line: &Line) -> Result<Outcome> {
+    let mut command = cargo();
+    command.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    Ok(check(run::capture(&mut command, line, LIMIT)?))
+}
+
+fn clippy_wasm(line: &Line) -> Result<Outcome> {
+    let target = "wasm32-unknown-unknown";
+    setup::rust_target(target, line)?;
+    let mut command = cargo();
+    command.args(["clippy", "-p", "zebu-core", "-p", "zebu-web", "--target", target, "--", "-D", "warnings"]);
+    Ok(check(run::capture(&mut command, line, LIMIT)?))
+}
+
+fn no_std(line: &Line) -> Result<Outcome> {
+    let mut all = Outcome { count: Count::default(), output: String::new() };
+    for target in ["wasm32v1-none", "thumbv7em-none-eabi"] {
+        setup::rust_target(target, line)?;
+        let mut command = cargo();
+        command.args(["build", "-p", "zebu-core", "--target", target]);
+        let one = check(run::capture(&mut command, line, LIMIT)?);
+        all.count = all.count + one.count;
+        all.output.push_str(&one.output);
+    }
+    Ok(all)
+}
+
+fn unit(line: &Line) -> Result<Outcome> {
+    let has_nextest = cargo().args(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    let mut command = cargo();
+    if has_nextest {
+        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"]);
+        return Ok(counted(run::capture(&mut command, line, LIMIT)?, count::nextest));
+    }
+    command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+    Ok(counted(run::capture(&mut command, line, LIMIT)?, count::cargo_test))
+}
+
+/// Documentation without examples is no failure.
+fn doc(line: &Line) -> Result<Outcome> {
+    let finished = run::capture(cargo().args(["test", "-p", "zebu-core", "--doc"]), line, LIMIT)?;
+    let count = count::cargo_test(&finished.output);
+    let count = if finished.status.success() { count } else { Count::of_run(count, false) };
+    Ok(Outcome { count, output: finished.output })
+}
+
+fn sim(line: &Line) -> Result<Outcome> {
+    let zebu = demo::release_binary(line)?;
+    let seeds = match std::env::var("ZEBU_SIM_SEEDS") {
+        Ok(text) => text.parse().context("ZEBU_SIM_SEEDS is no number")?,
+        Err(_) => SIM_SEEDS,
+    };
+    line.show(&format!("{seeds} seeds"));
+    let mut command = Command::new(zebu);
+    command.current_dir(root()).args(["sim", "--seeds", &seeds.to_string()]);
+    Ok(check(run::capture(&mut command, line, LIMIT)?))
+}
+
+fn kazoo(line: &Line) -> Result<Outcome> {
+    let zebu = demo::release_binary(line)?;
+    let python = setup::python(line)?;
+    line.show("servers and clients");
+    let mut command = Command::new(python);
+    command.current_dir(root().join("native/tests/kazoo"));
+    command.args(["-B", "-m", "unittest", "discover", "--verbose", "--pattern", "test_*.py"]);
+    command.env("ZEBU", zebu).env("PYTHONUNBUFFERED", "1");
+    in_test_dir("kazoo", command, line, count::unittest)
+}
+
+fn browser(line: &Line) -> Result<Outcome> {
+    lab::build_quietly(line)?;
+    let (chromium, tools) = (setup::chromium(line)?, setup::node_tools(line)?);
+    line.show("Chromium");
+    let mut command = Command::new("node");
+    command.current_dir(root()).args(["--test", "web/tests/lab.test.mjs"]);
+    command.env("ZEBU_CHROMIUM", chromium).env("ZEBU_NODE_TOOLS", tools);
+    in_test_dir("browser", command, line, count::node_test)
+}
+
+/// Runs tests that write files, in a folder of their own that stays when some fail.
+fn in_test_dir(stage: &str, mut command: Command, line: &Line, read: fn(&str) -> Count) -> Result<Outcome> {
+    let dir = target().join("test-data").join(format!("{stage}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    command.env("ZEBU_TEST_DIR", &dir);
+    let mut outcome = counted(run::capture(&mut command, line, LIMIT)?, read);
+    if outcome.count.failed == 0 {
+        std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    } else {
+        outcome.output.push_str(&format!("\nwhat the tests wrote is in {}\n", dir.display()));
+    }
+    Ok(outcome)
+}
