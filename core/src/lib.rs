@@ -21,3 +21,4 @@ pub mod status;
 pub mod time;
 pub mod tree;
 pub mod wire;
+pub mod zab;

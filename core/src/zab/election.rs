@@ -1,0 +1,335 @@
+//! Fast leader election (quorum-protocol §3): everyone shows the best vote it has heard of, until more than half show
+//! the same one and nothing better comes for a moment.
+
+use crate::config::BrokenRule;
+use crate::effect::Effect;
+use crate::id::{Epoch, ServerId, Zxid};
+use crate::note::{Decider, Note};
+use crate::status::Deadline;
+use crate::time::Instant;
+use crate::wire::notification::{Notification, ServerState, Vote};
+use crate::zab::{Cx, Ground, Peer, Role};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Notifications kept while the log is still being written.
+const EARLY_MAX: usize = 100;
+
+/// One election.
+#[derive(Clone, Debug)]
+pub enum Election {
+    /// Not begun: the vote names the end of the log, so the log has to be durable first (known-faults, rule 1).
+    Waiting {
+        /// What came meanwhile, oldest first.
+        early: Vec<(ServerId, Notification)>,
+    },
+    /// Under way.
+    Voting(Voting),
+}
+
+/// An election under way.
+#[derive(Clone, Debug)]
+pub struct Voting {
+    own: Vote,
+    proposal: Vote,
+    /// The votes of this round, by voter, with the state the voter was in.
+    ballots: BTreeMap<ServerId, Ballot>,
+    /// What servers that are not looking say, of any round.
+    outside: BTreeMap<ServerId, Ballot>,
+    patience: Duration,
+    resend_at: Instant,
+    finalize_at: Option<Instant>,
+    /// The best vote heard of that is not the proposal, to explain the outcome.
+    runner_up: Option<Vote>,
+}
+
+/// A vote as it was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ballot {
+    vote: Vote,
+    round: i64,
+    state: ServerState,
+    version: i32,
+}
+
+impl Ballot {
+    /// Whether two votes count as the same: exactly, among those who look; by leader and epoch, among those who have
+    /// a leader already (their zxids are of different elections); by leader alone against the oldest format.
+    fn agrees(&self, other: &Ballot) -> bool {
+        let looking = self.state == ServerState::Looking || other.state == ServerState::Looking;
+        if looking {
+            self.vote == other.vote && self.round == other.round
+        } else if (self.version == 0) != (other.version == 0) {
+            self.vote.leader == other.vote.leader
+        } else {
+            self.vote.leader == other.vote.leader && self.vote.epoch == other.vote.epoch
+        }
+    }
+}
+
+/// The vote a server begins with: itself, unless it may not be elected.
+pub(super) fn own_vote(ground: &Ground) -> Vote {
+    if ground.config.is_voter() {
+        Vote { leader: ground.config.id, zxid: ground.history.last(), epoch: ground.current }
+    } else {
+        Vote { leader: ServerId::NONE, zxid: Zxid(i64::MIN), epoch: Epoch(i64::MIN) }
+    }
+}
+
+impl Election {
+    /// An election that has not begun.
+    pub(super) fn waiting() -> Election {
+        Election::Waiting { early: Vec::new() }
+    }
+
+    /// Whether it has not begun.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Election::Waiting { .. })
+    }
+
+    /// The vote shown at the moment.
+    pub fn proposal(&self) -> Option<Vote> {
+        match self {
+            Election::Waiting { .. } => None,
+            Election::Voting(v) => Some(v.proposal),
+        }
+    }
+
+    /// The votes of this round by voter.
+    pub fn ballots(&self) -> Vec<(ServerId, Vote)> {
+        match self {
+            Election::Waiting { .. } => Vec::new(),
+            Election::Voting(v) => v.ballots.iter().map(|(s, b)| (*s, b.vote)).collect(),
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<(Instant, Deadline)> {
+        match self {
+            Election::Waiting { .. } => None,
+            Election::Voting(v) => Some(match v.finalize_at {
+                Some(at) if at <= v.resend_at => (at, Deadline::Finalize),
+                _ => (v.resend_at, Deadline::Notifications),
+            }),
+        }
+    }
+}
+
+impl Voting {
+    fn adopt(&mut self, vote: Vote) {
+        if self.proposal != vote {
+            self.consider(self.proposal);
+        }
+        self.proposal = vote;
+        self.finalize_at = None;
+    }
+
+    fn consider(&mut self, other: Vote) {
+        if other.leader != ServerId::NONE
+            && other.leader != self.proposal.leader
+            && self.runner_up.is_none_or(|r| other > r)
+        {
+            self.runner_up = Some(other);
+        }
+    }
+
+    /// Voters in `of` whose ballot agrees with `like`.
+    fn supporters(of: &BTreeMap<ServerId, Ballot>, like: &Ballot) -> BTreeSet<ServerId> {
+        of.iter().filter(|(_, b)| b.agrees(like)).map(|(s, _)| *s).collect()
+    }
+
+    /// Whether `leader` may be joined: it says itself that it leads, or it is us and of our round.
+    fn leader_stands(&self, of: &BTreeMap<ServerId, Ballot>, leader: ServerId, me: ServerId, same_round: bool) -> bool {
+        if leader == me {
+            return same_round;
+        }
+        of.get(&leader).is_some_and(|b| b.state == ServerState::Leading && b.vote.leader == leader)
+    }
+}
+
+impl Peer {
+    /// Begins a new round, once everything asked of storage is durable.
+    pub(super) fn begin_election(&mut self, cx: &mut Cx<'_>) {
+        let Role::Looking(Election::Waiting { early }) = &mut self.role else { return };
+        if !self.ground.is_settled() {
+            return;
+        }
+        let early = core::mem::take(early);
+        self.round += 1;
+        let own = own_vote(&self.ground);
+        let me = self.ground.config.id;
+        let mut ballots = BTreeMap::new();
+        if self.ground.config.is_voter() {
+            ballots.insert(me, Ballot { vote: own, round: self.round, state: ServerState::Looking, version: 2 });
+        }
+        let patience = self.ground.config.min_notification;
+        self.role = Role::Looking(Election::Voting(Voting {
+            own,
+            proposal: own,
+            ballots,
+            outside: BTreeMap::new(),
+            patience,
+            resend_at: cx.now.mono + patience,
+            finalize_at: None,
+            runner_up: None,
+        }));
+        cx.fx.note(|| Note::ElectionStarted { round: self.round, vote: own });
+        self.broadcast_vote(cx);
+        self.count_votes(cx);
+        for (from, note) in early {
+            self.on_notification(from, note, cx);
+        }
+    }
+
+    fn broadcast_vote(&self, cx: &mut Cx<'_>) {
+        let note = self.notification();
+        for to in self.ground.config.ensemble.voters().filter(|s| *s != self.ground.config.id) {
+            cx.fx.push(Effect::Notify { to, note: note.clone() });
+        }
+    }
+
+    pub(super) fn on_notification(&mut self, from: ServerId, note: Notification, cx: &mut Cx<'_>) {
+        let Role::Looking(election) = &mut self.role else {
+            if note.state == ServerState::Looking || !self.ground.config.ensemble.is_voter(from) {
+                cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            }
+            return;
+        };
+        let voting = match election {
+            Election::Waiting { early } => {
+                if early.len() < EARLY_MAX {
+                    early.push((from, note));
+                }
+                return;
+            }
+            Election::Voting(voting) => voting,
+        };
+        let ensemble = &self.ground.config.ensemble;
+        if !ensemble.is_voter(from) {
+            cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            return;
+        }
+        if note.state == ServerState::Looking && note.round < self.round {
+            cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            return;
+        }
+        if !ensemble.is_voter(note.vote.leader) {
+            return;
+        }
+        voting.resend_at = cx.now.mono + voting.patience;
+        let ballot = Ballot { vote: note.vote, round: note.round, state: note.state, version: note.version };
+        match note.state {
+            ServerState::Looking => {
+                let later = note.round > self.round;
+                if later {
+                    self.round = note.round;
+                    voting.ballots.clear();
+                    voting.adopt(voting.own);
+                    cx.fx.note(|| Note::RoundJoined { from, round: note.round });
+                }
+                let better = self.ground.beats(&note.vote, &voting.proposal);
+                if better {
+                    let over = voting.proposal;
+                    voting.adopt(note.vote);
+                    cx.fx.note(|| Note::VoteAdopted {
+                        from,
+                        vote: note.vote,
+                        over,
+                        by: Decider::between(&note.vote, &over),
+                    });
+                } else {
+                    voting.consider(note.vote);
+                }
+                voting.ballots.insert(from, ballot);
+                if self.ground.config.is_voter() {
+                    let vote = voting.proposal;
+                    let own = Ballot { vote, round: self.round, state: ServerState::Looking, version: 2 };
+                    voting.ballots.insert(self.ground.config.id, own);
+                }
+                if later || better {
+                    self.broadcast_vote(cx);
+                }
+                self.count_votes(cx);
+            }
+            ServerState::Following | ServerState::Leading => self.hear_of_leader(from, ballot, cx),
+            ServerState::Observing => {}
+        }
+    }
+
+    /// Looks whether a quorum holds our proposal; if so, any word re-arms the last wait for a better vote.
+    fn count_votes(&mut self, cx: &mut Cx<'_>) {
+        let round = self.round;
+        let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        let like = Ballot { vote: voting.proposal, round, state: ServerState::Looking, version: 2 };
+        let supporters = Voting::supporters(&voting.ballots, &like);
+        if !self.ground.config.ensemble.has_quorum(&supporters) {
+            voting.finalize_at = None;
+            return;
+        }
+        if voting.finalize_at.is_none() {
+            let vote = voting.proposal;
+            cx.fx.note(|| Note::QuorumOfVotes { vote, voters: supporters.iter().copied().collect() });
+        }
+        voting.finalize_at = Some(cx.now.mono + self.ground.config.finalize_wait);
+    }
+
+    /// A server that has a leader answered: join that leader if a quorum says the same and it says so itself.
+    fn hear_of_leader(&mut self, from: ServerId, ballot: Ballot, cx: &mut Cx<'_>) {
+        let me = self.ground.config.id;
+        let round = self.round;
+        let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        let ensemble = &self.ground.config.ensemble;
+        let leader = ballot.vote.leader;
+        let mut joined = None;
+        if ballot.round == round {
+            voting.ballots.insert(from, ballot);
+            let supporters = Voting::supporters(&voting.ballots, &ballot);
+            if ensemble.has_quorum(&supporters) && voting.leader_stands(&voting.ballots, leader, me, true) {
+                joined = Some(supporters);
+            }
+        }
+        voting.outside.insert(from, ballot);
+        if joined.is_none() {
+            let supporters = Voting::supporters(&voting.outside, &ballot);
+            let same_round = ballot.round == round;
+            if ensemble.has_quorum(&supporters) && voting.leader_stands(&voting.outside, leader, me, same_round) {
+                joined = Some(supporters);
+            }
+        }
+        if let Some(supporters) = joined {
+            self.round = ballot.round;
+            self.settled = ballot.vote;
+            cx.fx.note(|| Note::JoinsLeader { leader, voters: supporters.into_iter().collect() });
+            self.take_role(leader, cx);
+        }
+    }
+
+    pub(super) fn on_election_tick(&mut self, cx: &mut Cx<'_>) {
+        let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        let now = cx.now.mono;
+        if voting.finalize_at.is_some_and(|at| at <= now) {
+            let vote = voting.proposal;
+            let like = Ballot { vote, round: self.round, state: ServerState::Looking, version: 2 };
+            let voters: Vec<_> = Voting::supporters(&voting.ballots, &like).into_iter().collect();
+            let runner_up = voting.runner_up.filter(|r| r.leader != vote.leader);
+            self.settled = vote;
+            cx.fx.note(|| Note::Elected {
+                leader: vote.leader,
+                vote,
+                voters,
+                runner_up: runner_up.map(|r| (r, Decider::between(&vote, &r))),
+            });
+            self.take_role(vote.leader, cx);
+        } else if voting.resend_at <= now {
+            let doubled = voting.patience.saturating_mul(2);
+            voting.patience = doubled.min(self.ground.config.max_notification);
+            voting.resend_at = now + voting.patience;
+            self.broadcast_vote(cx);
+        }
+    }
+
+    /// Whether votes ignore the epoch on purpose.
+    pub fn ignores_epoch(&self) -> bool {
+        self.ground.breaks(BrokenRule::IgnoreEpoch)
+    }
+}

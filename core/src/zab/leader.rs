@@ -1,0 +1,550 @@
+//! Leading: discovery, synchronisation, broadcast from the leader's side (quorum-protocol §6, §7, §9).
+
+use crate::config::BrokenRule;
+use crate::effect::DropReason;
+use crate::error::Violation;
+use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
+use crate::note::{Note, PhaseName, StandDown, SyncKind};
+use crate::status::Deadline;
+use crate::time::Instant;
+use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
+use crate::zab::sync::plan;
+use crate::zab::{Cx, Ground, PeerEvent, Verdict};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// A leader's role.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    stage: Stage,
+    learners: BTreeMap<ConnId, LearnerConn>,
+    /// When the current stage has taken too long (before broadcast).
+    deadline: Instant,
+    /// When the learners are pinged next (in broadcast).
+    ping_at: Instant,
+    /// Every second ping is a whole tick, at which the quorum is checked.
+    half_tick: bool,
+    /// Proposals not committed yet and who has acknowledged them.
+    outstanding: BTreeMap<Zxid, BTreeSet<ServerId>>,
+    last_proposed: Zxid,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Hearing what epochs the others have accepted.
+    Discovery { heard: BTreeMap<ServerId, Epoch> },
+    /// The own promise is on its way to the disk.
+    Promising { epoch: Epoch, lsn: Lsn },
+    /// LEADERINFO is out.
+    Agreeing { epoch: Epoch, promised: BTreeSet<ServerId> },
+    /// The epoch is agreed: the learners take over the history.
+    Synchronization { epoch: Epoch, lsn: Lsn, secured: BTreeSet<ServerId> },
+    /// In office.
+    Broadcast { epoch: Epoch },
+}
+
+#[derive(Clone, Debug)]
+struct LearnerConn {
+    server: ServerId,
+    votes: bool,
+    step: LearnerStep,
+    heard: Instant,
+    /// The proposal it owes an acknowledgement for the longest, and since when.
+    owes: Option<(Zxid, Instant)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LearnerStep {
+    /// FOLLOWERINFO came.
+    Greeted,
+    /// LEADERINFO is sent.
+    Informed,
+    /// ACKEPOCH came: its log ends at `last`.
+    Promised { last: Zxid },
+    /// History and NEWLEADER are sent; from now on it gets every proposal.
+    Receiving,
+    /// NEWLEADER is acknowledged.
+    Secured,
+    /// UPTODATE is sent.
+    Live,
+}
+
+impl Leader {
+    pub(super) fn new(ground: &Ground, now: Instant) -> Leader {
+        Leader {
+            stage: Stage::Discovery { heard: BTreeMap::from([(ground.config.id, ground.accepted)]) },
+            learners: BTreeMap::new(),
+            deadline: now + ground.config.init_time(),
+            ping_at: now,
+            half_tick: false,
+            outstanding: BTreeMap::new(),
+            last_proposed: Zxid::ZERO,
+        }
+    }
+
+    /// The epoch it is in office for.
+    pub fn established(&self) -> Option<Epoch> {
+        match self.stage {
+            Stage::Broadcast { epoch } => Some(epoch),
+            _ => None,
+        }
+    }
+
+    pub(super) fn phase(&self) -> PhaseName {
+        match self.stage {
+            Stage::Discovery { .. } | Stage::Promising { .. } | Stage::Agreeing { .. } => PhaseName::Discovery,
+            Stage::Synchronization { .. } => PhaseName::Synchronization,
+            Stage::Broadcast { .. } => PhaseName::Broadcast,
+        }
+    }
+
+    pub(super) fn epoch(&self, ground: &Ground) -> Epoch {
+        match self.stage {
+            Stage::Discovery { .. } => ground.current,
+            Stage::Promising { epoch, .. }
+            | Stage::Agreeing { epoch, .. }
+            | Stage::Synchronization { epoch, .. }
+            | Stage::Broadcast { epoch } => epoch,
+        }
+    }
+
+    pub(super) fn connections(&self) -> impl Iterator<Item = ConnId> + '_ {
+        self.learners.keys().copied()
+    }
+
+    pub(super) fn has(&self, conn: ConnId) -> bool {
+        self.learners.contains_key(&conn)
+    }
+
+    /// Proposals not committed yet and who has acknowledged them.
+    pub fn outstanding(&self) -> impl Iterator<Item = (Zxid, &BTreeSet<ServerId>)> {
+        self.outstanding.iter().map(|(z, s)| (*z, s))
+    }
+
+    /// The last zxid given out in this epoch; its start when there was none.
+    pub fn last_proposed(&self) -> Zxid {
+        self.last_proposed
+    }
+
+    /// Learners that hold the history and get every proposal.
+    pub fn synced_learners(&self) -> impl Iterator<Item = ServerId> + '_ {
+        self.learners.values().filter(|l| matches!(l.step, LearnerStep::Live)).map(|l| l.server)
+    }
+
+    pub(super) fn next_deadline(&self) -> (Instant, Deadline) {
+        match self.stage {
+            Stage::Broadcast { .. } => (self.ping_at, Deadline::Tick),
+            _ => (self.deadline, Deadline::Join),
+        }
+    }
+
+    /// `None` unless in broadcast; `Some(None)` when the counter is used up.
+    pub(super) fn next_zxid(&self) -> Option<Option<Zxid>> {
+        match self.stage {
+            // The last counter is never proposed (quorum-protocol §16).
+            Stage::Broadcast { .. } => Some(self.last_proposed.next().filter(|z| z.counter() != u32::MAX)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn propose(&mut self, ground: &mut Ground, zxid: Zxid, txn: Bytes, cx: &mut Cx<'_>) -> Verdict {
+        self.last_proposed = zxid;
+        self.outstanding.insert(zxid, BTreeSet::new());
+        cx.fx.note(|| Note::Proposed { zxid });
+        for (conn, learner) in &mut self.learners {
+            if learner.votes && learner.step.gets_proposals() {
+                cx.send(*conn, PeerMsg::Proposal { zxid, txn: txn.clone() });
+                learner.owes.get_or_insert((zxid, cx.now.mono));
+            }
+        }
+        ground.append(zxid, txn, cx.fx);
+        if ground.breaks(BrokenRule::AckBeforeSync) {
+            self.acknowledge(ground, ground.config.id, zxid, cx);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_packet(&mut self, ground: &mut Ground, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) -> Verdict {
+        let outcome = match msg {
+            PeerMsg::FollowerInfo { accepted, info } => self.greet(ground, conn, accepted, &info, true, cx),
+            PeerMsg::ObserverInfo { accepted, info } => self.greet(ground, conn, accepted, &info, false, cx),
+            PeerMsg::Unknown { .. } => Ok(()),
+            msg => self.on_learner_packet(ground, conn, msg, cx),
+        };
+        if let Err(why) = outcome {
+            cx.drop_conn(conn, why);
+            self.forget(conn, cx);
+        }
+        self.advance(ground, cx)
+    }
+
+    fn greet(
+        &mut self,
+        ground: &mut Ground,
+        conn: ConnId,
+        accepted: Epoch,
+        info: &LearnerInfo,
+        follower: bool,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), DropReason> {
+        let server = info.server;
+        if let Some(learner) = self.learners.get(&conn) {
+            return Err(unexpected("FOLLOWERINFO", learner.step));
+        }
+        let foreign = |what| Err(DropReason::Violation(Violation::ForeignId(what)));
+        if server == ground.config.id {
+            return foreign(format!("a learner claims server id {server}, which is ours"));
+        }
+        let Some(member) = ground.config.ensemble.member(server) else {
+            return foreign(format!("a learner claims server id {server}, which is not in the configuration"));
+        };
+        let votes = member.kind == crate::config::MemberKind::Participant;
+        if votes != follower {
+            return foreign(format!("server {server} does not join in the role that the configuration gives it"));
+        }
+        if info.config_version > ground.config.ensemble.version() {
+            return Err(DropReason::NewerConfig);
+        }
+        // The same server anew: its old connection is dead, whether TCP knows it or not.
+        let older: Vec<_> = self.learners.iter().filter(|(_, l)| l.server == server).map(|(c, _)| *c).collect();
+        for old in older {
+            cx.drop_conn(old, DropReason::Replaced);
+            self.forget(old, cx);
+        }
+        let mut learner = LearnerConn { server, votes, step: LearnerStep::Greeted, heard: cx.now.mono, owes: None };
+        match &mut self.stage {
+            Stage::Discovery { heard } => {
+                heard.insert(server, accepted);
+            }
+            Stage::Promising { .. } => {}
+            Stage::Agreeing { epoch, .. } | Stage::Synchronization { epoch, .. } | Stage::Broadcast { epoch } => {
+                cx.send(conn, PeerMsg::LeaderInfo { epoch: *epoch, protocol: PROTOCOL_VERSION });
+                learner.step = LearnerStep::Informed;
+            }
+        }
+        self.learners.insert(conn, learner);
+        Ok(())
+    }
+
+    fn on_learner_packet(
+        &mut self,
+        ground: &mut Ground,
+        conn: ConnId,
+        msg: PeerMsg,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), DropReason> {
+        let Some(learner) = self.learners.get_mut(&conn) else { return Ok(()) };
+        learner.heard = cx.now.mono;
+        let (server, votes) = (learner.server, learner.votes);
+        match (learner.step, msg) {
+            (LearnerStep::Informed, PeerMsg::AckEpoch { last, current }) => {
+                if let Stage::Agreeing { promised, .. } = &mut self.stage
+                    && let Some(current) = current
+                    && votes
+                {
+                    let ours = (ground.current, ground.history.last());
+                    if (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
+                        return Err(DropReason::LearnerIsAhead);
+                    }
+                    promised.insert(server);
+                }
+                learner.step = LearnerStep::Promised { last };
+                if matches!(self.stage, Stage::Synchronization { .. } | Stage::Broadcast { .. }) {
+                    self.synchronize(ground, conn, cx);
+                }
+                Ok(())
+            }
+            (LearnerStep::Receiving, PeerMsg::Ack { zxid }) => {
+                match &mut self.stage {
+                    Stage::Synchronization { epoch, secured, .. } if zxid == epoch.start() => {
+                        learner.step = LearnerStep::Secured;
+                        if votes {
+                            secured.insert(server);
+                        }
+                    }
+                    Stage::Broadcast { epoch } if zxid == epoch.start() => {
+                        learner.step = LearnerStep::Live;
+                        cx.send(conn, PeerMsg::UpToDate);
+                    }
+                    _ => return Err(unexpected("ACK of another zxid than NEWLEADER's", learner.step)),
+                }
+                Ok(())
+            }
+            (LearnerStep::Secured | LearnerStep::Live, PeerMsg::Ack { zxid }) => {
+                if votes && zxid.counter() != 0 {
+                    if learner.owes.is_some_and(|(owed, _)| owed <= zxid) {
+                        let next = self.outstanding.range(Zxid(zxid.0 + 1)..).next();
+                        learner.owes = next.map(|(z, _)| (*z, cx.now.mono));
+                    }
+                    self.acknowledge(ground, server, zxid, cx);
+                }
+                Ok(())
+            }
+            (LearnerStep::Receiving | LearnerStep::Secured | LearnerStep::Live, PeerMsg::Pong { touched, .. }) => {
+                if !touched.is_empty() {
+                    cx.events.push(PeerEvent::Touched { sessions: touched });
+                }
+                Ok(())
+            }
+            (LearnerStep::Live, PeerMsg::Request(request)) => {
+                cx.events.push(PeerEvent::Request { conn, request });
+                Ok(())
+            }
+            (LearnerStep::Live, PeerMsg::Revalidate { session, timeout_ms }) => {
+                cx.events.push(PeerEvent::Revalidate { conn, session, timeout_ms });
+                Ok(())
+            }
+            (step, msg) => Err(unexpected(msg.name(), step)),
+        }
+    }
+
+    /// Sends a learner whatever its log lacks, and NEWLEADER behind it; from here on it gets every proposal, so that
+    /// nothing can fall between (known-faults, G1).
+    fn synchronize(&mut self, ground: &mut Ground, conn: ConnId, cx: &mut Cx<'_>) {
+        let Some(learner) = self.learners.get_mut(&conn) else { return };
+        let LearnerStep::Promised { last } = learner.step else { return };
+        let (epoch, established) = match self.stage {
+            Stage::Synchronization { epoch, .. } => (epoch, false),
+            Stage::Broadcast { epoch } => (epoch, true),
+            _ => return,
+        };
+        let committed = if established { ground.history.committed() } else { ground.history.last() };
+        let plan = plan(last, &ground.history, committed);
+        match plan.kind {
+            SyncKind::Diff => cx.send(conn, PeerMsg::Diff { target: plan.zxid }),
+            SyncKind::Trunc => cx.send(conn, PeerMsg::Trunc { to: plan.zxid }),
+            SyncKind::Snap => {
+                let applied = ground.history.committed();
+                let ahead: Vec<_> =
+                    ground.history.after(applied).take_while(|e| e.zxid <= committed).cloned().collect();
+                let body = cx.host.snapshot(&ahead);
+                cx.send(conn, PeerMsg::Snap { zxid: plan.zxid, body });
+            }
+        }
+        let mut sent = 0;
+        for entry in ground.history.after(plan.from) {
+            let is_committed = entry.zxid <= committed;
+            if is_committed || learner.votes {
+                cx.send(conn, PeerMsg::Proposal { zxid: entry.zxid, txn: entry.txn.clone() });
+                sent += 1;
+            }
+            if is_committed {
+                cx.send(conn, PeerMsg::Commit { zxid: entry.zxid });
+            } else if learner.votes {
+                learner.owes.get_or_insert((entry.zxid, cx.now.mono));
+            }
+        }
+        cx.send(conn, PeerMsg::NewLeader { epoch, config: ground.config.ensemble.text() });
+        learner.step = LearnerStep::Receiving;
+        let server = learner.server;
+        cx.fx.note(|| Note::SyncPlanned {
+            learner: server,
+            kind: plan.kind,
+            learner_last: last,
+            oldest: plan.oldest,
+            committed,
+            sent,
+        });
+    }
+
+    /// Counts an acknowledgement and commits, strictly in order, whatever has its quorum.
+    fn acknowledge(&mut self, ground: &mut Ground, by: ServerId, zxid: Zxid, cx: &mut Cx<'_>) {
+        let Some(acks) = self.outstanding.get_mut(&zxid) else { return };
+        if !ground.config.is_voter() || !acks.insert(by) {
+            return;
+        }
+        let have = acks.len();
+        let need = ground.config.ensemble.quorum_size();
+        cx.fx.note(|| Note::Acked { zxid, by, have, need });
+        while let Some((next, acks)) = self.outstanding.first_key_value() {
+            let enough = ground.config.ensemble.has_quorum(acks)
+                || (ground.breaks(BrokenRule::CommitWithoutQuorum) && !acks.is_empty());
+            if !enough {
+                break;
+            }
+            let next = *next;
+            self.outstanding.pop_first();
+            self.commit(ground, next, cx);
+        }
+    }
+
+    fn commit(&mut self, ground: &mut Ground, zxid: Zxid, cx: &mut Cx<'_>) {
+        let txn = ground.history.get(zxid).map(|e| e.txn.clone());
+        for (conn, learner) in &self.learners {
+            if !learner.step.gets_proposals() {
+                continue;
+            }
+            if learner.votes {
+                cx.send(*conn, PeerMsg::Commit { zxid });
+            } else if let Some(txn) = &txn {
+                cx.send(*conn, PeerMsg::Inform { zxid, txn: txn.clone() });
+            }
+        }
+        ground.commit_upto(zxid, cx);
+    }
+
+    pub(super) fn on_synced(&mut self, ground: &mut Ground, cx: &mut Cx<'_>) -> Verdict {
+        let durable = ground.durable();
+        let me = ground.config.id;
+        let ready: Vec<_> =
+            self.outstanding.range(..=durable).filter(|(_, acks)| !acks.contains(&me)).map(|(z, _)| *z).collect();
+        for zxid in ready {
+            self.acknowledge(ground, me, zxid, cx);
+        }
+        self.advance(ground, cx)
+    }
+
+    pub(super) fn on_closed(&mut self, conn: ConnId, cx: &mut Cx<'_>) -> Verdict {
+        self.forget(conn, cx);
+        Ok(())
+    }
+
+    /// A learner's connection is over. What it acknowledged and is not committed must be acknowledged anew: when it
+    /// comes back, its log may be cut to what is committed by then.
+    fn forget(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
+        let Some(learner) = self.learners.remove(&conn) else { return };
+        for acks in self.outstanding.values_mut() {
+            acks.remove(&learner.server);
+        }
+        cx.events.push(PeerEvent::LearnerGone { conn });
+    }
+
+    pub(super) fn on_tick(&mut self, ground: &mut Ground, cx: &mut Cx<'_>) -> Verdict {
+        let now = cx.now.mono;
+        if !matches!(self.stage, Stage::Broadcast { .. }) {
+            return if now >= self.deadline { Err(StandDown::NoQuorumInTime) } else { Ok(()) };
+        }
+        if now < self.ping_at {
+            return Ok(());
+        }
+        self.ping_at = now + ground.config.tick / 2;
+        self.half_tick = !self.half_tick;
+        let patience = ground.config.sync_time();
+        let silent: Vec<_> = self
+            .learners
+            .iter()
+            .filter(|(_, l)| {
+                let limit = if l.step == LearnerStep::Live { patience } else { ground.config.init_time() };
+                l.heard + limit < now || l.owes.is_some_and(|(_, since)| since + limit < now)
+            })
+            .map(|(c, _)| *c)
+            .collect();
+        for conn in silent {
+            cx.drop_conn(conn, DropReason::Silent);
+            self.forget(conn, cx);
+        }
+        if !self.half_tick {
+            let mut alive: BTreeSet<_> =
+                self.learners.values().filter(|l| l.step.gets_proposals()).map(|l| l.server).collect();
+            alive.insert(ground.config.id);
+            if !ground.config.ensemble.has_quorum(&alive) {
+                return Err(StandDown::LostQuorum);
+            }
+        }
+        for (conn, learner) in &self.learners {
+            if learner.step.gets_proposals() {
+                cx.send(*conn, PeerMsg::Ping { zxid: self.last_proposed });
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes as far through the stages as what is known allows.
+    pub(super) fn advance(&mut self, ground: &mut Ground, cx: &mut Cx<'_>) -> Verdict {
+        let me = ground.config.id;
+        loop {
+            match &mut self.stage {
+                Stage::Discovery { heard } => {
+                    let servers: BTreeSet<_> = heard.keys().copied().collect();
+                    if !ground.config.ensemble.has_quorum(&servers) {
+                        return Ok(());
+                    }
+                    let highest = heard.values().copied().max().unwrap_or(ground.accepted);
+                    let highest = if ground.breaks(BrokenRule::IgnoreEpoch) { ground.current } else { highest };
+                    let epoch = highest.next();
+                    cx.fx.note(|| Note::EpochProposed { epoch, heard: servers.into_iter().collect() });
+                    let lsn = ground.accept_epoch(epoch, cx.fx);
+                    self.stage = Stage::Promising { epoch, lsn };
+                }
+                Stage::Promising { epoch, lsn } => {
+                    if ground.synced < *lsn {
+                        return Ok(());
+                    }
+                    let epoch = *epoch;
+                    for (conn, learner) in &mut self.learners {
+                        cx.send(*conn, PeerMsg::LeaderInfo { epoch, protocol: PROTOCOL_VERSION });
+                        learner.step = LearnerStep::Informed;
+                    }
+                    self.deadline = cx.now.mono + ground.config.init_time();
+                    self.stage = Stage::Agreeing { epoch, promised: BTreeSet::from([me]) };
+                }
+                Stage::Agreeing { epoch, promised } => {
+                    if !ground.config.ensemble.has_quorum(promised) {
+                        return Ok(());
+                    }
+                    let epoch = *epoch;
+                    cx.fx.note(|| Note::EpochAgreed { epoch, by: promised.iter().copied().collect() });
+                    let lsn = ground.begin_epoch(epoch, cx.fx);
+                    self.deadline = cx.now.mono + ground.config.init_time();
+                    self.stage = Stage::Synchronization { epoch, lsn, secured: BTreeSet::new() };
+                    let ready: Vec<_> = self.connections().collect();
+                    for conn in ready {
+                        self.synchronize(ground, conn, cx);
+                    }
+                }
+                Stage::Synchronization { epoch, lsn, secured } => {
+                    if ground.synced >= *lsn {
+                        secured.insert(me);
+                    }
+                    if !ground.config.ensemble.has_quorum(secured) {
+                        return Ok(());
+                    }
+                    let (epoch, by) = (*epoch, core::mem::take(secured));
+                    self.stage = Stage::Broadcast { epoch };
+                    self.establish(ground, epoch, by, cx);
+                }
+                Stage::Broadcast { .. } => return Ok(()),
+            }
+        }
+    }
+
+    /// A quorum holds the initial history durably: it is committed, and clients may come.
+    fn establish(&mut self, ground: &mut Ground, epoch: Epoch, by: BTreeSet<ServerId>, cx: &mut Cx<'_>) {
+        self.last_proposed = epoch.start();
+        self.ping_at = cx.now.mono + ground.config.tick / 2;
+        cx.fx.note(|| Note::Established { epoch, by: by.into_iter().collect() });
+        ground.commit_upto(ground.history.last(), cx);
+        ground.ask_for_all = false;
+        for (conn, learner) in &mut self.learners {
+            learner.heard = cx.now.mono;
+            if learner.step == LearnerStep::Secured {
+                learner.step = LearnerStep::Live;
+                cx.send(*conn, PeerMsg::UpToDate);
+            }
+        }
+        cx.events.push(PeerEvent::Established);
+    }
+}
+
+impl LearnerStep {
+    fn gets_proposals(self) -> bool {
+        matches!(self, LearnerStep::Receiving | LearnerStep::Secured | LearnerStep::Live)
+    }
+
+    fn expects(self) -> &'static str {
+        match self {
+            LearnerStep::Greeted => "nothing before LEADERINFO",
+            LearnerStep::Informed => "ACKEPOCH",
+            LearnerStep::Promised { .. } => "nothing before its synchronisation",
+            LearnerStep::Receiving => "ACK of NEWLEADER or PING",
+            LearnerStep::Secured => "ACK or PING",
+            LearnerStep::Live => "ACK, PING, REQUEST or REVALIDATE",
+        }
+    }
+}
+
+fn unexpected(got: &str, step: LearnerStep) -> DropReason {
+    DropReason::Violation(Violation::Unexpected { got: got.into(), expected: step.expects().into() })
+}

@@ -1,0 +1,456 @@
+//! Following (or observing) a leader: discovery, synchronisation, broadcast from the learner's side
+//! (quorum-protocol §6, §8, §9).
+
+use crate::config::BrokenRule;
+use crate::effect::{DropReason, Effect};
+use crate::error::Violation;
+use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
+use crate::note::{Note, PhaseName, StandDown, SyncKind};
+use crate::status::Deadline;
+use crate::time::Instant;
+use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
+use crate::zab::{Cx, Ground, PeerEvent, Verdict};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+
+/// How often the leader is dialled before it is given up.
+const TRIES: u32 = 5;
+/// The pause between two tries.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A learner's role.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    leader: ServerId,
+    votes: bool,
+    step: Step,
+    tries: u32,
+    /// When the current step has taken too long.
+    deadline: Instant,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Waiting for `Connected` or `DialFailed`.
+    Dialling,
+    /// Until the next try.
+    Pausing { until: Instant },
+    /// FOLLOWERINFO is sent.
+    AwaitEpoch { conn: ConnId },
+    /// The promise is on its way to the disk; then this is answered.
+    Promising { conn: ConnId, epoch: Epoch, lsn: Lsn, answer: PeerMsg },
+    /// ACKEPOCH is sent.
+    AwaitPlan { conn: ConnId, epoch: Epoch },
+    /// The history is coming; everything up to `settled` is committed once the leader says UPTODATE.
+    Receiving { conn: ConnId, epoch: Epoch, settled: Zxid },
+    /// The history is complete and on its way to the disk, with the epoch behind it.
+    Securing { conn: ConnId, epoch: Epoch, settled: Zxid, lsn: Lsn },
+    /// NEWLEADER is acknowledged; everything up to `acked` needs no more acknowledgement.
+    AwaitUpToDate { conn: ConnId, epoch: Epoch, settled: Zxid, acked: Zxid },
+    /// Serving.
+    Live { conn: ConnId, epoch: Epoch, acked: Zxid },
+}
+
+impl Learner {
+    pub(super) fn new(ground: &Ground, leader: ServerId, cx: &mut Cx<'_>) -> Learner {
+        cx.fx.push(Effect::Dial { to: leader });
+        Learner {
+            leader,
+            votes: ground.config.is_voter(),
+            step: Step::Dialling,
+            tries: 1,
+            deadline: cx.now.mono + ground.config.init_time(),
+        }
+    }
+
+    /// Whom it follows.
+    pub fn leader(&self) -> ServerId {
+        self.leader
+    }
+
+    /// The connection to the leader.
+    pub fn connection(&self) -> Option<ConnId> {
+        match self.step {
+            Step::Dialling | Step::Pausing { .. } => None,
+            Step::AwaitEpoch { conn }
+            | Step::Promising { conn, .. }
+            | Step::AwaitPlan { conn, .. }
+            | Step::Receiving { conn, .. }
+            | Step::Securing { conn, .. }
+            | Step::AwaitUpToDate { conn, .. }
+            | Step::Live { conn, .. } => Some(conn),
+        }
+    }
+
+    /// The epoch it is in, once it serves.
+    pub fn established(&self) -> Option<Epoch> {
+        match self.step {
+            Step::Live { epoch, .. } => Some(epoch),
+            _ => None,
+        }
+    }
+
+    pub(super) fn phase(&self) -> PhaseName {
+        match self.step {
+            Step::Dialling
+            | Step::Pausing { .. }
+            | Step::AwaitEpoch { .. }
+            | Step::Promising { .. }
+            | Step::AwaitPlan { .. } => PhaseName::Discovery,
+            Step::Receiving { .. } | Step::Securing { .. } | Step::AwaitUpToDate { .. } => PhaseName::Synchronization,
+            Step::Live { .. } => PhaseName::Broadcast,
+        }
+    }
+
+    pub(super) fn epoch(&self, ground: &Ground) -> Epoch {
+        match self.step {
+            Step::Dialling | Step::Pausing { .. } | Step::AwaitEpoch { .. } => ground.current,
+            Step::Promising { epoch, .. }
+            | Step::AwaitPlan { epoch, .. }
+            | Step::Receiving { epoch, .. }
+            | Step::Securing { epoch, .. }
+            | Step::AwaitUpToDate { epoch, .. }
+            | Step::Live { epoch, .. } => epoch,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> (Instant, Deadline) {
+        match self.step {
+            Step::Pausing { until } if until < self.deadline => (until, Deadline::Redial),
+            Step::Live { .. } | Step::AwaitUpToDate { .. } => (self.deadline, Deadline::LeaderSilent),
+            _ => (self.deadline, Deadline::Join),
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, ground: &mut Ground, to: ServerId, conn: ConnId, cx: &mut Cx<'_>) {
+        if to != self.leader || !matches!(self.step, Step::Dialling) {
+            cx.drop_conn(conn, DropReason::RoleChanged);
+            return;
+        }
+        let info = LearnerInfo {
+            server: ground.config.id,
+            protocol: PROTOCOL_VERSION,
+            config_version: ground.config.ensemble.version(),
+        };
+        let accepted = ground.accepted;
+        let greeting = if self.votes {
+            PeerMsg::FollowerInfo { accepted, info }
+        } else {
+            PeerMsg::ObserverInfo { accepted, info }
+        };
+        cx.send(conn, greeting);
+        self.step = Step::AwaitEpoch { conn };
+    }
+
+    pub(super) fn on_dial_failed(&mut self, to: ServerId, cx: &mut Cx<'_>) -> Verdict {
+        if to != self.leader || !matches!(self.step, Step::Dialling) { Ok(()) } else { self.try_again(cx) }
+    }
+
+    fn try_again(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        if self.tries >= TRIES {
+            return Err(StandDown::LeaderUnreachable);
+        }
+        self.step = Step::Pausing { until: cx.now.mono + RETRY };
+        Ok(())
+    }
+
+    pub(super) fn on_closed(&mut self, conn: ConnId, cx: &mut Cx<'_>) -> Verdict {
+        if self.connection() != Some(conn) {
+            return Ok(());
+        }
+        match self.step {
+            // The other side may not know yet that it has won.
+            Step::AwaitEpoch { .. } => self.try_again(cx),
+            _ => Err(StandDown::LeaderGone),
+        }
+    }
+
+    pub(super) fn on_tick(&mut self, cx: &mut Cx<'_>) -> Verdict {
+        let now = cx.now.mono;
+        if now >= self.deadline {
+            return Err(match self.step {
+                Step::Live { .. } | Step::AwaitUpToDate { .. } => StandDown::LeaderSilent,
+                Step::Dialling | Step::Pausing { .. } => StandDown::LeaderUnreachable,
+                _ => StandDown::NoQuorumInTime,
+            });
+        }
+        if let Step::Pausing { until } = self.step
+            && now >= until
+        {
+            self.tries += 1;
+            self.step = Step::Dialling;
+            cx.fx.push(Effect::Dial { to: self.leader });
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_synced(&mut self, ground: &mut Ground, cx: &mut Cx<'_>) -> Verdict {
+        match &self.step {
+            Step::Promising { conn, epoch, lsn, answer } if ground.synced >= *lsn => {
+                cx.fx.note(|| Note::EpochAccepted { epoch: *epoch });
+                let (conn, epoch) = (*conn, *epoch);
+                cx.send(conn, answer.clone());
+                self.step = Step::AwaitPlan { conn, epoch };
+            }
+            Step::Securing { conn, epoch, settled, lsn } if ground.synced >= *lsn => {
+                let (conn, epoch, settled) = (*conn, *epoch, *settled);
+                cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
+                self.step = Step::AwaitUpToDate { conn, epoch, settled, acked: settled };
+                // The leader may still wait for the others, and does not ping before it is established.
+                self.deadline = cx.now.mono + ground.config.init_time();
+            }
+            _ => {}
+        }
+        self.acknowledge(ground, cx);
+        Ok(())
+    }
+
+    /// Acknowledges, one by one and in order, what has become durable.
+    fn acknowledge(&mut self, ground: &Ground, cx: &mut Cx<'_>) {
+        if !self.votes {
+            return;
+        }
+        let early = ground.breaks(BrokenRule::AckBeforeSync);
+        let durable = if early { ground.history.last() } else { ground.durable() };
+        if let Step::AwaitUpToDate { conn, acked, .. } | Step::Live { conn, acked, .. } = &mut self.step {
+            let conn = *conn;
+            for entry in ground.history.after(*acked).take_while(|e| e.zxid <= durable) {
+                cx.send(conn, PeerMsg::Ack { zxid: entry.zxid });
+                *acked = entry.zxid;
+            }
+        }
+    }
+
+    pub(super) fn on_packet(&mut self, ground: &mut Ground, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) -> Verdict {
+        if self.connection() != Some(conn) {
+            return Ok(());
+        }
+        let verdict = self.handle(ground, conn, msg, cx);
+        match verdict {
+            Ok(()) => Ok(()),
+            Err(Refusal::StandDown(why)) => Err(why),
+            Err(Refusal::Violation(violation)) => {
+                cx.drop_conn(conn, DropReason::Violation(violation));
+                Err(StandDown::LeaderViolation)
+            }
+        }
+    }
+
+    fn handle(&mut self, ground: &mut Ground, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        if matches!(msg, PeerMsg::Unknown { .. }) {
+            return Ok(());
+        }
+        match (&mut self.step, msg) {
+            (Step::AwaitEpoch { .. }, PeerMsg::LeaderInfo { epoch, .. }) => self.promise(ground, conn, epoch, cx),
+            (Step::AwaitPlan { epoch, .. }, PeerMsg::Diff { target }) => {
+                let epoch = *epoch;
+                if core::mem::take(&mut ground.ask_for_all) {
+                    // The leader takes us for empty, and has nothing to send: then the empty state is the truth.
+                    let empty = cx.host.empty();
+                    install(ground, Zxid::ZERO, empty, cx)?;
+                }
+                cx.fx.note(|| Note::Syncing { kind: SyncKind::Diff, zxid: target });
+                self.step = Step::Receiving { conn, epoch, settled: ground.history.last() };
+                Ok(())
+            }
+            (Step::AwaitPlan { epoch, .. }, PeerMsg::Trunc { to }) => {
+                let epoch = *epoch;
+                if !ground.history.can_end_at(to) {
+                    ground.ask_for_all = true;
+                    return Err(Refusal::StandDown(StandDown::CannotTruncate));
+                }
+                cx.fx.note(|| Note::Syncing { kind: SyncKind::Trunc, zxid: to });
+                let dropped = ground.history.truncate(to);
+                ground.store(crate::effect::Record::Truncate { to }, cx.fx);
+                cx.fx.note(|| Note::Truncated { to, dropped });
+                self.step = Step::Receiving { conn, epoch, settled: to };
+                Ok(())
+            }
+            (Step::AwaitPlan { epoch, .. }, PeerMsg::Snap { zxid, body }) => {
+                let epoch = *epoch;
+                cx.fx.note(|| Note::Syncing { kind: SyncKind::Snap, zxid });
+                install(ground, zxid, body, cx)?;
+                ground.ask_for_all = false;
+                self.step = Step::Receiving { conn, epoch, settled: zxid };
+                Ok(())
+            }
+            (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, .. }) => self.secure(ground, of, cx),
+            (
+                Step::Receiving { .. } | Step::Securing { .. } | Step::AwaitUpToDate { .. } | Step::Live { .. },
+                PeerMsg::Proposal { zxid, txn },
+            ) => {
+                append(ground, zxid, txn, cx)?;
+                if ground.breaks(BrokenRule::AckBeforeSync) {
+                    self.acknowledge(ground, cx);
+                }
+                Ok(())
+            }
+            (
+                Step::Receiving { settled, .. } | Step::Securing { settled, .. } | Step::AwaitUpToDate { settled, .. },
+                PeerMsg::Commit { zxid },
+            ) => settle(ground, settled, zxid),
+            (
+                Step::Receiving { settled, .. } | Step::Securing { settled, .. } | Step::AwaitUpToDate { settled, .. },
+                PeerMsg::Inform { zxid, txn },
+            ) => {
+                append(ground, zxid, txn, cx)?;
+                settle(ground, settled, zxid)
+            }
+            (Step::AwaitUpToDate { epoch, settled, acked, .. }, PeerMsg::UpToDate) => {
+                let (epoch, settled, acked) = (*epoch, *settled, *acked);
+                ground.commit_upto(settled, cx);
+                cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
+                self.step = Step::Live { conn, epoch, acked };
+                self.deadline = cx.now.mono + ground.config.sync_time();
+                cx.events.push(PeerEvent::Joined);
+                Ok(())
+            }
+            (Step::Live { .. }, PeerMsg::Commit { zxid }) => {
+                if zxid <= ground.history.committed() {
+                    return Ok(());
+                }
+                match ground.history.next_uncommitted() {
+                    Some(next) if next.zxid == zxid => {
+                        ground.commit_upto(zxid, cx);
+                        self.heard(ground, cx);
+                        Ok(())
+                    }
+                    _ => Err(Refusal::Violation(Violation::UnknownCommit(zxid))),
+                }
+            }
+            (Step::Live { .. }, PeerMsg::Inform { zxid, txn }) => {
+                append(ground, zxid, txn, cx)?;
+                ground.commit_upto(zxid, cx);
+                self.heard(ground, cx);
+                Ok(())
+            }
+            (_, PeerMsg::Ping { zxid }) => {
+                let touched: Vec<_> = core::mem::take(&mut ground.touched).into_iter().collect();
+                cx.send(conn, PeerMsg::Pong { zxid, touched });
+                self.heard(ground, cx);
+                Ok(())
+            }
+            (Step::Live { .. }, PeerMsg::Revalidated { session, valid }) => {
+                cx.events.push(PeerEvent::Revalidated { session, valid });
+                Ok(())
+            }
+            (Step::Live { .. }, PeerMsg::Sync) => {
+                cx.events.push(PeerEvent::Synced);
+                Ok(())
+            }
+            (step, msg) => Err(Refusal::Violation(Violation::Unexpected {
+                got: String::from(msg.name()),
+                expected: step.expects().into(),
+            })),
+        }?;
+        self.heard(ground, cx);
+        Ok(())
+    }
+
+    /// A sign of life: the leader has `sync_limit` ticks for the next one. Joining as a whole keeps its own limit.
+    fn heard(&mut self, ground: &Ground, cx: &Cx<'_>) {
+        if matches!(self.step, Step::AwaitUpToDate { .. } | Step::Live { .. }) {
+            self.deadline = cx.now.mono + ground.config.sync_time();
+        }
+    }
+
+    fn promise(&mut self, ground: &mut Ground, conn: ConnId, epoch: Epoch, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let last = if ground.ask_for_all { Zxid::ZERO } else { ground.history.last() };
+        let ignore = ground.breaks(BrokenRule::IgnoreEpoch);
+        if epoch < ground.accepted && !ignore {
+            cx.drop_conn(conn, DropReason::Violation(Violation::StaleEpoch { got: epoch, promised: ground.accepted }));
+            return Err(Refusal::StandDown(StandDown::StaleLeader));
+        }
+        if epoch > ground.accepted {
+            let answer = PeerMsg::AckEpoch { last, current: Some(ground.current) };
+            let lsn = ground.accept_epoch(epoch, cx.fx);
+            self.step = Step::Promising { conn, epoch, lsn, answer };
+        } else {
+            // Promised before, perhaps in memory only so far: the answer waits for the disk all the same.
+            let current = if ignore { Some(ground.current) } else { None };
+            let answer = PeerMsg::AckEpoch { last, current };
+            self.step = Step::Promising { conn, epoch, lsn: ground.last_lsn, answer };
+            if ground.is_settled()
+                && let Err(why) = self.on_synced(ground, cx)
+            {
+                return Err(Refusal::StandDown(why));
+            }
+        }
+        Ok(())
+    }
+
+    fn secure(&mut self, ground: &mut Ground, of: Epoch, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let Step::Receiving { conn, epoch, settled } = self.step else { return Ok(()) };
+        if of != epoch {
+            return Err(Refusal::Violation(Violation::Unexpected {
+                got: format!("NEWLEADER of epoch {of}"),
+                expected: format!("NEWLEADER of epoch {epoch}"),
+            }));
+        }
+        // The stream of storage effects is in order: when the epoch is durable, so is the history before it.
+        let lsn = ground.begin_epoch(epoch, cx.fx);
+        self.step = Step::Securing { conn, epoch, settled, lsn };
+        Ok(())
+    }
+}
+
+impl Step {
+    fn expects(&self) -> &'static str {
+        match self {
+            Step::Dialling | Step::Pausing { .. } => "nothing",
+            Step::AwaitEpoch { .. } => "LEADERINFO",
+            Step::Promising { .. } => "nothing before ACKEPOCH",
+            Step::AwaitPlan { .. } => "DIFF, TRUNC or SNAP",
+            Step::Receiving { .. } => "PROPOSAL, COMMIT, INFORM or NEWLEADER",
+            Step::Securing { .. } => "PROPOSAL, COMMIT or INFORM",
+            Step::AwaitUpToDate { .. } => "PROPOSAL, COMMIT, INFORM or UPTODATE",
+            Step::Live { .. } => "PROPOSAL, COMMIT, INFORM, PING, REVALIDATE or SYNC",
+        }
+    }
+}
+
+enum Refusal {
+    StandDown(StandDown),
+    Violation(Violation),
+}
+
+fn install(ground: &mut Ground, zxid: Zxid, body: Bytes, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+    cx.host.install(zxid, &body).map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
+    ground.history.reset(zxid);
+    ground.store(crate::effect::Record::Install { zxid, body }, cx.fx);
+    Ok(())
+}
+
+/// Appends what continues the history; passes over what is there already (a learner can get a transaction both as
+/// history and as a proposal).
+fn append(ground: &mut Ground, zxid: Zxid, txn: Bytes, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+    let last = ground.history.last();
+    if zxid <= last {
+        return if zxid <= ground.history.committed() || ground.history.get(zxid).is_some() {
+            Ok(())
+        } else {
+            Err(Refusal::Violation(Violation::Gap { got: zxid, after: last }))
+        };
+    }
+    // A state that was cut out of an epoch may be followed by any later epoch's first transaction.
+    if !zxid.follows(last) {
+        return Err(Refusal::Violation(Violation::Gap { got: zxid, after: last }));
+    }
+    ground.append(zxid, txn, cx.fx);
+    Ok(())
+}
+
+/// Remembers that the leader has committed `zxid`; it is applied with UPTODATE.
+fn settle(ground: &Ground, settled: &mut Zxid, zxid: Zxid) -> Result<(), Refusal> {
+    if zxid <= *settled {
+        return Ok(());
+    }
+    if ground.history.get(zxid).is_none() {
+        return Err(Refusal::Violation(Violation::UnknownCommit(zxid)));
+    }
+    *settled = zxid;
+    Ok(())
+}

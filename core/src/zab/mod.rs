@@ -1,0 +1,589 @@
+//! Zab: agreeing on one order of opaque transactions. Knows nothing of znodes.
+//!
+//! ```text
+//!            ┌──────────────────────── stands down ───────────────────────┐
+//!            ▼                                                            │
+//!        Looking ──elected──► Leading:   discovery ► synchronisation ► broadcast
+//!        (election)──others──► Following: discovery ► synchronisation ► broadcast   (Observing: the same, no vote)
+//! ```
+//!
+//! The order of durable steps is the safe one where Apache's is not (known-faults, section 0): history before epoch,
+//! epoch before its acknowledgement, no acknowledgement before the sync. All of it follows from one ordered stream of
+//! [`Record`]s and from waiting for `Synced`.
+
+pub mod election;
+pub mod history;
+pub mod leader;
+pub mod learner;
+pub mod sync;
+
+use crate::config::{BrokenRule, Config};
+use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
+use crate::id::{ConnId, Epoch, Lsn, ServerId, SessionId, Zxid};
+use crate::input::Input;
+use crate::note::{Note, PhaseName, StandDown};
+use crate::status::Deadline;
+use crate::time::{Instant, Now};
+use crate::wire::notification::{Notification, ServerState, Vote};
+use crate::wire::peer::{Forwarded, PeerMsg};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use election::Election;
+use history::{Entry, History};
+use leader::Leader;
+use learner::Learner;
+
+/// Connections to the quorum port that may wait for us to become leader.
+const WAITING_MAX: usize = 64;
+
+/// What Zab orders transactions for: the replicated state.
+pub trait Host {
+    /// Applies a committed transaction; called once for each, in order.
+    fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects);
+    /// The whole state (snapshot parts 2 to 5) as it will be after `ahead` (entries not applied yet).
+    fn snapshot(&mut self, ahead: &[Entry]) -> Bytes;
+    /// Replaces the state. The error says what is wrong with `body`; the state is then unchanged.
+    fn install(&mut self, zxid: Zxid, body: &Bytes) -> Result<(), String>;
+    /// The body of the empty state.
+    fn empty(&self) -> Bytes;
+}
+
+/// What the service above has to know or to do. Collected during a step, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// The initial history is committed and applied: serve clients as leader.
+    Established,
+    /// In sync with the leader: serve clients as follower or observer.
+    Joined,
+    /// The role ended: stop serving.
+    Stopped,
+    /// A learner sends a client's write or sync on.
+    Request { conn: ConnId, request: Forwarded },
+    /// A learner asks whether a session is alive; it will serve it from now on.
+    Revalidate { conn: ConnId, session: SessionId, timeout_ms: i32 },
+    /// The leader's answer to ours.
+    Revalidated { session: SessionId, valid: bool },
+    /// The leader's answer to our oldest sync.
+    Synced,
+    /// Sessions that a learner has heard from.
+    Touched { sessions: Vec<(SessionId, i32)> },
+    /// A learner is gone; sessions owned by its connection are nobody's.
+    LearnerGone { conn: ConnId },
+}
+
+/// What outlives a role: the durable state and its shadow in memory.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    /// What it was told at the start.
+    pub config: Config,
+    /// The highest epoch promised (written, or under way to be).
+    pub accepted: Epoch,
+    /// The epoch whose history this is (likewise).
+    pub current: Epoch,
+    /// The history.
+    pub history: History,
+    /// The last storage effect asked for.
+    pub last_lsn: Lsn,
+    /// The last one that is durable.
+    pub synced: Lsn,
+    /// The log could not be cut where a leader wanted it: claim an empty log, so that the next one sends everything.
+    pub ask_for_all: bool,
+    /// Sessions heard from since the last ping, for the leader.
+    pub touched: BTreeMap<SessionId, i32>,
+}
+
+/// What a step works with besides the role itself.
+pub struct Cx<'a> {
+    /// The time.
+    pub now: Now,
+    /// Where effects go.
+    pub fx: &'a mut Effects,
+    /// The replicated state.
+    pub host: &'a mut dyn Host,
+    /// What the service has to know.
+    pub events: &'a mut Vec<PeerEvent>,
+}
+
+impl Cx<'_> {
+    fn send(&mut self, conn: ConnId, msg: PeerMsg) {
+        self.fx.push(Effect::Send { conn, msg });
+    }
+
+    fn drop_conn(&mut self, conn: ConnId, why: DropReason) {
+        self.fx.push(Effect::Drop { conn, why });
+    }
+}
+
+impl Ground {
+    /// Whether a rule is broken on purpose.
+    fn breaks(&self, rule: BrokenRule) -> bool {
+        self.config.broken == Some(rule)
+    }
+
+    /// Whether `a` is the better vote.
+    fn beats(&self, a: &Vote, b: &Vote) -> bool {
+        if self.breaks(BrokenRule::IgnoreEpoch) { (a.zxid, a.leader) > (b.zxid, b.leader) } else { a > b }
+    }
+
+    /// Whether everything asked of storage is durable.
+    pub fn is_settled(&self) -> bool {
+        self.synced >= self.last_lsn
+    }
+
+    /// The end of the durable part of the history.
+    pub fn durable(&self) -> Zxid {
+        self.history.durable(self.synced)
+    }
+
+    fn store(&mut self, record: Record, fx: &mut Effects) -> Lsn {
+        self.last_lsn = Lsn(self.last_lsn.0 + 1);
+        fx.push(Effect::Store { lsn: self.last_lsn, record });
+        self.last_lsn
+    }
+
+    fn append(&mut self, zxid: Zxid, txn: Bytes, fx: &mut Effects) {
+        let lsn = self.store(Record::Txn { zxid, txn: txn.clone() }, fx);
+        self.history.push(Entry { zxid, txn, lsn });
+    }
+
+    fn accept_epoch(&mut self, epoch: Epoch, fx: &mut Effects) -> Lsn {
+        self.accepted = epoch;
+        self.store(Record::AcceptedEpoch(epoch), fx)
+    }
+
+    fn begin_epoch(&mut self, epoch: Epoch, fx: &mut Effects) -> Lsn {
+        self.current = epoch;
+        self.store(Record::CurrentEpoch(epoch), fx)
+    }
+
+    /// Commits and applies every entry up to `upto`.
+    fn commit_upto(&mut self, upto: Zxid, cx: &mut Cx<'_>) {
+        while self.history.next_uncommitted().is_some_and(|e| e.zxid <= upto) {
+            let Some(entry) = self.history.commit_next() else { break };
+            cx.fx.note(|| Note::Committed { zxid: entry.zxid });
+            cx.host.apply(entry.zxid, &entry.txn, cx.fx);
+        }
+        self.history.trim(self.config.commit_log_count);
+    }
+}
+
+/// The role a server plays.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// In an election.
+    Looking(Election),
+    /// Following or observing.
+    Learning(Learner),
+    /// Leading, or trying to.
+    Leading(Leader),
+}
+
+/// One server's part in Zab.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    ground: Ground,
+    role: Role,
+    round: i64,
+    /// The vote shown to others while not looking.
+    settled: Vote,
+    /// Connections on our quorum port that came before we lead, with their first packet once it is there.
+    waiting: BTreeMap<ConnId, Option<PeerMsg>>,
+    events: Vec<PeerEvent>,
+    halted: bool,
+}
+
+impl Peer {
+    /// Starts from what the disk had, in an election.
+    pub fn start(
+        config: Config,
+        accepted: Epoch,
+        current: Epoch,
+        history: History,
+        now: Now,
+        fx: &mut Effects,
+        host: &mut dyn Host,
+    ) -> Peer {
+        // A crash between the history of an epoch and the file of that epoch leaves a log that is ahead of both files.
+        let accepted = accepted.max(current).max(history.last().epoch());
+        let ground = Ground {
+            config,
+            accepted,
+            current,
+            history,
+            last_lsn: Lsn(0),
+            synced: Lsn(0),
+            ask_for_all: false,
+            touched: BTreeMap::new(),
+        };
+        let settled = election::own_vote(&ground);
+        let mut peer = Peer {
+            role: Role::Looking(Election::waiting()),
+            ground,
+            round: 0,
+            settled,
+            waiting: BTreeMap::new(),
+            events: Vec::new(),
+            halted: false,
+        };
+        fx.note(|| Note::Recovered {
+            last: peer.ground.history.last(),
+            snapshot: peer.ground.history.base(),
+            current,
+            accepted,
+        });
+        peer.note_phase(fx);
+        peer.with(now, fx, host, |peer, cx| peer.begin_election(cx));
+        peer
+    }
+
+    /// Takes one input that concerns Zab; the others are not its business and do nothing.
+    pub fn step(&mut self, now: Now, input: Input, fx: &mut Effects, host: &mut dyn Host) {
+        if self.halted {
+            return;
+        }
+        self.with(now, fx, host, |peer, cx| peer.dispatch(input, cx));
+    }
+
+    fn with(&mut self, now: Now, fx: &mut Effects, host: &mut dyn Host, f: impl FnOnce(&mut Peer, &mut Cx<'_>)) {
+        let mut events = core::mem::take(&mut self.events);
+        f(self, &mut Cx { now, fx, host, events: &mut events });
+        self.events = events;
+    }
+
+    fn dispatch(&mut self, input: Input, cx: &mut Cx<'_>) {
+        match input {
+            Input::Tick => self.on_tick(cx),
+            Input::Notification { from, note } => self.on_notification(from, note, cx),
+            Input::Accepted { conn } => {
+                if self.waiting.len() >= WAITING_MAX {
+                    cx.drop_conn(conn, DropReason::TooMany);
+                } else {
+                    self.waiting.insert(conn, None);
+                }
+            }
+            Input::Connected { to, conn } => match &mut self.role {
+                Role::Learning(l) => l.on_connected(&mut self.ground, to, conn, cx),
+                Role::Looking(_) | Role::Leading(_) => cx.drop_conn(conn, DropReason::RoleChanged),
+            },
+            Input::DialFailed { to } => {
+                if let Role::Learning(l) = &mut self.role {
+                    let verdict = l.on_dial_failed(to, cx);
+                    self.judge(verdict, cx);
+                }
+            }
+            Input::Packet { conn, msg } => self.on_packet(conn, msg, cx),
+            Input::Closed { conn } => self.on_closed(conn, cx),
+            Input::Synced { upto } => self.on_synced(upto, cx),
+            Input::StorageFailed { what } => self.halt(HaltReason::Storage(what), cx),
+            Input::Compacted { .. } | Input::Submit { .. } | Input::Touched { .. } => {}
+        }
+    }
+
+    fn on_packet(&mut self, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) {
+        if let Some(first) = self.waiting.get_mut(&conn) {
+            let greets = matches!(msg, PeerMsg::FollowerInfo { .. } | PeerMsg::ObserverInfo { .. });
+            if first.is_some() || !greets {
+                self.waiting.remove(&conn);
+                let got = msg.name().into();
+                cx.drop_conn(
+                    conn,
+                    DropReason::Violation(crate::error::Violation::Unexpected {
+                        got,
+                        expected: "one FOLLOWERINFO or OBSERVERINFO".into(),
+                    }),
+                );
+                return;
+            }
+            match &self.role {
+                Role::Leading(_) => {
+                    self.waiting.remove(&conn);
+                }
+                Role::Looking(_) => {
+                    *first = Some(msg);
+                    return;
+                }
+                Role::Learning(_) => {
+                    self.waiting.remove(&conn);
+                    cx.drop_conn(conn, DropReason::RoleChanged);
+                    return;
+                }
+            }
+        }
+        let verdict = match &mut self.role {
+            Role::Leading(l) => l.on_packet(&mut self.ground, conn, msg, cx),
+            Role::Learning(l) => l.on_packet(&mut self.ground, conn, msg, cx),
+            Role::Looking(_) => Ok(()),
+        };
+        self.judge(verdict, cx);
+    }
+
+    fn on_closed(&mut self, conn: ConnId, cx: &mut Cx<'_>) {
+        if self.waiting.remove(&conn).is_some() {
+            return;
+        }
+        let verdict = match &mut self.role {
+            Role::Leading(l) => l.on_closed(conn, cx),
+            Role::Learning(l) => l.on_closed(conn, cx),
+            Role::Looking(_) => Ok(()),
+        };
+        self.judge(verdict, cx);
+    }
+
+    fn on_synced(&mut self, upto: Lsn, cx: &mut Cx<'_>) {
+        if upto > self.ground.last_lsn {
+            let what = format!("storage reports {upto} durable, {} was asked for", self.ground.last_lsn);
+            self.halt(HaltReason::Invariant(what), cx);
+            return;
+        }
+        self.ground.synced = self.ground.synced.max(upto);
+        let verdict = match &mut self.role {
+            Role::Leading(l) => l.on_synced(&mut self.ground, cx),
+            Role::Learning(l) => l.on_synced(&mut self.ground, cx),
+            Role::Looking(e) if e.is_waiting() => {
+                self.begin_election(cx);
+                return;
+            }
+            Role::Looking(_) => Ok(()),
+        };
+        self.judge(verdict, cx);
+    }
+
+    fn on_tick(&mut self, cx: &mut Cx<'_>) {
+        let verdict = match &mut self.role {
+            Role::Leading(l) => l.on_tick(&mut self.ground, cx),
+            Role::Learning(l) => l.on_tick(cx),
+            Role::Looking(_) => {
+                self.on_election_tick(cx);
+                return;
+            }
+        };
+        self.judge(verdict, cx);
+    }
+
+    /// What every role's handler ends in: go on, or stand down.
+    fn judge(&mut self, verdict: Verdict, cx: &mut Cx<'_>) {
+        if let Err(why) = verdict {
+            self.stand_down(why, cx);
+            return;
+        }
+        let epoch = match &self.role {
+            Role::Leading(l) => l.established(),
+            Role::Learning(l) => l.established(),
+            Role::Looking(_) => None,
+        };
+        // Others that look for a leader match our vote by its epoch: it has to be the established one.
+        if let Some(epoch) = epoch {
+            self.settled.epoch = epoch;
+        }
+    }
+
+    fn stand_down(&mut self, why: StandDown, cx: &mut Cx<'_>) {
+        cx.fx.note(|| Note::StoodDown { why });
+        match &self.role {
+            Role::Leading(l) => {
+                for conn in l.connections() {
+                    cx.drop_conn(conn, DropReason::RoleChanged);
+                }
+            }
+            Role::Learning(l) => {
+                if let Some(conn) = l.connection() {
+                    cx.drop_conn(conn, DropReason::RoleChanged);
+                }
+            }
+            Role::Looking(_) => {}
+        }
+        cx.events.push(PeerEvent::Stopped);
+        self.ground.touched.clear();
+        self.role = Role::Looking(Election::waiting());
+        self.note_phase(cx.fx);
+        self.begin_election(cx);
+    }
+
+    /// Takes the elected role.
+    fn take_role(&mut self, leader: ServerId, cx: &mut Cx<'_>) {
+        let waiting = core::mem::take(&mut self.waiting);
+        if leader == self.ground.config.id {
+            let mut role = Leader::new(&self.ground, cx.now.mono);
+            let mut verdict = role.advance(&mut self.ground, cx);
+            for (conn, first) in waiting {
+                match first {
+                    Some(msg) if verdict.is_ok() => verdict = role.on_packet(&mut self.ground, conn, msg, cx),
+                    _ => {
+                        self.waiting.insert(conn, first);
+                    }
+                }
+            }
+            self.role = Role::Leading(role);
+            self.note_phase(cx.fx);
+            self.judge(verdict, cx);
+        } else {
+            for (conn, first) in waiting {
+                if first.is_some() {
+                    cx.drop_conn(conn, DropReason::RoleChanged);
+                } else {
+                    self.waiting.insert(conn, None);
+                }
+            }
+            self.role = Role::Learning(Learner::new(&self.ground, leader, cx));
+            self.note_phase(cx.fx);
+        }
+    }
+
+    fn halt(&mut self, reason: HaltReason, cx: &mut Cx<'_>) {
+        self.halted = true;
+        cx.events.push(PeerEvent::Stopped);
+        cx.fx.push(Effect::Halt(reason));
+    }
+
+    fn note_phase(&self, fx: &mut Effects) {
+        fx.note(|| Note::Phase { state: self.state(), phase: self.phase(), epoch: self.epoch() });
+    }
+
+    /// Proposes a transaction; `make` is given its zxid. `None` when not leading in broadcast, or when the counter is
+    /// used up (the leader then stands down).
+    pub fn propose(
+        &mut self,
+        now: Now,
+        fx: &mut Effects,
+        host: &mut dyn Host,
+        make: impl FnOnce(Zxid) -> Bytes,
+    ) -> Option<Zxid> {
+        if self.halted {
+            return None;
+        }
+        let mut made = None;
+        self.with(now, fx, host, |peer, cx| {
+            let Role::Leading(l) = &mut peer.role else { return };
+            let verdict = match l.next_zxid() {
+                Some(Some(zxid)) => {
+                    made = Some(zxid);
+                    l.propose(&mut peer.ground, zxid, make(zxid), cx)
+                }
+                Some(None) => Err(StandDown::CounterUsedUp),
+                None => Ok(()),
+            };
+            peer.judge(verdict, cx);
+        });
+        made
+    }
+
+    /// Sends a packet to the leader; `false` when there is none to send to.
+    pub fn send_to_leader(&mut self, fx: &mut Effects, msg: PeerMsg) -> bool {
+        let Role::Learning(l) = &self.role else { return false };
+        let Some(conn) = l.connection().filter(|_| l.established().is_some()) else { return false };
+        fx.push(Effect::Send { conn, msg });
+        true
+    }
+
+    /// Sends a packet to a learner, if it is still connected.
+    pub fn send_to_learner(&mut self, fx: &mut Effects, conn: ConnId, msg: PeerMsg) {
+        if let Role::Leading(l) = &self.role
+            && l.has(conn)
+        {
+            fx.push(Effect::Send { conn, msg });
+        }
+    }
+
+    /// Sessions heard from here; told to the leader with the next pong.
+    pub fn touch(&mut self, session: SessionId, timeout_ms: i32) {
+        self.ground.touched.insert(session, timeout_ms);
+    }
+
+    /// What happened for the service since the last call.
+    pub fn take_events(&mut self) -> Vec<PeerEvent> {
+        core::mem::take(&mut self.events)
+    }
+
+    /// The durable state and its shadow.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// Breaks or mends a rule on purpose.
+    pub fn break_rule(&mut self, rule: Option<BrokenRule>) {
+        self.ground.config.broken = rule;
+    }
+
+    /// The state as notifications name it.
+    pub fn state(&self) -> ServerState {
+        match &self.role {
+            Role::Looking(_) => ServerState::Looking,
+            Role::Leading(_) => ServerState::Leading,
+            Role::Learning(_) if self.ground.config.is_voter() => ServerState::Following,
+            Role::Learning(_) => ServerState::Observing,
+        }
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> PhaseName {
+        match &self.role {
+            Role::Looking(_) => PhaseName::Election,
+            Role::Leading(l) => l.phase(),
+            Role::Learning(l) => l.phase(),
+        }
+    }
+
+    /// The epoch worked towards or established; the current one while looking.
+    pub fn epoch(&self) -> Epoch {
+        match &self.role {
+            Role::Looking(_) => self.ground.current,
+            Role::Leading(l) => l.epoch(&self.ground),
+            Role::Learning(l) => l.epoch(&self.ground),
+        }
+    }
+
+    /// The leader followed, or itself.
+    pub fn leader(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Looking(_) => None,
+            Role::Leading(_) => Some(self.ground.config.id),
+            Role::Learning(l) => Some(l.leader()),
+        }
+    }
+
+    /// The role, for a look inside.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The election round.
+    pub fn round(&self) -> i64 {
+        self.round
+    }
+
+    /// The vote: the proposed one while looking, the settled one after.
+    pub fn vote(&self) -> Vote {
+        match &self.role {
+            Role::Looking(e) => e.proposal().unwrap_or(self.settled),
+            Role::Leading(_) | Role::Learning(_) => self.settled,
+        }
+    }
+
+    /// When `Tick` is due next, and what for.
+    pub fn next_deadline(&self) -> Option<(Instant, Deadline)> {
+        if self.halted {
+            return None;
+        }
+        match &self.role {
+            Role::Looking(e) => e.next_deadline(),
+            Role::Leading(l) => Some(l.next_deadline()),
+            Role::Learning(l) => Some(l.next_deadline()),
+        }
+    }
+
+    fn notification(&self) -> Notification {
+        Notification {
+            state: self.state(),
+            vote: self.vote(),
+            round: self.round,
+            version: 2,
+            config: self.ground.config.ensemble.text(),
+        }
+    }
+}
+
+/// How a role's handler ends.
+pub type Verdict = Result<(), StandDown>;
