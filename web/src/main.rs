@@ -1,2 +1,1 @@
-//! The lab.
 fn main() {}

@@ -1,0 +1,12 @@
+//! From a [`WorldView`](zebu_core::sim::view::WorldView) to shapes: pure data, no browser, tested natively. The
+//! components only spell it out as markup, so another painter could take their place.
+
+pub mod layout;
+pub mod ledger;
+pub mod packets;
+pub mod palette;
+pub mod stage;
+pub mod tree;
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -1,0 +1,284 @@
+//! The still part of the stage: servers, links, clients. Messages are in [`crate::scene::packets`].
+
+use crate::scene::layout::{Layout, Point};
+use crate::scene::palette::epoch_class;
+use std::rc::Rc;
+use zebu_core::config::MemberKind;
+use zebu_core::id::{ServerId, Zxid};
+use zebu_core::note::PhaseName;
+use zebu_core::sim::command::ClientId;
+use zebu_core::sim::view::{ClientView, Flight, Place, ServerView, Shown, WorldView};
+
+/// Everything that stands still between two events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// The places.
+    pub layout: Rc<Layout>,
+    /// Servers in order of id.
+    pub servers: Vec<Server>,
+    /// Every pair of servers, in order.
+    pub links: Vec<Link>,
+    /// Clients in order of id.
+    pub clients: Vec<Client>,
+}
+
+/// One server's disc and its words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Its id.
+    pub id: ServerId,
+    /// Its centre.
+    pub at: Point,
+    /// What it does.
+    pub shown: Shown,
+    /// It leads an established reign and nobody knows a later one: a full crown; else, leading, a hollow one.
+    pub reigns: bool,
+    /// It has no vote.
+    pub observer: bool,
+    /// Frozen.
+    pub paused: bool,
+    /// Its phase, when that is not the normal one of its state.
+    pub phase: Option<PhaseName>,
+    /// Its epoch's number.
+    pub epoch: i64,
+    /// Its epoch's colour.
+    pub colour: &'static str,
+    /// Whom it follows.
+    pub follows: Option<ServerId>,
+    /// For whom it votes, while looking.
+    pub votes_for: Option<(ServerId, Zxid)>,
+    /// End of its log.
+    pub logged: Zxid,
+    /// End of what it knows to be committed.
+    pub committed: Zxid,
+    /// While leading with something uncommitted: the oldest, its acknowledgements, how many are needed.
+    pub acks: Option<(Zxid, usize, usize)>,
+}
+
+/// What a direction of a link is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Open.
+    Open,
+    /// Slower by so many milliseconds.
+    Slow(u32),
+    /// Nothing gets through.
+    Cut,
+}
+
+/// The line between two servers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The smaller id.
+    pub a: ServerId,
+    /// The larger id.
+    pub b: ServerId,
+    /// Edge of `a`'s disc.
+    pub from: Point,
+    /// Edge of `b`'s disc.
+    pub to: Point,
+    /// From `a` to `b`.
+    pub forth: Way,
+    /// From `b` to `a`.
+    pub back: Way,
+    /// One follows the other in this epoch's colour.
+    pub reign: Option<&'static str>,
+}
+
+/// One client's square.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// Its name.
+    pub id: ClientId,
+    /// Its centre.
+    pub at: Point,
+    /// Edge of its server's disc, if it is connected.
+    pub server: Option<Point>,
+    /// Has a session and a connection.
+    pub connected: bool,
+    /// Its session is over.
+    pub ended: bool,
+    /// It waits for an answer.
+    pub waiting: bool,
+}
+
+impl Stage {
+    /// The stage for a view.
+    pub fn new(view: &WorldView, width: f64, height: f64) -> Stage {
+        let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
+        let layout = Rc::new(Layout::ring(&ids, width, height));
+        let newest = view.servers.iter().filter(|s| reigning(s)).map(|s| s.epoch).max();
+        let servers: Vec<Server> = view
+            .servers
+            .iter()
+            .map(|s| server(s, layout.server(s.id).unwrap_or_default(), newest == Some(s.epoch) && reigning(s)))
+            .collect();
+        let links = links(view, &layout, &servers);
+        let clients = clients(&view.clients, &layout);
+        Stage { layout, servers, links, clients }
+    }
+
+    /// A client's centre.
+    pub fn client(&self, id: ClientId) -> Option<Point> {
+        self.clients.iter().find(|c| c.id == id).map(|c| c.at)
+    }
+
+    /// Where a message starts and ends: just outside the shapes at both ends.
+    pub fn ends(&self, flight: &Flight) -> Option<(Point, Point)> {
+        let (a, ra) = self.place(flight.from)?;
+        let (b, rb) = self.place(flight.to)?;
+        let d = a.distance(b).max(1.0);
+        Some((a.towards(b, (ra / d).min(0.45)), b.towards(a, (rb / d).min(0.45))))
+    }
+
+    fn place(&self, place: Place) -> Option<(Point, f64)> {
+        match place {
+            Place::Server(id) => Some((self.layout.server(id)?, self.layout.radius)),
+            Place::Client(id) => Some((self.client(id)?, self.layout.client_radius())),
+        }
+    }
+}
+
+fn reigning(s: &ServerView) -> bool {
+    s.shown == Shown::Leading && s.phase == Some(PhaseName::Broadcast)
+}
+
+fn server(s: &ServerView, at: Point, reigns: bool) -> Server {
+    let looking = s.shown == Shown::Looking;
+    Server {
+        id: s.id,
+        at,
+        shown: s.shown,
+        reigns,
+        observer: s.kind == MemberKind::Observer,
+        paused: s.paused,
+        phase: s.phase.filter(|p| !matches!(p, PhaseName::Broadcast | PhaseName::Election)),
+        epoch: s.epoch.0,
+        colour: if looking || s.shown == Shown::Down { "e0" } else { epoch_class(s.epoch) },
+        follows: s.leader.filter(|l| *l != s.id && !looking),
+        votes_for: s.vote.filter(|v| looking && v.leader != ServerId::NONE).map(|v| (v.leader, v.zxid)),
+        logged: s.logged,
+        committed: s.committed,
+        acks: s
+            .outstanding
+            .first()
+            .filter(|_| s.shown == Shown::Leading)
+            .map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
+    }
+}
+
+fn links(view: &WorldView, layout: &Layout, servers: &[Server]) -> Vec<Link> {
+    let way = |from: ServerId, to: ServerId| {
+        view.links.iter().find(|l| l.from == from && l.to == to).map_or(Way::Open, |l| {
+            if l.cut {
+                Way::Cut
+            } else if l.delay_ms > 0 {
+                Way::Slow(l.delay_ms)
+            } else {
+                Way::Open
+            }
+        })
+    };
+    let mut links = Vec::new();
+    for (i, a) in servers.iter().enumerate() {
+        for b in servers.iter().skip(i + 1) {
+            let d = a.at.distance(b.at).max(1.0);
+            let inset = (layout.radius + 3.0) / d;
+            let reign = [(a, b), (b, a)].into_iter().find_map(|(learner, leader)| {
+                (learner.follows == Some(leader.id) && learner.shown != Shown::Down).then_some(learner.colour)
+            });
+            links.push(Link {
+                a: a.id,
+                b: b.id,
+                from: a.at.towards(b.at, inset),
+                to: b.at.towards(a.at, inset),
+                forth: way(a.id, b.id),
+                back: way(b.id, a.id),
+                reign,
+            });
+        }
+    }
+    links
+}
+
+fn clients(views: &[ClientView], layout: &Layout) -> Vec<Client> {
+    let mut placed: Vec<(Option<ServerId>, usize)> = Vec::new();
+    views
+        .iter()
+        .map(|c| {
+            let home = c.server.filter(|_| !c.ended);
+            let nth = match placed.iter_mut().find(|(s, _)| *s == home) {
+                Some((_, n)) => {
+                    *n += 1;
+                    *n - 1
+                }
+                None => {
+                    placed.push((home, 1));
+                    0
+                }
+            };
+            let at = layout.client(home, nth);
+            let server = home.and_then(|s| layout.server(s)).map(|p| {
+                let d = p.distance(at).max(1.0);
+                p.towards(at, (layout.radius + 3.0) / d)
+            });
+            Client { id: c.id, at, server, connected: c.connected, ended: c.ended, waiting: c.waiting.is_some() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::sample;
+    use zebu_core::id::Epoch;
+
+    #[test]
+    fn a_leader_of_an_older_epoch_wears_a_hollow_crown() {
+        let mut view = sample::five();
+        let stage = Stage::new(&view, 1152.0, 610.0);
+        assert_eq!(stage.servers.iter().filter(|s| s.reigns).map(|s| s.id.0).collect::<Vec<_>>(), [3]);
+        view.servers[4].shown = Shown::Leading;
+        view.servers[4].epoch = Epoch(1);
+        let stage = Stage::new(&view, 1152.0, 610.0);
+        assert_eq!(stage.servers.iter().filter(|s| s.reigns).map(|s| s.id.0).collect::<Vec<_>>(), [3]);
+        view.servers[4].epoch = Epoch(3);
+        let stage = Stage::new(&view, 1152.0, 610.0);
+        assert_eq!(stage.servers.iter().filter(|s| s.reigns).map(|s| s.id.0).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn links_show_both_directions_and_who_follows_whom() {
+        let stage = Stage::new(&sample::five(), 1152.0, 610.0);
+        assert_eq!(stage.links.len(), 10);
+        let find = |a, b| stage.links.iter().find(|l| l.a.0 == a && l.b.0 == b).unwrap();
+        assert_eq!((find(1, 5).forth, find(1, 5).back), (Way::Cut, Way::Open));
+        assert_eq!((find(2, 5).forth, find(2, 5).back), (Way::Slow(40), Way::Open));
+        assert_eq!(find(1, 3).reign, Some("e2"));
+        assert_eq!(find(1, 2).reign, None);
+    }
+
+    #[test]
+    fn clients_stand_beside_their_server_without_covering_each_other() {
+        let stage = Stage::new(&sample::five(), 1152.0, 610.0);
+        assert_eq!(stage.clients.len(), 2);
+        let d = stage.clients[0].at.distance(stage.clients[1].at);
+        assert!(d > stage.layout.client_radius() * 2.0, "{d}");
+        for c in &stage.clients {
+            for s in &stage.servers {
+                assert!(c.at.distance(s.at) > stage.layout.radius + stage.layout.client_radius());
+            }
+        }
+    }
+
+    #[test]
+    fn votes_show_only_while_looking() {
+        let mut view = sample::five();
+        view.servers[0].shown = Shown::Looking;
+        let stage = Stage::new(&view, 1152.0, 610.0);
+        assert_eq!(stage.servers[0].votes_for.map(|(s, _)| s.0), Some(3));
+        assert_eq!(stage.servers[0].follows, None);
+        assert_eq!(stage.servers[1].votes_for, None);
+        assert_eq!(stage.servers[1].follows, Some(ServerId(3)));
+    }
+}
