@@ -2,4 +2,5 @@
 
 mod client;
 mod disk;
+mod quorum;
 mod vectors;
