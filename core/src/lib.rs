@@ -14,6 +14,7 @@ pub mod effect;
 pub mod error;
 pub mod id;
 pub mod input;
+pub mod link;
 pub mod note;
 pub mod rng;
 pub mod sim;

@@ -128,9 +128,9 @@ impl History {
         *self = History::new(base, []);
     }
 
-    /// Forgets the oldest committed entries, keeping at least `keep` of them.
-    pub fn trim(&mut self, keep: usize) {
-        while self.position_after(self.committed) > keep {
+    /// Forgets the oldest entries that are committed and durable, keeping at least `keep` committed ones.
+    pub fn trim(&mut self, keep: usize, synced: Lsn) {
+        while self.position_after(self.committed) > keep && self.entries.front().is_some_and(|e| e.lsn <= synced) {
             if let Some(e) = self.entries.pop_front() {
                 self.base = e.zxid;
             }
@@ -172,7 +172,7 @@ mod tests {
         h.commit_next();
         h.commit_next();
         h.commit_next();
-        h.trim(1);
+        h.trim(1, Lsn(0));
         assert_eq!((h.base(), h.first(), h.last(), h.committed()), (z(1, 2), Some(z(1, 3)), z(1, 4), z(1, 3)));
     }
 

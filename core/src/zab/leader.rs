@@ -119,7 +119,7 @@ impl Leader {
     }
 
     /// Proposals not committed yet and who has acknowledged them.
-    pub fn outstanding(&self) -> impl Iterator<Item = (Zxid, &BTreeSet<ServerId>)> {
+    pub fn outstanding(&self) -> impl DoubleEndedIterator<Item = (Zxid, &BTreeSet<ServerId>)> {
         self.outstanding.iter().map(|(z, s)| (*z, s))
     }
 

@@ -166,7 +166,7 @@ impl Ground {
             cx.fx.note(|| Note::Committed { zxid: entry.zxid });
             cx.host.apply(entry.zxid, &entry.txn, cx.fx);
         }
-        self.history.trim(self.config.commit_log_count);
+        self.history.trim(self.config.commit_log_count, self.synced);
     }
 }
 
@@ -442,32 +442,39 @@ impl Peer {
         fx.note(|| Note::Phase { state: self.state(), phase: self.phase(), epoch: self.epoch() });
     }
 
-    /// Proposes a transaction; `make` is given its zxid. `None` when not leading in broadcast, or when the counter is
-    /// used up (the leader then stands down).
-    pub fn propose(
-        &mut self,
-        now: Now,
-        fx: &mut Effects,
-        host: &mut dyn Host,
-        make: impl FnOnce(Zxid) -> Bytes,
-    ) -> Option<Zxid> {
+    /// The zxid of the next proposal; `None` unless leading in broadcast. A leader whose counter is used up stands
+    /// down here.
+    pub fn next_zxid(&mut self, now: Now, fx: &mut Effects, host: &mut dyn Host) -> Option<Zxid> {
+        let Role::Leading(l) = &self.role else { return None };
         if self.halted {
             return None;
         }
-        let mut made = None;
+        let next = l.next_zxid()?;
+        if next.is_none() {
+            self.with(now, fx, host, |peer, cx| peer.stand_down(StandDown::CounterUsedUp, cx));
+        }
+        next
+    }
+
+    /// Proposes a transaction at the zxid that [`Peer::next_zxid`] has just told.
+    ///
+    /// # Panics
+    /// If that is not the next zxid.
+    pub fn propose(&mut self, now: Now, fx: &mut Effects, host: &mut dyn Host, zxid: Zxid, txn: Bytes) {
         self.with(now, fx, host, |peer, cx| {
             let Role::Leading(l) = &mut peer.role else { return };
-            let verdict = match l.next_zxid() {
-                Some(Some(zxid)) => {
-                    made = Some(zxid);
-                    l.propose(&mut peer.ground, zxid, make(zxid), cx)
-                }
-                Some(None) => Err(StandDown::CounterUsedUp),
-                None => Ok(()),
-            };
+            assert_eq!(l.next_zxid(), Some(Some(zxid)), "a proposal out of order");
+            let verdict = l.propose(&mut peer.ground, zxid, txn, cx);
             peer.judge(verdict, cx);
         });
-        made
+    }
+
+    /// While leading: what a sync has to wait for, the last proposal, if that is not committed yet.
+    pub fn sync_point(&self) -> Option<Zxid> {
+        match &self.role {
+            Role::Leading(l) => l.outstanding().next_back().map(|(zxid, _)| zxid),
+            Role::Looking(_) | Role::Learning(_) => None,
+        }
     }
 
     /// Sends a packet to the leader; `false` when there is none to send to.

@@ -1,0 +1,380 @@
+//! One client connection, from the handshake to the close: what may come when, and in which order answers leave.
+//!
+//! A client's requests are answered in the order they came. Writes go through the server and come back later; a read
+//! behind one's own pending write waits here, other connections do not notice. Pings are answered at once.
+//!
+//! A driver feeds frames and what the server says, and carries out [`LinkEffect`]s in order:
+//!
+//! ```text
+//! socket ──frame──► on_frame ──Submit──► Input::Submit ──► Server
+//!                      │  └──Read──► read side ──► on_read ──Write──► socket
+//!  Effect::ToLink ──► on_server ──Write──────────────────────────────► socket
+//! ```
+
+use crate::effect::{LinkClose, ToLink};
+use crate::error::ZkError;
+use crate::id::{LinkId, SessionId, Zxid};
+use crate::input::Submission;
+use crate::wire::client::{
+    ConnectRequest, ConnectResponse, Outcome, Request, RequestHeader, Response, WatcherEvent, event_frame, reply_frame,
+    xid,
+};
+use crate::wire::op::OpCode;
+use crate::wire::record::Id;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// Frames that may come before the handshake is answered (a client may send on right behind it).
+const EARLY_MAX: usize = 64;
+
+/// What a driver has to do for a link, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEffect {
+    /// Send these bytes (whole frames, length prefix included).
+    Write(Bytes),
+    /// Tell the server, as [`crate::input::Input::Submit`].
+    Submit(Submission),
+    /// Answer from the read side and hand the answer to [`Link::on_read`] before anything else.
+    Read {
+        /// The client's number of it.
+        xid: i32,
+        /// What it asks.
+        request: Request,
+    },
+    /// Send what was written, then close.
+    Close(LinkClose),
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    id: LinkId,
+    auth: Vec<Id>,
+    state: State,
+    queue: VecDeque<Pending>,
+    /// A `Read` is out and not answered yet.
+    reading: bool,
+    last_zxid: Zxid,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Connecting { early: Vec<Bytes> },
+    Open { session: SessionId, timeout_ms: i32 },
+    Closed,
+}
+
+/// A request that is not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pending {
+    /// The server answers it.
+    Submitted { xid: i32, closes: bool },
+    /// The read side answers it, once it is its turn.
+    Read { xid: i32, request: Request },
+    /// It is answered by this error, once it is its turn; then the connection may have to end.
+    Refused { xid: i32, error: ZkError, close: Option<LinkClose> },
+}
+
+impl Link {
+    /// A fresh connection from `remote_ip` (its first identity, scheme `ip`).
+    pub fn new(id: LinkId, remote_ip: &str) -> Link {
+        Link {
+            id,
+            auth: vec![Id { scheme: "ip".into(), id: remote_ip.into() }],
+            state: State::New,
+            queue: VecDeque::new(),
+            reading: false,
+            last_zxid: Zxid::ZERO,
+        }
+    }
+
+    /// Its number.
+    pub fn id(&self) -> LinkId {
+        self.id
+    }
+
+    /// Its session, once connected.
+    pub fn session(&self) -> Option<SessionId> {
+        match self.state {
+            State::Open { session, .. } => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The negotiated timeout, once connected.
+    pub fn session_timeout_ms(&self) -> Option<i32> {
+        match self.state {
+            State::Open { timeout_ms, .. } => Some(timeout_ms),
+            _ => None,
+        }
+    }
+
+    /// Who the client has shown to be.
+    pub fn auth(&self) -> &[Id] {
+        &self.auth
+    }
+
+    /// Requests not answered yet. A driver stops reading the socket while there are too many.
+    pub fn pending(&self) -> usize {
+        match &self.state {
+            State::Connecting { early } => early.len() + 1,
+            _ => self.queue.len(),
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// A frame (without its length) came from the client.
+    pub fn on_frame(&mut self, frame: Bytes, out: &mut Vec<LinkEffect>) {
+        match &mut self.state {
+            State::New => match ConnectRequest::decode(frame) {
+                Ok(request) => {
+                    self.state = State::Connecting { early: Vec::new() };
+                    out.push(LinkEffect::Submit(Submission::Connect(request)));
+                }
+                Err(e) => self.close(LinkClose::BadRequest(format!("the first frame is no connect request: {e}")), out),
+            },
+            State::Connecting { early } => {
+                if early.len() >= EARLY_MAX {
+                    let why = format!("more than {EARLY_MAX} requests before the session is open");
+                    self.close(LinkClose::BadRequest(why), out);
+                } else {
+                    early.push(frame);
+                }
+            }
+            State::Open { session, .. } => {
+                let session = *session;
+                self.on_request(session, frame, out);
+            }
+            State::Closed => {}
+        }
+    }
+
+    fn on_request(&mut self, session: SessionId, frame: Bytes, out: &mut Vec<LinkEffect>) {
+        if self.queue.back().is_some_and(Pending::is_last) {
+            // Nothing behind a closeSession is answered.
+            return;
+        }
+        let (header, body) = match RequestHeader::decode(frame) {
+            Ok(parts) => parts,
+            Err(e) => {
+                let why = format!("a frame has no request header: {e}");
+                self.queue.push_back(Pending::Refused {
+                    xid: 0,
+                    error: ZkError::MarshallingError,
+                    close: Some(LinkClose::BadRequest(why)),
+                });
+                self.go_on(out);
+                return;
+            }
+        };
+        let xid = header.xid;
+        let op = match OpCode::from_code(header.op) {
+            Some(op) => op,
+            None => return self.refuse_op(xid, header.op.to_string(), out),
+        };
+        match op {
+            // At once, past whatever waits: a ping only asks whether we are here.
+            OpCode::Ping => {
+                out.push(LinkEffect::Write(reply_frame(xid::PING, self.last_zxid, &Ok(Response::Empty))));
+            }
+            OpCode::Create
+            | OpCode::Create2
+            | OpCode::CreateContainer
+            | OpCode::CreateTtl
+            | OpCode::Delete
+            | OpCode::SetData
+            | OpCode::SetAcl
+            | OpCode::Multi
+            | OpCode::CloseSession => {
+                let closes = op == OpCode::CloseSession;
+                self.queue.push_back(Pending::Submitted { xid, closes });
+                let auth = self.auth.clone();
+                out.push(LinkEffect::Submit(Submission::Write { session, xid, op, body, auth }));
+            }
+            OpCode::Sync => match Request::decode(op, body) {
+                Ok(Request::Sync { path }) => {
+                    self.queue.push_back(Pending::Submitted { xid, closes: false });
+                    out.push(LinkEffect::Submit(Submission::Sync { session, xid, path }));
+                }
+                _ => self.refuse(xid, ZkError::MarshallingError, None, out),
+            },
+            OpCode::Exists
+            | OpCode::GetData
+            | OpCode::GetAcl
+            | OpCode::GetChildren
+            | OpCode::GetChildren2
+            | OpCode::SetWatches => match Request::decode(op, body) {
+                Ok(request) => {
+                    self.queue.push_back(Pending::Read { xid, request });
+                    self.go_on(out);
+                }
+                Err(_) => self.refuse(xid, ZkError::MarshallingError, None, out),
+            },
+            OpCode::Auth => self.on_auth(xid, body, out),
+            OpCode::Reconfig => self.refuse(xid, ZkError::ReconfigDisabled, None, out),
+            OpCode::Check
+            | OpCode::CheckWatches
+            | OpCode::RemoveWatches
+            | OpCode::DeleteContainer
+            | OpCode::MultiRead
+            | OpCode::Sasl
+            | OpCode::GetEphemerals
+            | OpCode::GetAllChildrenNumber
+            | OpCode::SetWatches2
+            | OpCode::AddWatch
+            | OpCode::WhoAmI
+            | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
+        }
+    }
+
+    /// Only `ip` is accepted (the address is known already); like any scheme without a provider, others are refused
+    /// and end the connection (client-protocol §9.2).
+    fn on_auth(&mut self, xid: i32, body: Bytes, out: &mut Vec<LinkEffect>) {
+        match Request::decode(OpCode::Auth, body) {
+            Ok(Request::Auth { scheme, .. }) if scheme == "ip" => {
+                out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Ok(Response::Empty))));
+            }
+            Ok(Request::Auth { scheme, .. }) => {
+                out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Err(ZkError::AuthFailed))));
+                self.close(LinkClose::BadRequest(format!("there is no authentication scheme {scheme:?}")), out);
+            }
+            _ => self.close(LinkClose::BadRequest("an auth packet can't be parsed".into()), out),
+        }
+    }
+
+    fn refuse_op(&mut self, xid: i32, op: String, out: &mut Vec<LinkEffect>) {
+        let why = LinkClose::BadRequest(format!("operation {op} is not served"));
+        self.refuse(xid, ZkError::Unimplemented, Some(why), out);
+    }
+
+    fn refuse(&mut self, xid: i32, error: ZkError, close: Option<LinkClose>, out: &mut Vec<LinkEffect>) {
+        self.queue.push_back(Pending::Refused { xid, error, close });
+        self.go_on(out);
+    }
+
+    /// The answer to a [`LinkEffect::Read`]; `events` are those that the read itself brings about (setWatches), told
+    /// before the answer.
+    pub fn on_read(
+        &mut self,
+        xid: i32,
+        zxid: Zxid,
+        outcome: Outcome,
+        events: Vec<WatcherEvent>,
+        out: &mut Vec<LinkEffect>,
+    ) {
+        if self.is_closed() || !self.reading {
+            return;
+        }
+        self.last_zxid = zxid;
+        for event in events {
+            out.push(LinkEffect::Write(event_frame(Zxid(-1), &event)));
+        }
+        out.push(LinkEffect::Write(reply_frame(xid, zxid, &outcome)));
+        self.reading = false;
+        self.queue.pop_front();
+        self.go_on(out);
+    }
+
+    /// The server says something.
+    pub fn on_server(&mut self, msg: ToLink, out: &mut Vec<LinkEffect>) {
+        if self.is_closed() {
+            return;
+        }
+        match msg {
+            ToLink::Connected(response) => self.on_connected(response, out),
+            ToLink::Reply { xid, zxid, outcome } => self.on_reply(xid, zxid, &outcome, out),
+            ToLink::Event(event) => out.push(LinkEffect::Write(event_frame(Zxid(-1), &event))),
+            ToLink::Close(why) => self.close(why, out),
+        }
+    }
+
+    fn on_connected(&mut self, response: ConnectResponse, out: &mut Vec<LinkEffect>) {
+        let State::Connecting { early } = &mut self.state else { return };
+        let early = core::mem::take(early);
+        let (session, timeout_ms) = (response.session, response.timeout_ms);
+        out.push(LinkEffect::Write(response.frame()));
+        if timeout_ms <= 0 {
+            self.close(LinkClose::SessionEnded(session), out);
+            return;
+        }
+        self.state = State::Open { session, timeout_ms };
+        for frame in early {
+            self.on_frame(frame, out);
+        }
+    }
+
+    fn on_reply(&mut self, xid: i32, zxid: Zxid, outcome: &Outcome, out: &mut Vec<LinkEffect>) {
+        let Some(Pending::Submitted { xid: waiting, closes }) = self.queue.front() else { return };
+        let closes = *closes;
+        if *waiting != xid {
+            return;
+        }
+        if *outcome == Err(ZkError::SessionMoved) {
+            self.close(LinkClose::SessionMoved, out);
+            return;
+        }
+        self.queue.pop_front();
+        self.last_zxid = zxid;
+        out.push(LinkEffect::Write(reply_frame(xid, zxid, outcome)));
+        if closes && let State::Open { session, .. } = self.state {
+            self.close(LinkClose::SessionEnded(session), out);
+        } else {
+            self.go_on(out);
+        }
+    }
+
+    /// Serves the head of the queue as long as it needs no server.
+    fn go_on(&mut self, out: &mut Vec<LinkEffect>) {
+        if self.reading || self.is_closed() {
+            return;
+        }
+        loop {
+            match self.queue.front() {
+                Some(Pending::Read { xid, request }) => {
+                    self.reading = true;
+                    out.push(LinkEffect::Read { xid: *xid, request: request.clone() });
+                    return;
+                }
+                Some(Pending::Refused { xid, error, close }) => {
+                    let zxid = if *error == ZkError::Unimplemented { Zxid(-1) } else { self.last_zxid };
+                    out.push(LinkEffect::Write(reply_frame(*xid, zxid, &Err(*error))));
+                    let close = close.clone();
+                    self.queue.pop_front();
+                    if let Some(why) = close {
+                        self.close(why, out);
+                        return;
+                    }
+                }
+                Some(Pending::Submitted { .. }) | None => return,
+            }
+        }
+    }
+
+    fn close(&mut self, why: LinkClose, out: &mut Vec<LinkEffect>) {
+        self.state = State::Closed;
+        self.queue.clear();
+        out.push(LinkEffect::Close(why));
+    }
+}
+
+impl Pending {
+    fn is_last(&self) -> bool {
+        match self {
+            Pending::Submitted { closes, .. } => *closes,
+            Pending::Refused { close, .. } => close.is_some(),
+            Pending::Read { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
