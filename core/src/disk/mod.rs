@@ -2,4 +2,7 @@
 
 pub mod adler;
 pub mod body;
+pub mod epoch_file;
+pub mod names;
 pub mod snapshot;
+pub mod txn_log;

@@ -4,7 +4,10 @@ use crate::vectors;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 use zebu_core::disk::body::{BodyReader, BodyScanner, BodyWriter, NodeSink, SnapshotNode};
+use zebu_core::disk::names::{self, Compression, DataFile};
 use zebu_core::disk::snapshot::{Snapshot, SnapshotWriter};
+use zebu_core::disk::txn_log::{LogEnd, LogFault, LogScanner, put_header, put_record};
+use zebu_core::id::Zxid;
 use zebu_core::wire::jute::Fault;
 use zebu_core::wire::txn::{Txn, TxnHeader};
 
@@ -98,25 +101,84 @@ fn a_snapshot_with_any_bit_flipped_or_cut_anywhere_is_refused() {
 }
 
 #[test]
-fn every_transaction_in_the_logs_decodes_and_encodes() {
+fn every_log_reads_and_rewrites() {
     let disk = vectors::json(&vectors::path("disk.json"));
     let mut types = std::collections::BTreeSet::new();
+    let mut logs = 0;
     for listed in disk["files"].as_array().unwrap() {
         let Some(records) = listed["records"].as_array() else { continue };
         let name = listed["file"].as_str().unwrap();
         let file = Bytes::from(std::fs::read(vectors::path(name)).unwrap());
-        for record in records {
-            let at = usize::try_from(record["offset"].as_u64().unwrap()).unwrap() + 12;
-            let length = usize::try_from(record["length"].as_u64().unwrap()).unwrap();
-            let entry = file.slice(at..at + length);
-            let txn = Txn::decode(entry.clone()).unwrap();
-            assert_eq!(txn.encode(), entry, "{name} at {at}");
-            let (header, type_code) = TxnHeader::peek(&entry).unwrap();
+        let mut again = BytesMut::new();
+        put_header(&mut again);
+        let mut scanner = LogScanner::new(file.clone());
+        for listed in records {
+            let record = scanner.next().unwrap();
+            assert_eq!(record.at, usize::try_from(listed["offset"].as_u64().unwrap()).unwrap(), "{name}");
+            assert_eq!(record.zxid.0, listed["header"]["zxid"].as_i64().unwrap(), "{name}");
+            assert!(record.continues(), "{name}: {}", record.zxid);
+            let txn = Txn::decode(record.entry.clone()).unwrap();
+            assert_eq!(txn.encode(), record.entry, "{name}: {}", record.zxid);
+            let (header, type_code) = TxnHeader::peek(&record.entry).unwrap();
             assert_eq!((header, type_code), (txn.header, txn.body.type_code()));
-            assert_eq!(i64::from(type_code), record["header"]["type"].as_i64().unwrap());
+            assert_eq!(i64::from(type_code), listed["header"]["type"].as_i64().unwrap());
             types.insert(type_code);
+            put_record(&mut again, &record.entry);
         }
+        assert_eq!(scanner.next(), None, "{name}");
+        assert_eq!(scanner.end(), Some(&LogEnd::Clean { at: again.len() }), "{name}");
+        again.resize(file.len(), 0);
+        assert_eq!(again, file, "{name}");
+        let first = records[0]["header"]["zxid"].as_i64().unwrap();
+        assert!(name.ends_with(&names::log(Zxid(first))), "{name}");
+        logs += 1;
     }
     println!("types {types:?}");
-    assert!(types.len() >= 10, "{types:?}");
+    assert!(logs == 7 && types.len() >= 12, "{types:?}");
+}
+
+/// The damaged directories of disk.json's `recovery`, where Zebu looks closer than Apache.
+#[test]
+fn damaged_logs_are_not_taken_for_ended_ones() {
+    let file = std::fs::read(vectors::path("txnlog/standalone-log.1e")).unwrap();
+    let (first, second, end) = (16, 77, 181);
+    let damaged = |at, why, next: Option<i64>| LogEnd::Damaged { at, why, next: next.map(Zxid) };
+    let torn = |why| LogEnd::Torn { at: second, why };
+    let with = |at: usize, bytes: &[u8]| {
+        let mut bad = file.clone();
+        bad[at..at + bytes.len()].copy_from_slice(bytes);
+        bad
+    };
+    let cases = [
+        ("unchanged", file.clone(), LogEnd::Clean { at: end }),
+        (
+            "a flipped bit in 0x1f",
+            with(second + 20, &[file[second + 20] ^ 4]),
+            damaged(second, LogFault::Checksum, None),
+        ),
+        ("cut in the entry of 0x1f", file[..second + 30].to_vec(), torn(LogFault::Cut)),
+        ("cut in the head of 0x1f", file[..second + 9].to_vec(), torn(LogFault::Cut)),
+        ("end mark of 0x1f", with(end - 1, b"C"), damaged(second, LogFault::EndMark, None)),
+        ("end mark of 0x1e", with(second - 1, b"C"), damaged(first, LogFault::EndMark, Some(0x1f))),
+        ("length -16", with(second + 8, &(-16i32).to_be_bytes()), damaged(second, LogFault::Length(-16), None)),
+        ("head of 0x1e zeroed", with(first, &[0; 12]), damaged(first, LogFault::Zeroed, Some(0x1f))),
+        ("0 bytes", vec![], LogEnd::Torn { at: 0, why: LogFault::Header }),
+        ("8 bytes", file[..8].to_vec(), LogEnd::Torn { at: 0, why: LogFault::Header }),
+        ("header only", file[..16].to_vec(), LogEnd::Clean { at: 16 }),
+        ("wrong magic", with(0, b"X"), damaged(0, LogFault::Header, Some(0x1e))),
+        ("version and dbid", with(7, &[99, 0, 0, 0, 0, 0, 0, 0, 5]), LogEnd::Clean { at: end }),
+    ];
+    for (name, bytes, want) in cases {
+        assert_eq!(LogScanner::new(bytes.into()).finish(), want, "{name}");
+    }
+}
+
+#[test]
+fn names_are_apaches() {
+    for file in vectors::files("snapshot") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let name = &name[name.find("snapshot.").unwrap()..];
+        let Some(DataFile::Snapshot(zxid, Compression::None)) = names::parse(name) else { panic!("{name}") };
+        assert_eq!(names::snapshot(zxid), name);
+    }
 }
