@@ -17,6 +17,7 @@ pub mod input;
 pub mod link;
 pub mod note;
 pub mod rng;
+pub mod service;
 pub mod sim;
 pub mod status;
 pub mod time;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 /// The key of the open list, which only built-in nodes use; it is never stored.
-pub const OPEN: i64 = -1;
+pub use crate::disk::body::OPEN_ACL_KEY as OPEN;
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -47,6 +47,11 @@ impl AclTable {
     /// As [`AclTable::get`], with a list that lets nobody do anything for a key that is not known.
     pub fn list(&self, key: i64) -> Arc<[Acl]> {
         self.get(key).unwrap_or(&self.closed).clone()
+    }
+
+    /// The stored copy of a list, if some node has it.
+    pub fn find(&self, list: &[Acl]) -> Option<&Arc<[Acl]>> {
+        self.keys.get_key_value(list).map(|(list, _)| list)
     }
 
     /// The stored lists with their keys, in the order of the keys.
@@ -91,9 +96,34 @@ impl AclTable {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.uses = entry.uses.saturating_sub(1);
         if entry.uses == 0 {
-            self.keys.remove(&entry.list);
-            self.entries.remove(&key);
+            self.forget(key);
         }
+    }
+
+    fn forget(&mut self, key: i64) {
+        if let Some(entry) = self.entries.remove(&key)
+            && self.keys.get(&entry.list) == Some(&key)
+        {
+            self.keys.remove(&entry.list);
+        }
+    }
+
+    /// Takes in a list of a snapshot under its own key, used by nobody yet.
+    pub(crate) fn load(&mut self, key: i64, list: &[Acl]) {
+        if key == OPEN {
+            return;
+        }
+        self.forget(key);
+        self.next = self.next.max(key.saturating_add(1));
+        let list: Arc<[Acl]> = list.into();
+        self.keys.insert(list.clone(), key);
+        self.entries.insert(key, Entry { list, uses: 0 });
+    }
+
+    /// Drops what no node uses, after a snapshot was read.
+    pub(crate) fn drop_unused(&mut self) {
+        let unused: Vec<i64> = self.entries.iter().filter(|(_, entry)| entry.uses == 0).map(|(key, _)| *key).collect();
+        unused.into_iter().for_each(|key| self.forget(key));
     }
 }
 

@@ -5,8 +5,8 @@
 //! data is kept in the node, so that a change of the Stat alone (every create and delete does one to the parent)
 //! does not read the data again.
 
-use super::node::StatPersisted;
 use super::path;
+use crate::disk::body::StatPersisted;
 use crc32fast::Hasher;
 
 /// The version of this recipe, as transactions and snapshots name it.

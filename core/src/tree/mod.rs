@@ -8,12 +8,15 @@ mod apply;
 pub mod digest;
 pub mod node;
 pub mod path;
+mod snapshot;
 mod walk;
 
 pub use apply::Applied;
-pub use node::{Keeper, Node, StatPersisted};
+pub use node::{Keeper, Node};
+pub use snapshot::SnapshotError;
 pub use walk::Walk;
 
+use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::wire::client::EventKind;
 use crate::wire::record::{Acl, Id, Stat, perms};

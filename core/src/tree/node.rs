@@ -3,6 +3,7 @@
 //! The rules stand here once, because the leader's preparation foresees by them what applying will do.
 
 use super::digest;
+use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::wire::record::Stat;
 use alloc::boxed::Box;
@@ -51,30 +52,6 @@ impl Keeper {
             Keeper::Ttl(ms) => (TTL_MASK | (ms as u64 & MAX_TTL_MS as u64)) as i64,
         }
     }
-}
-
-/// A znode's Stat as it is stored: without what its data and children tell, the owner unmasked, and `cversion` counting
-/// creations of children only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct StatPersisted {
-    /// The creating transaction.
-    pub czxid: Zxid,
-    /// The transaction that changed the data last.
-    pub mzxid: Zxid,
-    /// Creation time, milliseconds since 1970.
-    pub ctime: i64,
-    /// Time of the last change of data.
-    pub mtime: i64,
-    /// Changes of data since creation.
-    pub version: i32,
-    /// Creations of children.
-    pub cversion: i32,
-    /// Changes of the access list.
-    pub aversion: i32,
-    /// The owning session, or a container's or TTL's marker, or 0.
-    pub ephemeral_owner: i64,
-    /// The transaction that created or deleted a child last.
-    pub pzxid: Zxid,
 }
 
 /// The Stat of a node just created.
@@ -184,6 +161,11 @@ impl Node {
     /// Its part in the tree's digest.
     pub fn digest(&self) -> u32 {
         self.digest
+    }
+
+    /// The state of the digest behind path and data.
+    pub(crate) fn content(&self) -> u32 {
+        self.content
     }
 
     /// The children, to add and remove names; not part of the digest.

@@ -1,0 +1,308 @@
+//! The leader's preparation: a request becomes a transaction in which everything is decided: sequential names,
+//! versions, access, errors. Followers then only apply it, and come to the same tree.
+//!
+//! Every request takes one zxid and becomes one transaction; a request that can't be carried out becomes an error
+//! transaction, so that the client's reply has its place in the order too. The order of the checks is Apache's
+//! (client-protocol.md §6), since the first failing one is what the client is told.
+
+use super::overlay::{Draft, Known, Overlay};
+use crate::error::ZkError;
+use crate::id::{SessionId, Zxid};
+use crate::tree::node::{Keeper, MAX_TTL_MS};
+use crate::tree::{Tree, acl, digest, path};
+use crate::wire::client::Request;
+use crate::wire::op::{CreateMode, OpCode};
+use crate::wire::record::{Acl, Id, perms};
+use crate::wire::txn::{Txn, TxnBody, TxnDigest, TxnHeader};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+/// What is to become a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrepRequest {
+    /// A client's write: create, delete, setData, setACL, multi, closeSession. Anything else is an error.
+    Client(Request),
+    /// A new session, the header's, with its negotiated timeout.
+    CreateSession {
+        /// Milliseconds.
+        timeout_ms: i32,
+    },
+    /// The header's session has ended or expired. Never an error: a session that is gone already closes again.
+    CloseSession,
+    /// The leader found that a container or TTL node is due (session 0).
+    DeleteContainer {
+        /// Which one.
+        path: String,
+    },
+    /// A write that has failed already, say because it could not be parsed or came over a connection that no longer
+    /// owns the session. It takes its zxid all the same.
+    Refused(ZkError),
+}
+
+/// The state of a leader's preparation: what is in flight. Made when a server begins to lead, over a tree that has its
+/// whole history applied; thrown away when it ceases to.
+#[derive(Clone, Debug, Default)]
+pub struct Prep {
+    overlay: Overlay,
+    extended_types: bool,
+}
+
+impl Prep {
+    /// Nothing in flight. `extended_types` permits TTL nodes (`zookeeper.extendedTypesEnabled`).
+    pub fn new(extended_types: bool) -> Prep {
+        Prep { overlay: Overlay::default(), extended_types }
+    }
+
+    /// Makes a transaction of `request`. `header` says whose request it is (`session`, `cxid`), its zxid, which must
+    /// be above all before, and the leader's wall clock. `auth` are the identities the client has proved.
+    ///
+    /// `tree` is the leader's applied state: everything below `header.zxid` must be either in the tree or prepared
+    /// by this `Prep`, in order.
+    ///
+    /// The transaction foretells the digest of the tree that has it applied.
+    pub fn prepare(&mut self, tree: &Tree, header: TxnHeader, auth: &[Id], request: PrepRequest) -> Txn {
+        let draft = Draft::begin(&mut self.overlay, tree, header.zxid, header.time_ms);
+        let mut work = Work { draft, session: header.session, auth, extended_types: self.extended_types };
+        let prepared = work.body(request);
+        let tree = work.draft.keep();
+        match prepared {
+            Ok(body) => Txn { header, body, digest: Some(TxnDigest { version: digest::VERSION, tree }) },
+            // Every check comes before the first change, so there is none to take back. Apache puts no digest behind
+            // an error.
+            Err(error) => Txn { header, body: TxnBody::Error { code: error.code() }, digest: None },
+        }
+    }
+
+    /// Everything up to `zxid` is applied to the tree. [`Prep::prepare`] notices by itself; calling this keeps the
+    /// memory small while no requests come.
+    pub fn committed(&mut self, zxid: Zxid) {
+        self.overlay.drop_upto(zxid);
+    }
+
+    /// Forgets everything in flight.
+    pub fn clear(&mut self) {
+        self.overlay = Overlay::default();
+    }
+
+    /// How many transactions are in flight as far as it knows.
+    pub fn in_flight(&self) -> usize {
+        self.overlay.len()
+    }
+}
+
+/// One request under preparation.
+struct Work<'a> {
+    draft: Draft<'a>,
+    session: SessionId,
+    auth: &'a [Id],
+    extended_types: bool,
+}
+
+impl Work<'_> {
+    fn body(&mut self, request: PrepRequest) -> Result<TxnBody, ZkError> {
+        match request {
+            PrepRequest::Client(Request::Multi { ops }) => Ok(self.multi(ops)),
+            PrepRequest::Client(Request::SetAcl { path, acl, version }) => self.set_acl(path, acl, version),
+            PrepRequest::Client(Request::CloseSession) | PrepRequest::CloseSession => Ok(self.close_session()),
+            // Alone it is not a request (3.8 takes it for one, and then never answers).
+            PrepRequest::Client(Request::Check { .. }) => Err(ZkError::Unimplemented),
+            PrepRequest::Client(request) => self.op(request),
+            PrepRequest::CreateSession { timeout_ms } => {
+                self.draft.set_session(self.session, true);
+                Ok(TxnBody::CreateSession { timeout_ms })
+            }
+            PrepRequest::DeleteContainer { path } => self.delete_container(path),
+            PrepRequest::Refused(error) => Err(error),
+        }
+    }
+
+    /// An operation that may stand alone or in a multi.
+    fn op(&mut self, request: Request) -> Result<TxnBody, ZkError> {
+        match request {
+            Request::Create { op, path, data, acl, flags } => self.create(op, path, data, acl, flags, None),
+            Request::CreateTtl { path, data, acl, flags, ttl_ms } => {
+                self.create(OpCode::CreateTtl, path, data, acl, flags, Some(ttl_ms))
+            }
+            Request::Delete { path, version } => self.delete(path, version),
+            Request::SetData { path, data, version } => self.set_data(path, data, version),
+            Request::Check { path, version } => self.check(path, version),
+            _ => Err(ZkError::MarshallingError),
+        }
+    }
+
+    /// All or nothing: each operation is checked against what those before it leave. When one fails, all are taken
+    /// back; those before it are logged as they are, it and those behind as errors.
+    fn multi(&mut self, ops: Vec<Request>) -> TxnBody {
+        let digest = self.draft.digest();
+        let mut failed = false;
+        let mut txns = Vec::with_capacity(ops.len());
+        for op in ops {
+            let error = if failed { Err(ZkError::RuntimeInconsistency) } else { self.op(op) };
+            failed |= error.is_err();
+            txns.push(error.unwrap_or_else(|error| TxnBody::Error { code: error.code() }));
+        }
+        if failed {
+            self.draft.undo(digest);
+        }
+        TxnBody::Multi { txns }
+    }
+
+    fn check_session(&self) -> Result<(), ZkError> {
+        if self.draft.is_live(self.session) { Ok(()) } else { Err(ZkError::SessionExpired) }
+    }
+
+    fn check_access(&self, node: &Known, perms: i32) -> Result<(), ZkError> {
+        if acl::permits(&node.acl, perms, self.auth) { Ok(()) } else { Err(ZkError::NoAuth) }
+    }
+
+    fn node(&self, path: &str) -> Result<Known, ZkError> {
+        self.draft.get(path).ok_or(ZkError::NoNode)
+    }
+
+    /// What kind of node a create makes, and whether a number is appended to its name.
+    fn kind(&self, op: OpCode, flags: i32, ttl_ms: Option<i64>) -> Result<(Keeper, bool), ZkError> {
+        let mode = CreateMode::from_flags(flags).ok_or(ZkError::BadArguments)?;
+        let is_ttl = matches!(mode, CreateMode::PersistentTtl | CreateMode::PersistentSequentialTtl);
+        if is_ttl && !self.extended_types {
+            return Err(ZkError::Unimplemented);
+        }
+        let keeper = match (op, ttl_ms) {
+            (_, Some(ttl)) if is_ttl && (1..=MAX_TTL_MS).contains(&ttl) => Keeper::Ttl(ttl),
+            // A TTL needs its own opcode, and that opcode a TTL.
+            _ if is_ttl || ttl_ms.is_some() => return Err(ZkError::BadArguments),
+            (OpCode::CreateContainer, _) => Keeper::Container,
+            _ if mode.is_ephemeral() => Keeper::Ephemeral(self.session),
+            _ => Keeper::Persistent,
+        };
+        Ok((keeper, mode.is_sequential()))
+    }
+
+    fn create(
+        &mut self,
+        op: OpCode,
+        mut path: String,
+        data: Option<Bytes>,
+        acl: Vec<Acl>,
+        flags: i32,
+        ttl_ms: Option<i64>,
+    ) -> Result<TxnBody, ZkError> {
+        let (keeper, sequential) = self.kind(op, flags, ttl_ms)?;
+        self.check_session()?;
+        let (parent_path, _) = path::split(&path).filter(|_| !path.contains('\0')).ok_or(ZkError::BadArguments)?;
+        let acl = acl::fix_up(acl, self.auth)?;
+        let parent = self.node(parent_path)?;
+        self.check_access(&parent, perms::CREATE)?;
+        let parent_path = parent_path.to_string();
+        if sequential {
+            path.push_str(&format!("{:010}", parent.stat.cversion));
+        }
+        path::validate(&path)?;
+        if self.draft.exists(&path) {
+            return Err(ZkError::NodeExists);
+        }
+        if matches!(parent.keeper(), Keeper::Ephemeral(_)) {
+            return Err(ZkError::NoChildrenForEphemerals);
+        }
+        let parent_cversion = parent.stat.cversion.wrapping_add(1);
+        let content = (data.as_deref(), self.shared(&acl));
+        self.draft.create(&path, (&parent_path, parent), content, keeper, parent_cversion);
+        Ok(match keeper {
+            Keeper::Container => TxnBody::CreateContainer { path, data, acl, parent_cversion },
+            Keeper::Ttl(ttl_ms) => TxnBody::CreateTtl { path, data, acl, parent_cversion, ttl_ms },
+            Keeper::Persistent | Keeper::Ephemeral(_) => TxnBody::Create {
+                v2: op == OpCode::Create2,
+                path,
+                data,
+                acl,
+                ephemeral: keeper != Keeper::Persistent,
+                parent_cversion,
+            },
+        })
+    }
+
+    fn shared(&self, list: &[Acl]) -> Arc<[Acl]> {
+        self.draft.tree.acls().find(list).cloned().unwrap_or_else(|| list.into())
+    }
+
+    fn delete(&mut self, path: String, version: i32) -> Result<TxnBody, ZkError> {
+        self.check_session()?;
+        let (parent_path, _) = path::split(&path)
+            .filter(|_| !path.contains('\0') && !path::is_special(&path))
+            .ok_or(ZkError::BadArguments)?;
+        let parent = self.node(parent_path)?;
+        self.check_access(&parent, perms::DELETE)?;
+        let node = self.node(&path)?;
+        check_version(node.stat.version, version)?;
+        if node.children > 0 {
+            return Err(ZkError::NotEmpty);
+        }
+        self.draft.delete(&path, &node, (parent_path, parent));
+        Ok(TxnBody::Delete { container: false, path })
+    }
+
+    fn delete_container(&mut self, path: String) -> Result<TxnBody, ZkError> {
+        let (parent_path, _) = path::split(&path).filter(|_| !path::is_special(&path)).ok_or(ZkError::BadArguments)?;
+        let node = self.node(&path)?;
+        if node.children > 0 {
+            return Err(ZkError::NotEmpty);
+        }
+        if !matches!(node.keeper(), Keeper::Container | Keeper::Ttl(_)) {
+            return Err(ZkError::BadVersion);
+        }
+        let parent = self.node(parent_path)?;
+        self.draft.delete(&path, &node, (parent_path, parent));
+        Ok(TxnBody::Delete { container: true, path })
+    }
+
+    fn set_data(&mut self, path: String, data: Option<Bytes>, version: i32) -> Result<TxnBody, ZkError> {
+        self.check_session()?;
+        path::validate(&path)?;
+        let node = self.node(&path)?;
+        self.check_access(&node, perms::WRITE)?;
+        let version = check_version(node.stat.version, version)?;
+        self.draft.set_data(&path, node, data.as_deref(), version);
+        Ok(TxnBody::SetData { reconfig: false, path, data, version })
+    }
+
+    fn set_acl(&mut self, path: String, acl: Vec<Acl>, version: i32) -> Result<TxnBody, ZkError> {
+        self.check_session()?;
+        path::validate(&path)?;
+        let acl = acl::fix_up(acl, self.auth)?;
+        let node = self.node(&path)?;
+        self.check_access(&node, perms::ADMIN)?;
+        let version = check_version(node.stat.aversion, version)?;
+        let shared = self.shared(&acl);
+        self.draft.set_acl(&path, node, shared, version);
+        Ok(TxnBody::SetAcl { path, acl, version })
+    }
+
+    fn check(&mut self, path: String, version: i32) -> Result<TxnBody, ZkError> {
+        self.check_session()?;
+        path::validate(&path)?;
+        let node = self.node(&path)?;
+        self.check_access(&node, perms::READ)?;
+        // What is logged is the version plus one, as Apache does.
+        let version = check_version(node.stat.version, version)?;
+        Ok(TxnBody::Check { path, version })
+    }
+
+    fn close_session(&mut self) -> TxnBody {
+        let paths = self.draft.ephemerals_of(self.session);
+        for path in &paths {
+            let parent = path::split(path).and_then(|(parent, _)| Some((parent, self.draft.get(parent)?)));
+            if let (Some(node), Some(parent)) = (self.draft.get(path), parent) {
+                self.draft.delete(path, &node, parent);
+            }
+        }
+        self.draft.set_session(self.session, false);
+        TxnBody::CloseSession { paths: Some(paths.iter().map(|path| path.to_string()).collect()) }
+    }
+}
+
+/// The version behind `current`, if `expected` is that or -1.
+fn check_version(current: i32, expected: i32) -> Result<i32, ZkError> {
+    if expected == -1 || expected == current { Ok(current.wrapping_add(1)) } else { Err(ZkError::BadVersion) }
+}

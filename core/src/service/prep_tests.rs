@@ -1,0 +1,340 @@
+//! The order of checks, and what a request becomes.
+
+use super::*;
+use crate::error::ZkError;
+use crate::id::{SessionId, Zxid};
+use crate::tree::Tree;
+use crate::wire::client::{OpResult, Request, Response};
+use crate::wire::op::OpCode;
+use crate::wire::record::{Acl, Id, perms};
+use crate::wire::txn::{Txn, TxnBody, TxnHeader};
+use alloc::string::String;
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use bytes::Bytes;
+
+const LIVE: SessionId = SessionId(0x0100_0000_0000_0001);
+const OTHER: SessionId = SessionId(0x0100_0000_0000_0002);
+const DEAD: SessionId = SessionId(0x0100_0000_0000_0003);
+
+/// A leader whose transactions wait in `pending` until they are committed.
+struct Leader {
+    prep: Prep,
+    tree: Tree,
+    pending: Vec<Txn>,
+    zxid: i64,
+}
+
+impl Leader {
+    /// With both sessions, `/p`, `/p/c`, the ephemeral `/e`, and `/shut` that lets nobody do anything.
+    fn new() -> Leader {
+        let mut leader = Leader { prep: Prep::new(true), tree: Tree::new(), pending: Vec::new(), zxid: 0 };
+        leader.prepare(LIVE, PrepRequest::CreateSession { timeout_ms: 4000 });
+        leader.prepare(OTHER, PrepRequest::CreateSession { timeout_ms: 4000 });
+        leader.ask(LIVE, create("/p", 0));
+        leader.ask(LIVE, create("/p/c", 0));
+        leader.ask(LIVE, create("/e", 1));
+        let shut = Request::Create { op: OpCode::Create, path: "/shut".into(), data: None, acl: none(), flags: 0 };
+        leader.ask(LIVE, shut);
+        leader.commit(6);
+        leader
+    }
+
+    fn prepare(&mut self, session: SessionId, request: PrepRequest) -> TxnBody {
+        self.zxid += 1;
+        let header = TxnHeader { session, cxid: 1, zxid: Zxid(self.zxid), time_ms: 1000 + self.zxid };
+        let txn = self.prep.prepare(&self.tree, header, &[], request);
+        assert_eq!(txn.header, header);
+        assert_eq!(txn.digest.is_none(), matches!(txn.body, TxnBody::Error { .. }));
+        self.pending.push(txn.clone());
+        txn.body
+    }
+
+    fn ask(&mut self, session: SessionId, request: Request) -> TxnBody {
+        self.prepare(session, PrepRequest::Client(request))
+    }
+
+    /// Applies the first so many of what is pending; each has the digest it was foretold.
+    fn commit(&mut self, many: usize) {
+        for txn in self.pending.drain(..many) {
+            let applied = self.tree.apply(&txn);
+            assert!(!applied.diverged, "{txn:?}");
+            self.prep.committed(txn.header.zxid);
+        }
+    }
+}
+
+fn none() -> Vec<Acl> {
+    vec![Acl { perms: 0, ..Acl::open().remove(0) }]
+}
+
+fn create(path: &str, flags: i32) -> Request {
+    create_as(OpCode::Create, path, flags)
+}
+
+fn create_as(op: OpCode, path: &str, flags: i32) -> Request {
+    Request::Create { op, path: path.into(), data: Some(Bytes::from_static(b"x")), acl: Acl::open(), flags }
+}
+
+fn ttl(path: &str, flags: i32, ttl_ms: i64) -> Request {
+    Request::CreateTtl { path: path.into(), data: None, acl: Acl::open(), flags, ttl_ms }
+}
+
+fn with_acl(path: &str, acl: Vec<Acl>) -> Request {
+    Request::Create { op: OpCode::Create, path: path.into(), data: None, acl, flags: 0 }
+}
+
+fn delete(path: &str, version: i32) -> Request {
+    Request::Delete { path: path.into(), version }
+}
+
+fn set(path: &str, version: i32) -> Request {
+    Request::SetData { path: path.into(), data: None, version }
+}
+
+fn set_acl(path: &str, acl: Vec<Acl>, version: i32) -> Request {
+    Request::SetAcl { path: path.into(), acl, version }
+}
+
+fn check(path: &str, version: i32) -> Request {
+    Request::Check { path: path.into(), version }
+}
+
+fn multi(op: Request) -> Request {
+    Request::Multi { ops: vec![op] }
+}
+
+/// Each row fails at one check while everything after that would fail too, as far as one request can.
+#[test]
+fn the_first_failing_check_is_told() {
+    use ZkError::{
+        BadArguments, BadVersion, InvalidAcl, MarshallingError, NoAuth, NoChildrenForEphemerals, NoNode, NodeExists,
+        NotEmpty, SessionExpired, Unimplemented,
+    };
+    let sasl = vec![Acl { perms: 31, id: Id { scheme: "sasl".into(), id: "x".into() } }];
+    let rows = [
+        (DEAD, create("bad", 7), BadArguments),
+        (DEAD, create("bad", -1), BadArguments),
+        (DEAD, create("bad", 5), BadArguments),
+        (DEAD, ttl("bad", 0, 1), BadArguments),
+        (DEAD, ttl("bad", 5, 0), BadArguments),
+        (DEAD, ttl("bad", 5, 0x100_0000_0000), BadArguments),
+        (DEAD, create("bad", 0), SessionExpired),
+        (LIVE, with_acl("bad", vec![]), BadArguments),
+        (LIVE, with_acl("/none/\0", vec![]), BadArguments),
+        (LIVE, with_acl("/none/x", vec![]), InvalidAcl),
+        (LIVE, with_acl("/none/x", sasl.clone()), InvalidAcl),
+        (LIVE, create("/none/x", 0), NoNode),
+        (LIVE, create("/a//b", 0), NoNode),
+        (LIVE, create("/a/../b", 0), NoNode),
+        (LIVE, create("/shut/.", 0), NoAuth),
+        (LIVE, create("/p/.", 0), BadArguments),
+        (LIVE, create("/p/", 0), BadArguments),
+        (LIVE, create("/e/\u{1}", 0), BadArguments),
+        (LIVE, create("/", 0), NodeExists),
+        (LIVE, create("/p", 0), NodeExists),
+        (LIVE, create("/e/x", 0), NoChildrenForEphemerals),
+        (DEAD, delete("/zookeeper", 0), SessionExpired),
+        (LIVE, delete("/", -1), BadArguments),
+        (LIVE, delete("/zookeeper", -1), BadArguments),
+        (LIVE, delete("/zookeeper/config", -1), BadArguments),
+        (LIVE, delete("none", -1), BadArguments),
+        (LIVE, delete("/none/x", -1), NoNode),
+        (LIVE, delete("/shut/x", -1), NoAuth),
+        (LIVE, delete("/x", -1), NoNode),
+        (LIVE, delete("/p", 5), BadVersion),
+        (LIVE, delete("/p", -2), BadVersion),
+        (LIVE, delete("/p", 0), NotEmpty),
+        (DEAD, set("bad", -1), SessionExpired),
+        (LIVE, set("/p/", -1), BadArguments),
+        (LIVE, set("/x", -1), NoNode),
+        (LIVE, set("/shut", 5), NoAuth),
+        (LIVE, set("/p", 5), BadVersion),
+        (DEAD, set_acl("bad", vec![], 5), SessionExpired),
+        (LIVE, set_acl("bad", vec![], 5), BadArguments),
+        (LIVE, set_acl("/x", vec![], 5), InvalidAcl),
+        (LIVE, set_acl("/x", Acl::open(), 5), NoNode),
+        (LIVE, set_acl("/shut", Acl::open(), 5), NoAuth),
+        (LIVE, set_acl("/p", Acl::open(), 5), BadVersion),
+        (LIVE, check("/p", -1), Unimplemented),
+        (LIVE, Request::Ping, MarshallingError),
+        (LIVE, multi(multi(create("/x", 0))), MarshallingError),
+        (DEAD, multi(check("bad", 5)), SessionExpired),
+        (LIVE, multi(check("bad", 5)), BadArguments),
+        (LIVE, multi(check("/x", 5)), NoNode),
+        (LIVE, multi(check("/shut", 5)), NoAuth),
+        (LIVE, multi(check("/p", 5)), BadVersion),
+        (LIVE, multi(set_acl("/p", Acl::open(), -1)), MarshallingError),
+    ];
+    for (session, request, error) in rows {
+        let mut leader = Leader::new();
+        let error = TxnBody::Error { code: error.code() };
+        let expected = match &request {
+            Request::Multi { .. } => TxnBody::Multi { txns: vec![error] },
+            _ => error,
+        };
+        let shown = format!("{request:?}");
+        assert_eq!(leader.ask(session, request), expected, "{shown}");
+        let before = leader.tree.digest();
+        leader.commit(1);
+        assert_eq!(leader.tree.digest(), before, "{shown}");
+        assert_eq!(leader.tree.applied(), Zxid(7), "a failed request takes its zxid");
+    }
+}
+
+#[test]
+fn ttl_nodes_need_the_setting() {
+    let mut leader = Leader::new();
+    leader.prep = Prep::new(false);
+    let error = TxnBody::Error { code: ZkError::Unimplemented.code() };
+    assert_eq!(leader.ask(LIVE, ttl("/t", 5, 1000)), error);
+    assert_eq!(leader.ask(LIVE, create("/t", 6)), error);
+}
+
+#[test]
+fn what_each_opcode_creates() {
+    let mut leader = Leader::new();
+    for (request, container, time, ephemeral, v2) in [
+        (create("/p/a", 0), false, None, false, false),
+        (create("/p/b", 1), false, None, true, false),
+        (create_as(OpCode::Create2, "/p/d", 0), false, None, false, true),
+        (create("/p/f", 4), false, None, false, false),
+        (create_as(OpCode::CreateContainer, "/p/g", 4), true, None, false, false),
+        (create_as(OpCode::CreateContainer, "/p/h", 0), true, None, false, false),
+        (ttl("/p/i", 5, 77), false, Some(77), false, false),
+    ] {
+        let shown = format!("{request:?}");
+        match leader.ask(LIVE, request) {
+            TxnBody::Create { v2: is_v2, ephemeral: is_ephemeral, .. } => {
+                assert_eq!((container, time, ephemeral, v2), (false, None, is_ephemeral, is_v2), "{shown}");
+            }
+            TxnBody::CreateContainer { .. } => assert!(container, "{shown}"),
+            TxnBody::CreateTtl { ttl_ms, .. } => assert_eq!(time, Some(ttl_ms), "{shown}"),
+            other => panic!("{shown} became {other:?}"),
+        }
+    }
+    leader.commit(7);
+    assert_eq!(leader.tree.stat("/p").map(|stat| stat.num_children), Some(8));
+}
+
+/// The number is the parent's count of creations, also of those in flight; deletions and failures do not use one up.
+#[test]
+fn sequential_names() {
+    let mut leader = Leader::new();
+    let mut name = |request: Request, commit: bool| -> Option<String> {
+        let body = leader.ask(LIVE, request);
+        if commit {
+            leader.commit(leader.pending.len());
+        }
+        match body {
+            TxnBody::Create { path, .. } | TxnBody::CreateTtl { path, .. } => Some(path),
+            _ => None,
+        }
+    };
+    // /p has had one child.
+    assert_eq!(name(create("/p/s-", 2), false).as_deref(), Some("/p/s-0000000001"));
+    assert_eq!(name(create("/p/plain", 0), false).as_deref(), Some("/p/plain"));
+    assert_eq!(name(create("/p/plain", 0), false), None);
+    assert_eq!(name(create("/p/", 3), true).as_deref(), Some("/p/0000000003"));
+    assert_eq!(name(delete("/p/plain", -1), false), None);
+    assert_eq!(name(multi(create("/p/s-", 2)), false), None);
+    let failing = Request::Multi { ops: vec![create("/p/s-", 2), check("/none", -1)] };
+    assert_eq!(name(failing, false), None);
+    assert_eq!(name(ttl("/p/t-", 6, 5), true).as_deref(), Some("/p/t-0000000005"));
+}
+
+#[test]
+fn a_failed_multi_keeps_the_members_before_the_failing_one() {
+    let mut leader = Leader::new();
+    let ops = vec![create("/m", 0), create("/m/n", 0), set("/m", 4), delete("/p/c", -1)];
+    let TxnBody::Multi { txns } = leader.ask(LIVE, Request::Multi { ops }) else { panic!("a multi") };
+    assert!(matches!(&txns[..2], [TxnBody::Create { .. }, TxnBody::Create { parent_cversion: 1, .. }]));
+    let code = |error: ZkError| TxnBody::Error { code: error.code() };
+    assert_eq!(txns[2..], [code(ZkError::BadVersion), code(ZkError::RuntimeInconsistency)]);
+    // Nothing of it is in the way of the next one.
+    assert!(matches!(leader.ask(LIVE, create("/m", 0)), TxnBody::Create { .. }));
+    assert!(matches!(leader.ask(LIVE, delete("/p/c", 0)), TxnBody::Delete { .. }));
+    let applied = leader.tree.apply(&leader.pending[0].clone());
+    let results = vec![OpResult::Error(0), OpResult::Error(0), OpResult::Error(-103), OpResult::Error(-2)];
+    assert_eq!(applied.outcome, Ok(Response::Multi(results)));
+}
+
+#[test]
+fn a_check_sees_what_the_multi_did_before_it() {
+    let mut leader = Leader::new();
+    let ops = vec![set("/p", 0), check("/p", 1), create("/p/new", 0), delete("/p/new", 0)];
+    let TxnBody::Multi { txns } = leader.ask(LIVE, Request::Multi { ops }) else { panic!("a multi") };
+    assert_eq!(txns[1], TxnBody::Check { path: "/p".into(), version: 2 });
+    assert!(!txns.iter().any(|txn| matches!(txn, TxnBody::Error { .. })), "{txns:?}");
+    leader.commit(1);
+    assert!(matches!(leader.ask(LIVE, Request::Multi { ops: vec![] }), TxnBody::Multi { .. }));
+    leader.commit(1);
+}
+
+#[test]
+fn closing_a_session_takes_its_ephemerals_in_flight_too() {
+    let mut leader = Leader::new();
+    leader.ask(LIVE, create("/p/e2", 1));
+    leader.ask(OTHER, create("/p/mine", 1));
+    leader.ask(LIVE, create("/p/e3", 1));
+    leader.ask(LIVE, delete("/p/e3", -1));
+    leader.ask(LIVE, delete("/e", -1));
+    leader.ask(LIVE, create("/e", 1));
+    assert!(matches!(leader.ask(LIVE, delete("/p", -1)), TxnBody::Error { .. }));
+    let closed = |paths: &[&str]| TxnBody::CloseSession { paths: Some(paths.iter().map(|&p| p.into()).collect()) };
+    assert_eq!(leader.prepare(LIVE, PrepRequest::CloseSession), closed(&["/e", "/p/e2"]));
+    let expired = TxnBody::Error { code: ZkError::SessionExpired.code() };
+    assert_eq!(leader.ask(LIVE, create("/late", 1)), expired);
+    assert_eq!(leader.ask(LIVE, set("/p", -1)), expired);
+    assert_eq!(leader.prepare(LIVE, PrepRequest::Client(Request::CloseSession)), closed(&[]), "again");
+    assert_eq!(leader.prepare(OTHER, PrepRequest::CloseSession), closed(&["/p/mine"]));
+    assert!(matches!(leader.ask(OTHER, delete("/p/c", -1)), TxnBody::Error { .. }));
+    leader.commit(leader.pending.len());
+    assert!(leader.tree.sessions().is_empty() && leader.tree.ephemerals().is_empty());
+    assert_eq!(leader.prep.in_flight(), 0);
+    assert_eq!(leader.ask(LIVE, create("/late", 1)), expired);
+}
+
+#[test]
+fn due_containers() {
+    let mut leader = Leader::new();
+    leader.ask(LIVE, create_as(OpCode::CreateContainer, "/k", 4));
+    leader.ask(LIVE, create("/k/c", 0));
+    let mut due = |path: &str| leader.prepare(SessionId(0), PrepRequest::DeleteContainer { path: path.into() });
+    let code = |error: ZkError| TxnBody::Error { code: error.code() };
+    assert_eq!(due("/k"), code(ZkError::NotEmpty));
+    assert_eq!(due("/e"), code(ZkError::BadVersion));
+    assert_eq!(due("/none"), code(ZkError::NoNode));
+    leader.ask(LIVE, delete("/k/c", -1));
+    let body = leader.prepare(SessionId(0), PrepRequest::DeleteContainer { path: "/k".into() });
+    assert_eq!(body, TxnBody::Delete { container: true, path: "/k".into() });
+    leader.commit(leader.pending.len());
+    assert!(!leader.tree.exists("/k"));
+}
+
+#[test]
+fn what_was_refused_before_takes_its_zxid() {
+    let mut leader = Leader::new();
+    let body = leader.prepare(LIVE, PrepRequest::Refused(ZkError::SessionMoved));
+    assert_eq!(body, TxnBody::Error { code: -118 });
+    assert!(matches!(leader.ask(LIVE, create("/x", 0)), TxnBody::Create { .. }));
+    leader.commit(2);
+    assert_eq!(leader.tree.applied(), Zxid(8));
+}
+
+#[test]
+fn a_proved_identity_opens_what_is_its_own() {
+    let user = Id { scheme: "digest".into(), id: "u:h".into() };
+    let mut leader = Leader::new();
+    let header = |zxid| TxnHeader { session: LIVE, cxid: 0, zxid: Zxid(zxid), time_ms: 0 };
+    let mut run = |zxid, auth: &[Id], request| {
+        leader.prep.prepare(&leader.tree, header(zxid), auth, PrepRequest::Client(request)).body
+    };
+    let auth = vec![Acl { perms: perms::ALL, id: Id { scheme: "auth".into(), id: String::new() } }];
+    let TxnBody::Create { acl, .. } = run(7, core::slice::from_ref(&user), with_acl("/u", auth)) else {
+        panic!("created")
+    };
+    assert_eq!(acl, [Acl { perms: perms::ALL, id: user.clone() }]);
+    assert!(matches!(run(8, &[], set("/u", -1)), TxnBody::Error { code: -102 }));
+    assert!(matches!(run(9, &[user], set("/u", -1)), TxnBody::SetData { version: 1, .. }));
+}
