@@ -205,6 +205,12 @@ impl SessionTracker {
         }
     }
 
+    /// When a session expires if nothing more is heard of it.
+    pub fn expires(&self, session: SessionId) -> Option<Instant> {
+        let tracked = self.sessions.get(&session).filter(|tracked| !tracked.closing)?;
+        Some(Instant(tracked.bucket.saturating_mul(1000)))
+    }
+
     /// The negotiated timeout of a session, milliseconds.
     pub fn timeout_ms(&self, session: SessionId) -> Option<i32> {
         self.sessions.get(&session).map(|tracked| i32::try_from(tracked.timeout_ms).unwrap_or(i32::MAX))

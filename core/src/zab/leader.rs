@@ -292,8 +292,8 @@ impl Leader {
                 cx.events.push(PeerEvent::Request { conn, request });
                 Ok(())
             }
-            (LearnerStep::Live, PeerMsg::Revalidate { session, timeout_ms }) => {
-                cx.events.push(PeerEvent::Revalidate { conn, session, timeout_ms });
+            (LearnerStep::Live, PeerMsg::Revalidate { session, .. }) => {
+                cx.events.push(PeerEvent::Revalidate { conn, session });
                 Ok(())
             }
             (step, msg) => Err(unexpected(msg.name(), step)),

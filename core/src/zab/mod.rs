@@ -63,7 +63,7 @@ pub enum PeerEvent {
     /// A learner sends a client's write or sync on.
     Request { conn: ConnId, request: Forwarded },
     /// A learner asks whether a session is alive; it will serve it from now on.
-    Revalidate { conn: ConnId, session: SessionId, timeout_ms: i32 },
+    Revalidate { conn: ConnId, session: SessionId },
     /// The leader's answer to ours.
     Revalidated { session: SessionId, valid: bool },
     /// The leader's answer to our oldest sync.

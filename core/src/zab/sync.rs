@@ -74,7 +74,9 @@ mod tests {
     #[test]
     fn every_row_of_the_table() {
         // base, entries, committed, learner, kind, head's zxid, first entry sent is above
-        let rows: &[(&str, &[&str], &str, &str, SyncKind, &str, &str)] = &[
+        type Row =
+            (&'static str, &'static [&'static str], &'static str, &'static str, SyncKind, &'static str, &'static str);
+        let rows: &[Row] = &[
             ("0:0", &[], "0:0", "0:0", Diff, "0:0", "0:0"),
             ("0:0", &["1:1", "1:2"], "1:2", "1:2", Diff, "1:2", "1:2"),
             ("0:0", &["1:1", "1:2"], "1:2", "1:1", Diff, "1:2", "1:1"),

@@ -1,0 +1,583 @@
+//! The serving part of a server: what clients ask on the way in, what was committed on the way out.
+//!
+//! A write takes the same way wherever it comes in: the leader prepares it into a transaction and proposes it, a
+//! learner sends it to the leader; the server it came in at answers when it applies the transaction that carries the
+//! session and the client's number of it.
+
+use super::read_side::ReadSide;
+use crate::config::Config;
+use crate::effect::{Effect, Effects, LinkClose, Serving, ToLink};
+use crate::error::ZkError;
+use crate::id::{ConnId, LinkId, ServerId, SessionId, Zxid};
+use crate::input::Submission;
+use crate::note::Note;
+use crate::rng::Rng;
+use crate::server::host::HostView;
+use crate::service::{Owner, Prep, PrepRequest, SessionIds, SessionTracker, negotiate, password};
+use crate::time::{Instant, Now};
+use crate::wire::client::{ConnectRequest, ConnectResponse, Outcome, Request, Response};
+use crate::wire::notification::ServerState;
+use crate::wire::op::OpCode;
+use crate::wire::peer::{Forwarded, PeerMsg};
+use crate::wire::record::Id;
+use crate::wire::txn::{Txn, TxnBody, TxnHeader};
+use crate::zab::{Peer, PeerEvent};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// A client's write that waits for its transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Waiting {
+    link: LinkId,
+    xid: i32,
+}
+
+/// Who asked for a sync.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum SyncFor {
+    /// One of our own clients.
+    Link { link: LinkId, xid: i32, path: String },
+    /// A learner, for one of its clients.
+    Learner(ConnId),
+}
+
+/// What only a leader keeps, as long as it leads.
+#[derive(Clone, Debug)]
+struct Lead {
+    prep: Prep,
+    tracker: SessionTracker,
+    /// Syncs with the proposal they wait for, in order.
+    syncs: VecDeque<(Zxid, SyncFor)>,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Service {
+    config: Config,
+    rng: Rng,
+    ids: SessionIds,
+    serving: Option<Serving>,
+    lead: Option<Lead>,
+    /// The session of each connected link, and the other way round: the connection that owns a session here.
+    sessions: BTreeMap<LinkId, SessionId>,
+    links: BTreeMap<SessionId, LinkId>,
+    /// New sessions whose transaction is under way.
+    opening: BTreeMap<SessionId, (LinkId, ConnectRequest)>,
+    /// Sessions taken up again here, about which the leader is asked.
+    renewing: BTreeMap<SessionId, VecDeque<(Option<LinkId>, ConnectRequest, i32)>>,
+    /// Writes by session, in the order they came.
+    waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
+    /// Syncs that the leader is asked about, in order.
+    asked_syncs: VecDeque<(LinkId, i32, String)>,
+    applied: Zxid,
+    since_snapshot: u32,
+    snapshot_after: u32,
+    compacting: bool,
+    fault: Option<String>,
+    /// Digests foretold up to here say nothing: the log may be replayed over a snapshot taken while the tree changed.
+    fuzzy_upto: Zxid,
+}
+
+impl Service {
+    pub(super) fn new(config: &Config, seed: u64, now: Now) -> Service {
+        let mut service = Service {
+            rng: Rng::new(seed).fork(config.id.0 as u64),
+            ids: SessionIds::new(config.id, now.wall_ms),
+            config: config.clone(),
+            serving: None,
+            lead: None,
+            sessions: BTreeMap::new(),
+            links: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            renewing: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            asked_syncs: VecDeque::new(),
+            applied: Zxid::ZERO,
+            since_snapshot: 0,
+            snapshot_after: 0,
+            compacting: false,
+            fault: None,
+            fuzzy_upto: Zxid::ZERO,
+        };
+        service.draw_snapshot_point();
+        service
+    }
+
+    /// As what it serves, if it does.
+    pub fn serving(&self) -> Option<Serving> {
+        self.serving
+    }
+
+    /// Sessions connected here, with their links.
+    pub fn connected(&self) -> impl Iterator<Item = (SessionId, LinkId)> + '_ {
+        self.links.iter().map(|(s, l)| (*s, *l))
+    }
+
+    /// While leading: when a session expires if nothing is heard of it.
+    pub fn expires(&self, session: SessionId) -> Option<Instant> {
+        self.lead.as_ref().and_then(|lead| lead.tracker.expires(session))
+    }
+
+    pub(super) fn config_text(&self) -> (Bytes, i64) {
+        (self.config.ensemble.text().into(), self.config.ensemble.version())
+    }
+
+    pub(super) fn replaced(&mut self, applied: Zxid) {
+        self.applied = applied;
+    }
+
+    pub(super) fn replayed_upto(&mut self, last: Zxid) {
+        self.fuzzy_upto = last;
+    }
+
+    pub(super) fn trusts_digest_of(&self, zxid: Zxid) -> bool {
+        zxid > self.fuzzy_upto
+    }
+
+    pub(super) fn fail(&mut self, what: String) {
+        self.fault.get_or_insert(what);
+    }
+
+    pub(super) fn take_fault(&mut self) -> Option<String> {
+        self.fault.take()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.lead.as_ref().and_then(|lead| lead.tracker.next_deadline())
+    }
+
+    // ---- on the way in ----
+
+    pub(super) fn on_submission<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        link: LinkId,
+        request: Submission,
+        fx: &mut Effects,
+    ) {
+        if let Submission::Gone = request {
+            self.forget_link(link);
+            side.apply(|state, _| state.watches.remove_link(link));
+            return;
+        }
+        if self.serving.is_none() {
+            close(fx, link, LinkClose::NotServing);
+            return;
+        }
+        match request {
+            Submission::Connect(request) => self.on_connect(peer, side, now, link, request, fx),
+            Submission::Write { session, xid, op, body, auth } => {
+                if self.links.get(&session) != Some(&link) {
+                    close(fx, link, LinkClose::SessionMoved);
+                    return;
+                }
+                self.waiting.entry(session).or_default().push_back(Waiting { link, xid });
+                let request = Forwarded { session, cxid: xid, op: op.code(), body, auth };
+                if self.lead.is_some() {
+                    self.propose(peer, side, now, Owner::Local, request, fx);
+                } else {
+                    peer.send_to_leader(fx, PeerMsg::Request(request));
+                }
+            }
+            Submission::Sync { session, xid, path } => {
+                if let Some(lead) = &mut self.lead {
+                    let point = peer.sync_point().unwrap_or(Zxid::ZERO);
+                    lead.syncs.push_back((point, SyncFor::Link { link, xid, path }));
+                } else {
+                    let mut body = BytesMut::new();
+                    Request::Sync { path: path.clone() }.encode(&mut body);
+                    let body = body.freeze();
+                    let request = Forwarded { session, cxid: xid, op: OpCode::Sync.code(), body, auth: Vec::new() };
+                    self.asked_syncs.push_back((link, xid, path));
+                    peer.send_to_leader(fx, PeerMsg::Request(request));
+                }
+            }
+            Submission::Gone => {}
+        }
+    }
+
+    fn on_connect<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        link: LinkId,
+        request: ConnectRequest,
+        fx: &mut Effects,
+    ) {
+        if request.last_zxid_seen > side.read(|s| s.tree.applied()) {
+            // This client has seen a later state than this server has: showing it ours would turn its time back.
+            close(fx, link, LinkClose::ClientIsAhead(request.last_zxid_seen));
+            return;
+        }
+        let timeout_ms = negotiate(request.timeout_ms, self.config.min_session_ms, self.config.max_session_ms);
+        if request.session.0 == 0 {
+            let session = self.ids.make();
+            self.opening.insert(session, (link, request));
+            let mut body = BytesMut::new();
+            body.put_i32(timeout_ms);
+            let op = OpCode::CreateSession.code();
+            let forwarded = Forwarded { session, cxid: 0, op, body: body.freeze(), auth: Vec::new() };
+            if self.lead.is_some() {
+                self.propose(peer, side, now, Owner::Local, forwarded, fx);
+            } else {
+                peer.send_to_leader(fx, PeerMsg::Request(forwarded));
+            }
+            return;
+        }
+        // The password first: a wrong one must not disturb the rightful connection.
+        if request.passwd[..] != password(request.session)[..] {
+            refuse(fx, link, &request);
+            return;
+        }
+        let session = request.session;
+        // A session keeps the timeout that it was opened with: that is the one the leader counts.
+        let timeout_ms = side.read(|s| s.tree.session_timeout(session)).unwrap_or(timeout_ms);
+        if let Some(lead) = &mut self.lead {
+            if lead.tracker.touch(session, now.mono) {
+                lead.tracker.set_owner(session, Owner::Local);
+                self.take_up(link, &request, timeout_ms, fx);
+            } else {
+                refuse(fx, link, &request);
+            }
+        } else {
+            self.renewing.entry(session).or_default().push_back((Some(link), request, timeout_ms));
+            peer.send_to_leader(fx, PeerMsg::Revalidate { session, timeout_ms });
+        }
+    }
+
+    /// A session is this link's from now on; an older connection of it ends.
+    fn take_up(&mut self, link: LinkId, request: &ConnectRequest, timeout_ms: i32, fx: &mut Effects) {
+        let session = request.session;
+        if let Some(old) = self.links.insert(session, link).filter(|old| *old != link) {
+            self.sessions.remove(&old);
+            close(fx, old, LinkClose::SessionMoved);
+        }
+        self.sessions.insert(link, session);
+        let passwd = Bytes::copy_from_slice(&password(session));
+        let read_only = request.read_only.map(|_| false);
+        let response = ConnectResponse { timeout_ms, session, passwd, read_only };
+        fx.push(Effect::ToLink { link, msg: ToLink::Connected(response) });
+    }
+
+    fn forget_link(&mut self, link: LinkId) {
+        if let Some(session) = self.sessions.remove(&link)
+            && self.links.get(&session) == Some(&link)
+        {
+            self.links.remove(&session);
+        }
+        self.opening.retain(|_, (l, _)| *l != link);
+        for (asked, _, _) in self.renewing.values_mut().flatten() {
+            if *asked == Some(link) {
+                *asked = None;
+            }
+        }
+        // Whatever else it waits for keeps its place, since answers come in order; nobody is told.
+    }
+
+    /// Leader: makes a transaction of a request and proposes it. Every request takes a zxid, a refused one too.
+    fn propose<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        from: Owner,
+        request: Forwarded,
+        fx: &mut Effects,
+    ) {
+        let Some(lead) = &mut self.lead else { return };
+        let (session, cxid) = (request.session, request.cxid);
+        let op = OpCode::from_code(request.op);
+        let wanted = if op == Some(OpCode::CreateSession) {
+            match request.body.first_chunk::<4>() {
+                Some(timeout) => PrepRequest::CreateSession { timeout_ms: i32::from_be_bytes(*timeout) },
+                None => PrepRequest::Refused(ZkError::MarshallingError),
+            }
+        } else if let Err(refusal) = lead.tracker.check_owner(session, from) {
+            PrepRequest::Refused(refusal)
+        } else {
+            match op {
+                Some(OpCode::CloseSession) => {
+                    lead.tracker.set_closing(session);
+                    PrepRequest::CloseSession
+                }
+                Some(op) => match Request::decode(op, request.body) {
+                    Ok(request) => PrepRequest::Client(request),
+                    Err(_) => PrepRequest::Refused(ZkError::MarshallingError),
+                },
+                None => PrepRequest::Refused(ZkError::Unimplemented),
+            }
+        };
+        self.propose_prepared(peer, side, now, session, cxid, &request.auth, wanted, fx);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a request's parts and a step's")]
+    fn propose_prepared<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        session: SessionId,
+        cxid: i32,
+        auth: &[Id],
+        wanted: PrepRequest,
+        fx: &mut Effects,
+    ) {
+        let zxid = peer.next_zxid(now, fx, &mut HostView { service: self, side, now });
+        let (Some(zxid), Some(lead)) = (zxid, &mut self.lead) else { return };
+        let header = TxnHeader { session, cxid, zxid, time_ms: now.wall_ms };
+        let txn = side.read(|state| lead.prep.prepare(&state.tree, header, auth, wanted));
+        peer.propose(now, fx, &mut HostView { service: self, side, now }, zxid, txn.encode());
+    }
+
+    pub(super) fn on_touched<R: ReadSide>(&mut self, peer: &mut Peer, side: &R, now: Now, sessions: &[SessionId]) {
+        side.read(|state| {
+            for session in sessions {
+                match &mut self.lead {
+                    Some(lead) => {
+                        lead.tracker.touch(*session, now.mono);
+                    }
+                    None => {
+                        if let Some(timeout_ms) = state.tree.session_timeout(*session) {
+                            peer.touch(*session, timeout_ms);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    pub(super) fn on_tick<R: ReadSide>(&mut self, peer: &mut Peer, side: &mut R, now: Now, fx: &mut Effects) {
+        let Some(lead) = &mut self.lead else { return };
+        for session in lead.tracker.expired(now.mono) {
+            fx.note(|| Note::SessionExpired { session });
+            self.propose_prepared(peer, side, now, session, 0, &[], PrepRequest::CloseSession, fx);
+        }
+    }
+
+    // ---- what consensus came to ----
+
+    pub(super) fn on_event<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        event: PeerEvent,
+        fx: &mut Effects,
+    ) {
+        match event {
+            PeerEvent::Established => self.begin_to_lead(peer, side, now, fx),
+            PeerEvent::Joined => {
+                let leader = peer.leader().unwrap_or(ServerId::NONE);
+                self.begin_to_serve(Serving { role: peer.state(), epoch: peer.epoch(), leader }, fx);
+            }
+            PeerEvent::Stopped => self.cease_to_serve(side, fx),
+            PeerEvent::Request { conn, request } => {
+                if self.lead.is_none() {
+                    return;
+                }
+                if request.op == OpCode::Sync.code() {
+                    let point = peer.sync_point().unwrap_or(Zxid::ZERO);
+                    if let Some(lead) = &mut self.lead {
+                        lead.syncs.push_back((point, SyncFor::Learner(conn)));
+                    }
+                } else {
+                    self.propose(peer, side, now, Owner::Conn(conn), request, fx);
+                }
+            }
+            PeerEvent::Revalidate { conn, session } => {
+                let Some(lead) = &mut self.lead else { return };
+                let valid = lead.tracker.touch(session, now.mono);
+                if valid {
+                    lead.tracker.set_owner(session, Owner::Conn(conn));
+                    // A connection of it here is an old one: its client has moved.
+                    if let Some(old) = self.links.remove(&session) {
+                        self.sessions.remove(&old);
+                        close(fx, old, LinkClose::SessionMoved);
+                    }
+                }
+                peer.send_to_learner(fx, conn, PeerMsg::Revalidated { session, valid });
+            }
+            PeerEvent::Revalidated { session, valid } => self.on_revalidated(session, valid, fx),
+            PeerEvent::Synced => {
+                if let Some((link, xid, path)) = self.asked_syncs.pop_front() {
+                    let outcome = Ok(Response::Path(path));
+                    fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: self.applied, outcome } });
+                }
+            }
+            PeerEvent::Touched { sessions } => {
+                if let Some(lead) = &mut self.lead {
+                    for (session, _) in sessions {
+                        lead.tracker.touch(session, now.mono);
+                    }
+                }
+            }
+            PeerEvent::LearnerGone { conn } => {
+                if let Some(lead) = &mut self.lead {
+                    lead.syncs.retain(|(_, by)| *by != SyncFor::Learner(conn));
+                }
+            }
+        }
+    }
+
+    fn begin_to_lead<R: ReadSide>(&mut self, peer: &mut Peer, side: &mut R, now: Now, fx: &mut Effects) {
+        // Every session gets a full timeout: how long it was silent before, nobody knows.
+        let (tracker, orphans): (_, Vec<_>) = side.read(|state| {
+            let sessions = state.tree.sessions().iter().map(|(session, timeout_ms)| (*session, *timeout_ms));
+            let tracker = SessionTracker::start(self.config.tick, now.mono, sessions);
+            (tracker, state.tree.orphaned_sessions().collect())
+        });
+        self.lead = Some(Lead { prep: Prep::new(false), tracker, syncs: VecDeque::new() });
+        let epoch = peer.epoch();
+        self.begin_to_serve(Serving { role: ServerState::Leading, epoch, leader: self.config.id }, fx);
+        for session in orphans {
+            self.propose_prepared(peer, side, now, session, 0, &[], PrepRequest::CloseSession, fx);
+        }
+    }
+
+    fn begin_to_serve(&mut self, serving: Serving, fx: &mut Effects) {
+        self.serving = Some(serving);
+        fx.push(Effect::Serving(Some(serving)));
+    }
+
+    fn cease_to_serve<R: ReadSide>(&mut self, side: &mut R, fx: &mut Effects) {
+        self.lead = None;
+        self.sessions.clear();
+        self.links.clear();
+        self.opening.clear();
+        self.renewing.clear();
+        self.waiting.clear();
+        self.asked_syncs.clear();
+        if self.serving.take().is_some() {
+            side.apply(|state, _| state.watches = Default::default());
+            fx.push(Effect::Serving(None));
+        }
+    }
+
+    fn on_revalidated(&mut self, session: SessionId, valid: bool, fx: &mut Effects) {
+        let Some(queue) = self.renewing.get_mut(&session) else { return };
+        let next = queue.pop_front();
+        if queue.is_empty() {
+            self.renewing.remove(&session);
+        }
+        let Some((Some(link), request, timeout_ms)) = next else { return };
+        if valid { self.take_up(link, &request, timeout_ms, fx) } else { refuse(fx, link, &request) }
+    }
+
+    // ---- on the way out ----
+
+    /// A transaction was applied: tell whoever asked for it here.
+    pub(super) fn on_applied(&mut self, txn: &Txn, outcome: Outcome, now: Now, fx: &mut Effects) {
+        let TxnHeader { session, cxid, zxid, .. } = txn.header;
+        self.applied = zxid;
+        self.since_snapshot = self.since_snapshot.saturating_add(1);
+        if let Some(lead) = &mut self.lead {
+            lead.prep.committed(zxid);
+        }
+        match &txn.body {
+            TxnBody::CreateSession { timeout_ms } => {
+                fx.note(|| Note::SessionOpened { session, timeout_ms: *timeout_ms });
+                let ours = self.opening.remove(&session);
+                if let Some(lead) = &mut self.lead {
+                    // A learner's session belongs to whichever of its connections speaks first.
+                    let owner = ours.is_some().then_some(Owner::Local);
+                    lead.tracker.add(session, *timeout_ms, owner, now.mono);
+                }
+                if let Some((link, mut request)) = ours {
+                    request.session = session;
+                    self.take_up(link, &request, *timeout_ms, fx);
+                }
+            }
+            TxnBody::CloseSession { .. } => {
+                fx.note(|| Note::SessionClosed { session });
+                if let Some(lead) = &mut self.lead {
+                    lead.tracker.remove(session);
+                }
+                let answered = self.answer(session, cxid, zxid, Ok(Response::Empty), fx);
+                self.waiting.remove(&session);
+                if let Some(link) = self.links.remove(&session) {
+                    self.sessions.remove(&link);
+                    if !answered {
+                        close(fx, link, LinkClose::SessionEnded(session));
+                    }
+                }
+            }
+            _ => {
+                self.answer(session, cxid, zxid, outcome, fx);
+            }
+        }
+    }
+
+    /// Answers the oldest write of a session, if the transaction is that write.
+    fn answer(&mut self, session: SessionId, cxid: i32, zxid: Zxid, outcome: Outcome, fx: &mut Effects) -> bool {
+        let Some(queue) = self.waiting.get_mut(&session) else { return false };
+        if queue.front().is_none_or(|w| w.xid != cxid) {
+            return false;
+        }
+        let Some(Waiting { link, xid }) = queue.pop_front() else { return false };
+        if queue.is_empty() {
+            self.waiting.remove(&session);
+        }
+        fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid, outcome } });
+        true
+    }
+
+    /// Leader: answers the syncs whose proposal is applied by now.
+    pub(super) fn answer_syncs(&mut self, peer: &mut Peer, fx: &mut Effects) {
+        let Some(lead) = &mut self.lead else { return };
+        let committed = peer.ground().history.committed();
+        while lead.syncs.front().is_some_and(|(point, _)| *point <= committed) {
+            let Some((_, by)) = lead.syncs.pop_front() else { break };
+            match by {
+                SyncFor::Link { link, xid, path } => {
+                    let outcome = Ok(Response::Path(path));
+                    fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: committed, outcome } });
+                }
+                SyncFor::Learner(conn) => peer.send_to_learner(fx, conn, PeerMsg::Sync),
+            }
+        }
+    }
+
+    // ---- snapshots ----
+
+    /// Half of `snap_count` plus a random part of the other half, so that the servers do not all do it at once.
+    fn draw_snapshot_point(&mut self) {
+        let half = u64::from(self.config.snap_count / 2);
+        self.snapshot_after = u32::try_from(half + self.rng.below(half.max(1))).unwrap_or(u32::MAX).max(1);
+    }
+
+    pub(super) fn maybe_compact(&mut self, peer: &Peer, fx: &mut Effects) {
+        if self.compacting || self.serving.is_none() || self.since_snapshot <= self.snapshot_after {
+            return;
+        }
+        let ground = peer.ground();
+        let upto = ground.history.committed().min(ground.durable());
+        self.since_snapshot = 0;
+        self.compacting = true;
+        self.draw_snapshot_point();
+        fx.push(Effect::Compact { upto });
+    }
+
+    pub(super) fn on_compacted(&mut self, _upto: Zxid) {
+        self.compacting = false;
+    }
+}
+
+fn close(fx: &mut Effects, link: LinkId, why: LinkClose) {
+    fx.push(Effect::ToLink { link, msg: ToLink::Close(why) });
+}
+
+/// Tells a client that its session is over (client-protocol §3.2, step 8).
+fn refuse(fx: &mut Effects, link: LinkId, request: &ConnectRequest) {
+    let response = ConnectResponse {
+        timeout_ms: 0,
+        session: SessionId(0),
+        passwd: Bytes::from_static(&[0; 16]),
+        read_only: request.read_only.map(|_| false),
+    };
+    fx.push(Effect::ToLink { link, msg: ToLink::Connected(response) });
+}

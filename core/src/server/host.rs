@@ -1,0 +1,81 @@
+//! The replicated state as consensus sees it.
+
+use super::clients::Service;
+use super::read_side::ReadSide;
+use crate::effect::{Effect, Effects, ToLink};
+use crate::id::Zxid;
+use crate::time::Now;
+use crate::tree::Tree;
+use crate::wire::txn::Txn;
+use crate::zab::Host;
+use crate::zab::history::Entry;
+use alloc::format;
+use alloc::string::{String, ToString};
+use bytes::Bytes;
+
+/// Service and read side together, for the length of a step.
+pub(super) struct HostView<'a, R> {
+    pub(super) service: &'a mut Service,
+    pub(super) side: &'a mut R,
+    pub(super) now: Now,
+}
+
+impl<R: ReadSide> HostView<'_, R> {
+    /// Puts `tree` into the place of the old one; watches on the old one are void.
+    pub(super) fn replace(&mut self, tree: Tree) {
+        let mut tree = tree;
+        let (text, version) = self.service.config_text();
+        tree.install_config(text, version, self.now.wall_ms);
+        self.service.replaced(tree.applied());
+        self.side.apply(|state, _| {
+            state.tree = tree;
+            state.watches = Default::default();
+        });
+    }
+}
+
+impl<R: ReadSide> Host for HostView<'_, R> {
+    fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects) {
+        let txn = match Txn::decode(txn.clone()) {
+            Ok(txn) => txn,
+            Err(e) => return self.service.fail(format!("committed transaction {zxid} can't be understood: {e}")),
+        };
+        let (applied, fired) = self.side.apply(|state, fired| state.apply(&txn, fired));
+        if applied.diverged && self.service.trusts_digest_of(zxid) {
+            self.service.fail(format!("the tree after {zxid} is not the one that the leader foretold"));
+            return;
+        }
+        for (link, event) in fired {
+            fx.push(Effect::ToLink { link, msg: ToLink::Event(event) });
+        }
+        self.service.on_applied(&txn, applied.outcome, self.now, fx);
+    }
+
+    fn snapshot(&mut self, ahead: &[Entry]) -> Bytes {
+        if ahead.is_empty() {
+            return self.side.read(|state| state.tree.write_body());
+        }
+        let mut tree = self.side.read(|state| state.tree.clone());
+        for entry in ahead {
+            match Txn::decode(entry.txn.clone()) {
+                Ok(txn) => {
+                    tree.apply(&txn);
+                }
+                Err(e) => {
+                    self.service.fail(format!("transaction {} of the log can't be understood: {e}", entry.zxid));
+                }
+            }
+        }
+        tree.write_body()
+    }
+
+    fn install(&mut self, zxid: Zxid, body: &Bytes) -> Result<(), String> {
+        let tree = Tree::read_body(body.clone(), zxid).map_err(|e| e.to_string())?;
+        self.replace(tree);
+        Ok(())
+    }
+
+    fn empty(&self) -> Bytes {
+        Tree::new().write_body()
+    }
+}

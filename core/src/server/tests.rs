@@ -1,0 +1,303 @@
+//! Three to five servers over a network that delivers at once, in order: the glue between consensus and service.
+//! Faults are the simulator's business.
+
+use super::*;
+use crate::config::{Ensemble, Member, MemberKind};
+use crate::effect::{Record, ToLink};
+use crate::error::ZkError;
+use crate::id::{ConnId, LinkId, ServerId, SessionId};
+use crate::input::Submission;
+use crate::wire::client::{ConnectRequest, ConnectResponse, Outcome, Request, Response};
+use crate::wire::notification::ServerState;
+use crate::wire::op::OpCode;
+use crate::wire::record::Acl;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::vec;
+use bytes::BytesMut;
+use core::time::Duration;
+
+struct Net {
+    now: Instant,
+    servers: BTreeMap<ServerId, Option<Server<Plain>>>,
+    disks: BTreeMap<ServerId, Recovered>,
+    ends: BTreeMap<ConnId, (ServerId, ConnId)>,
+    next_conn: u64,
+    queue: VecDeque<(ServerId, Input)>,
+    said: Vec<(ServerId, LinkId, ToLink)>,
+    ensemble: Ensemble,
+}
+
+impl Net {
+    fn new(voters: i64, observers: i64) -> Net {
+        let members = (1..=voters + observers).map(|i| {
+            let kind = if i <= voters { MemberKind::Participant } else { MemberKind::Observer };
+            (ServerId(i), Member { kind, address: format!("s{i}:2888:3888") })
+        });
+        let mut net = Net {
+            now: Instant::ZERO,
+            servers: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            next_conn: 0,
+            queue: VecDeque::new(),
+            said: Vec::new(),
+            ensemble: Ensemble::new(members.collect()),
+        };
+        for id in 1..=voters + observers {
+            net.disks.insert(ServerId(id), Recovered::empty());
+            net.start(id);
+        }
+        net
+    }
+
+    fn time(&self) -> Now {
+        Now { mono: self.now, wall_ms: 1_700_000_000_000 + self.now.millis() as i64 }
+    }
+
+    fn start(&mut self, id: i64) {
+        let id = ServerId(id);
+        let mut config = Config::new(id, self.ensemble.clone());
+        config.commit_log_count = 3;
+        let mut fx = Effects::new();
+        let disk = self.disks.get(&id).cloned().unwrap();
+        let server = Server::start(config, 1, disk, Plain::default(), self.time(), &mut fx);
+        self.servers.insert(id, Some(server));
+        self.carry_out(id, fx);
+        self.drain();
+    }
+
+    fn kill(&mut self, id: i64) {
+        let id = ServerId(id);
+        self.servers.insert(id, None);
+        let dead: Vec<_> =
+            self.ends.iter().filter(|(_, (other, _))| *other == id).map(|(mine, end)| (*mine, *end)).collect();
+        for (survivors_end, (_, dead_end)) in dead {
+            let (survivor, _) = self.ends.remove(&dead_end).unwrap();
+            self.ends.remove(&survivors_end);
+            self.queue.push_back((survivor, Input::Closed { conn: survivors_end }));
+        }
+        self.drain();
+    }
+
+    fn carry_out(&mut self, at: ServerId, mut fx: Effects) {
+        for effect in fx.drain() {
+            match effect {
+                Effect::Notify { to, note } => self.queue.push_back((to, Input::Notification { from: at, note })),
+                Effect::Dial { to } => {
+                    if self.servers.get(&to).is_some_and(Option::is_some) {
+                        let (mine, theirs) = (ConnId(self.next_conn), ConnId(self.next_conn + 1));
+                        self.next_conn += 2;
+                        self.ends.insert(mine, (to, theirs));
+                        self.ends.insert(theirs, (at, mine));
+                        self.queue.push_back((to, Input::Accepted { conn: theirs }));
+                        self.queue.push_back((at, Input::Connected { to, conn: mine }));
+                    } else {
+                        self.queue.push_back((at, Input::DialFailed { to }));
+                    }
+                }
+                Effect::Send { conn, msg } => {
+                    if let Some((to, conn)) = self.ends.get(&conn) {
+                        self.queue.push_back((*to, Input::Packet { conn: *conn, msg }));
+                    }
+                }
+                Effect::Drop { conn, .. } => {
+                    if let Some((to, theirs)) = self.ends.remove(&conn) {
+                        self.ends.remove(&theirs);
+                        self.queue.push_back((to, Input::Closed { conn: theirs }));
+                    }
+                }
+                Effect::Store { lsn, record } => {
+                    let disk = self.disks.get_mut(&at).unwrap();
+                    match record {
+                        Record::Txn { zxid, txn } => disk.entries.push((zxid, txn)),
+                        Record::Truncate { to } => disk.entries.retain(|(z, _)| *z <= to),
+                        Record::AcceptedEpoch(e) => disk.accepted = e,
+                        Record::CurrentEpoch(e) => disk.current = e,
+                        Record::Install { zxid, body } => {
+                            disk.tree = Tree::read_body(body, zxid).unwrap();
+                            disk.snapshot = zxid;
+                            disk.entries.clear();
+                        }
+                    }
+                    self.queue.push_back((at, Input::Synced { upto: lsn }));
+                }
+                Effect::Compact { upto } => self.queue.push_back((at, Input::Compacted { upto })),
+                Effect::ToLink { link, msg } => self.said.push((at, link, msg)),
+                Effect::Halt(reason) => panic!("server {at} halts: {reason}"),
+                Effect::Serving(_) | Effect::Note(_) => {}
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some((to, input)) = self.queue.pop_front() {
+            let now = self.time();
+            let mut fx = Effects::new();
+            if let Some(Some(server)) = self.servers.get_mut(&to) {
+                server.step(now, input, &mut fx);
+            }
+            self.carry_out(to, fx);
+        }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let next = self.servers.iter().filter_map(|(id, s)| {
+                let (at, _) = s.as_ref()?.next_deadline()?;
+                Some((at, *id))
+            });
+            match next.min() {
+                Some((at, id)) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.queue.push_back((id, Input::Tick));
+                    self.drain();
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn server(&self, id: i64) -> &Server<Plain> {
+        self.servers.get(&ServerId(id)).and_then(Option::as_ref).unwrap()
+    }
+
+    fn leader(&self) -> i64 {
+        let mut leaders = self
+            .servers
+            .iter()
+            .filter(|(_, s)| s.as_ref().is_some_and(|s| s.status().state == ServerState::Leading && s.status().serving))
+            .map(|(id, _)| id.0);
+        let leader = leaders.next().expect("a leader");
+        assert_eq!(leaders.next(), None, "one leader");
+        leader
+    }
+
+    fn submit(&mut self, at: i64, link: u64, request: Submission) -> Vec<ToLink> {
+        self.said.clear();
+        self.queue.push_back((ServerId(at), Input::Submit { link: LinkId(link), request }));
+        self.drain();
+        let said = core::mem::take(&mut self.said);
+        said.into_iter().filter(|(s, l, _)| (*s, *l) == (ServerId(at), LinkId(link))).map(|(_, _, m)| m).collect()
+    }
+
+    fn connect(&mut self, at: i64, link: u64, old: Option<&ConnectResponse>) -> ConnectResponse {
+        let request = ConnectRequest {
+            protocol: 0,
+            last_zxid_seen: Zxid::ZERO,
+            timeout_ms: 6000,
+            session: old.map_or(SessionId(0), |o| o.session),
+            passwd: old.map_or(Bytes::from_static(&[0; 16]), |o| o.passwd.clone()),
+            read_only: Some(false),
+        };
+        match self.submit(at, link, Submission::Connect(request)).pop() {
+            Some(ToLink::Connected(response)) => response,
+            other => panic!("no connect response: {other:?}"),
+        }
+    }
+
+    fn write(&mut self, at: i64, link: u64, session: SessionId, xid: i32, request: &Request, op: OpCode) -> Outcome {
+        let mut body = BytesMut::new();
+        request.encode(&mut body);
+        let write = Submission::Write { session, xid, op, body: body.freeze(), auth: vec![] };
+        match self.submit(at, link, write).pop() {
+            Some(ToLink::Reply { xid: answered, outcome, .. }) if answered == xid => outcome,
+            other => panic!("no reply: {other:?}"),
+        }
+    }
+}
+
+fn create(path: &str, flags: i32) -> Request {
+    Request::Create { op: OpCode::Create, path: path.into(), data: None, acl: Acl::open(), flags }
+}
+
+#[test]
+fn five_elect_the_largest_id_and_serve_the_same_tree() {
+    let mut net = Net::new(5, 1);
+    net.run(Duration::from_secs(3));
+    assert_eq!(net.leader(), 5);
+    for (id, link) in [(5, 1), (2, 2), (6, 3)] {
+        let session = net.connect(id, link, None);
+        assert_eq!(session.timeout_ms, 6000);
+        assert_eq!(session.session.0 >> 56, id);
+        let path = format!("/from-{id}");
+        let made = net.write(id, link, session.session, 1, &create(&path, 0), OpCode::Create);
+        assert_eq!(made, Ok(Response::Path(path.clone())));
+        let again = net.write(id, link, session.session, 2, &create(&path, 0), OpCode::Create);
+        assert_eq!(again, Err(ZkError::NodeExists));
+    }
+    let digest = net.server(5).side().0.tree.digest();
+    for id in 1..=6 {
+        assert_eq!(net.server(id).status().committed, Zxid::new(Epoch(1), 9));
+        assert_eq!(net.server(id).side().0.tree.digest(), digest);
+        assert!(net.server(id).side().0.tree.exists("/from-6"));
+    }
+}
+
+#[test]
+fn the_leader_dies_another_leads_and_the_old_one_comes_back() {
+    let mut net = Net::new(3, 0);
+    net.run(Duration::from_secs(3));
+    let session = net.connect(1, 1, None);
+    net.write(1, 1, session.session, 1, &create("/a", 0), OpCode::Create).unwrap();
+    net.kill(3);
+    net.run(Duration::from_secs(3));
+    assert_eq!(net.leader(), 2);
+    let session = net.connect(1, 2, Some(&session));
+    assert_eq!(session.timeout_ms, 6000, "the session outlives the leader");
+    for (xid, path) in [(2, "/b"), (3, "/c"), (4, "/d"), (5, "/e")] {
+        net.write(1, 2, session.session, xid, &create(path, 0), OpCode::Create).unwrap();
+    }
+    assert_eq!(net.server(1).status().committed, Zxid::new(Epoch(2), 4));
+    net.start(3);
+    net.run(Duration::from_secs(3));
+    assert_eq!(net.server(3).status().leader, Some(ServerId(2)));
+    assert_eq!(net.server(3).side().0.tree.digest(), net.server(2).side().0.tree.digest());
+    // Everything again from the disks alone.
+    for id in 1..=3 {
+        net.kill(id);
+    }
+    for id in 1..=3 {
+        net.start(id);
+    }
+    net.run(Duration::from_secs(3));
+    let leader = net.leader();
+    assert!(net.server(leader).side().0.tree.exists("/e"));
+    assert_eq!(net.server(leader).status().epoch, Epoch(3));
+}
+
+#[test]
+fn a_silent_session_expires_with_its_ephemerals_and_a_heard_one_does_not() {
+    let mut net = Net::new(3, 0);
+    net.run(Duration::from_secs(3));
+    let silent = net.connect(1, 1, None);
+    let heard = net.connect(2, 2, None);
+    net.write(1, 1, silent.session, 1, &create("/silent", 1), OpCode::Create).unwrap();
+    net.write(2, 2, heard.session, 1, &create("/heard", 1), OpCode::Create).unwrap();
+    for _ in 0..12 {
+        net.queue.push_back((ServerId(2), Input::Touched { sessions: vec![heard.session] }));
+        net.run(Duration::from_secs(1));
+    }
+    for id in 1..=3 {
+        assert!(!net.server(id).side().0.tree.exists("/silent"));
+        assert!(net.server(id).side().0.tree.exists("/heard"));
+    }
+    let refused = net.connect(2, 3, Some(&silent));
+    assert_eq!((refused.timeout_ms, refused.session), (0, SessionId(0)));
+}
+
+#[test]
+fn sync_is_answered_by_leader_and_follower() {
+    let mut net = Net::new(3, 0);
+    net.run(Duration::from_secs(3));
+    for at in [3, 1] {
+        let session = net.connect(at, 1, None).session;
+        let said = net.submit(at, 1, Submission::Sync { session, xid: 9, path: "/x".into() });
+        assert!(
+            matches!(said.as_slice(), [ToLink::Reply { xid: 9, outcome: Ok(Response::Path(p)), .. }] if p == "/x"),
+            "{said:?}"
+        );
+    }
+}
