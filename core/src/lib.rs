@@ -17,10 +17,7 @@ pub mod input;
 pub mod link;
 pub mod note;
 pub mod rng;
-<<<<<<< Updated upstream
-=======
 pub mod server;
->>>>>>> Stashed changes
 pub mod service;
 pub mod sim;
 pub mod status;
