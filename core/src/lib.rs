@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod client;
 pub mod config;
 pub mod disk;
 pub mod effect;
@@ -17,11 +18,13 @@ pub mod input;
 pub mod link;
 pub mod note;
 pub mod rng;
+pub mod scenario;
 pub mod server;
 pub mod service;
 pub mod sim;
 pub mod status;
 pub mod time;
+pub mod trace;
 pub mod tree;
 pub mod wire;
 pub mod zab;

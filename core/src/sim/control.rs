@@ -1,0 +1,235 @@
+//! Carrying out commands.
+
+use crate::client::line;
+use crate::id::ServerId;
+use crate::sim::actor::Actor;
+use crate::sim::command::{ClientId, Command};
+use crate::sim::queue::Due;
+use crate::sim::view::Place;
+use crate::sim::{CommandError, World};
+use crate::trace::TraceEvent;
+use crate::wire::client::Request;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+impl World {
+    /// Carries out a command now, between two events.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words; the world is then as it was.
+    pub fn command(&mut self, command: &Command) -> Result<(), CommandError> {
+        self.validate(command)?;
+        self.record(|| TraceEvent::Command { command: command.clone() });
+        match command {
+            Command::Kill { server } => self.on_index(*server, |w, i| w.kill(i, false)),
+            Command::Restart { server } => self.on_index(*server, World::start),
+            Command::Pause { server } => self.on_index(*server, World::pause),
+            Command::Resume { server } => self.on_index(*server, World::resume),
+            Command::Cut { from, to, both } => {
+                self.net.cut(self.now, *from, *to);
+                if *both {
+                    self.net.cut(self.now, *to, *from);
+                }
+            }
+            Command::Heal { from, to, both } => {
+                self.heal(*from, *to);
+                if *both {
+                    self.heal(*to, *from);
+                }
+            }
+            Command::Partition { groups } => self.partition(groups),
+            Command::HealAll => {
+                for (from, to) in self.net.paths.keys().copied().collect::<Vec<_>>() {
+                    self.heal(from, to);
+                    self.net.delay(from, to, Duration::ZERO);
+                }
+            }
+            Command::Delay { from, to, millis } => {
+                self.net.delay(*from, *to, Duration::from_millis((*millis).into()));
+            }
+            Command::Reset { a, b } => {
+                for conn in self.net.between(Place::Server(*a), Place::Server(*b)) {
+                    self.reset(conn);
+                }
+            }
+            Command::DiskDelay { server, millis } => {
+                let extra = Duration::from_millis((*millis).into());
+                self.on_index(*server, |w, i| w.processes[i].disk.extra = extra);
+            }
+            Command::DiskFail { server } => self.on_index(*server, |w, i| w.processes[i].disk.fail_next = true),
+            Command::Connect { client, server } => {
+                self.clients.insert(*client, Actor::new(*client, *server, self.spec.session_ms));
+                self.redial(*client, Duration::ZERO);
+            }
+            Command::CloseSession { client } => self.ask(*client, Request::CloseSession, "close".into()),
+            Command::KillClient { client } => self.kill_client(*client),
+            Command::Ask { client, line, via } => {
+                let request = line::parse(line)?;
+                if let Some(via) = via {
+                    self.move_client(*client, *via);
+                }
+                self.ask(*client, request, line.trim().into());
+            }
+            Command::Break { rule } => {
+                self.spec.broken = *rule;
+                for process in &mut self.processes {
+                    process.break_rule(*rule);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_index(&mut self, server: ServerId, f: impl FnOnce(&mut World, usize)) {
+        if let Some(index) = self.index(server) {
+            f(self, index);
+        }
+    }
+
+    fn validate(&self, command: &Command) -> Result<(), CommandError> {
+        let known = |server: ServerId| {
+            let servers = self.processes.len();
+            self.index(server).ok_or(CommandError::NoSuchServer { server, servers })
+        };
+        let pair = |a: ServerId, b: ServerId| {
+            known(a)?;
+            known(b)?;
+            if a == b { Err(CommandError::LinkToItself(a)) } else { Ok(()) }
+        };
+        let running = |server: ServerId| {
+            let index = known(server)?;
+            if self.processes[index].is_running() { Ok(index) } else { Err(CommandError::Down(server)) }
+        };
+        let client = |id: ClientId| match self.clients.get(&id) {
+            None => Err(CommandError::NoSuchClient(id)),
+            Some(actor) if actor.is_over() => Err(CommandError::ClientEnded(id)),
+            Some(_) => Ok(()),
+        };
+        match command {
+            Command::Kill { server } => running(*server).map(|_| ()),
+            Command::Restart { server } => match known(*server)? {
+                index if self.processes[index].is_running() => Err(CommandError::Running(*server)),
+                _ => Ok(()),
+            },
+            Command::Pause { server } => match running(*server)? {
+                index if self.processes[index].paused => Err(CommandError::Frozen(*server)),
+                _ => Ok(()),
+            },
+            Command::Resume { server } => match running(*server)? {
+                index if self.processes[index].paused => Ok(()),
+                _ => Err(CommandError::NotFrozen(*server)),
+            },
+            Command::Cut { from, to, .. } | Command::Heal { from, to, .. } | Command::Delay { from, to, .. } => {
+                pair(*from, *to)
+            }
+            Command::Reset { a, b } => pair(*a, *b),
+            Command::Partition { groups } => {
+                let mut seen = Vec::new();
+                for server in groups.iter().flatten() {
+                    known(*server)?;
+                    if seen.contains(server) {
+                        return Err(CommandError::InTwoGroups(*server));
+                    }
+                    seen.push(*server);
+                }
+                Ok(())
+            }
+            Command::DiskDelay { server, .. } => known(*server).map(|_| ()),
+            Command::DiskFail { server } => running(*server).map(|_| ()),
+            Command::Connect { client, server } => {
+                known(*server)?;
+                match self.clients.get(client) {
+                    Some(actor) if !actor.is_over() => Err(CommandError::ClientExists(*client)),
+                    _ => Ok(()),
+                }
+            }
+            Command::CloseSession { client: id } | Command::KillClient { client: id } => client(*id),
+            Command::Ask { client: id, line, via } => {
+                client(*id)?;
+                if let Some(via) = via {
+                    known(*via)?;
+                }
+                line::parse(line)?;
+                Ok(())
+            }
+            Command::HealAll | Command::Break { .. } => Ok(()),
+        }
+    }
+
+    fn heal(&mut self, from: ServerId, to: ServerId) {
+        for conn in self.net.heal(self.now, from, to, &mut self.queue) {
+            self.reset(conn);
+        }
+    }
+
+    fn partition(&mut self, groups: &[Vec<ServerId>]) {
+        let mut group_of = BTreeMap::new();
+        for (number, group) in groups.iter().enumerate() {
+            group_of.extend(group.iter().map(|server| (*server, number)));
+        }
+        let ids: Vec<ServerId> = self.server_ids().collect();
+        for from in &ids {
+            for to in ids.iter().filter(|to| *to != from && group_of.get(to) != group_of.get(from)) {
+                self.net.cut(self.now, *from, *to);
+            }
+        }
+    }
+
+    fn pause(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        process.paused = true;
+        let server = process.id;
+        self.record(|| TraceEvent::Paused { server });
+    }
+
+    fn resume(&mut self, index: usize) {
+        let process = &mut self.processes[index];
+        process.paused = false;
+        let server = process.id;
+        let deferred = core::mem::take(&mut process.deferred);
+        self.record(|| TraceEvent::Resumed { server });
+        self.net.unstall(self.now, None, Place::Server(server), &mut self.queue);
+        for input in deferred {
+            self.drive(index, input);
+        }
+    }
+
+    fn kill_client(&mut self, id: ClientId) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        actor.dead = true;
+        let conn = actor.conn.take();
+        actor.set_timer();
+        if let Some(conn) = conn {
+            self.close(conn, Place::Client(id), false);
+        }
+    }
+
+    /// The client goes on through another server, with the same session.
+    fn move_client(&mut self, id: ClientId, via: ServerId) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        if actor.home == via && actor.conn.is_some() {
+            return;
+        }
+        actor.home = via;
+        self.leave_server(id);
+        self.redial(id, Duration::ZERO);
+    }
+
+    /// Queues a request of a client; it leaves at once if the session is served.
+    pub(crate) fn ask(&mut self, id: ClientId, request: Request, line: String) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        actor.asked(None, line.clone());
+        actor.waiting.push_back((request, line));
+        self.flush_client(id);
+    }
+
+    /// Schedules a dial of the client's home.
+    pub(crate) fn redial(&mut self, id: ClientId, wait: Duration) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        actor.attempt += 1;
+        let attempt = actor.attempt;
+        self.queue.push(self.now + wait, Due::ClientDial { client: id, attempt });
+    }
+}

@@ -1,0 +1,164 @@
+//! A server's disk: what is written waits in a volatile tail until a sync; a crash keeps what was synced and a part
+//! of the tail, in order, the last record possibly torn.
+
+use crate::effect::Record;
+use crate::id::{Epoch, Lsn, Zxid};
+use crate::rng::Rng;
+use alloc::collections::VecDeque;
+use bytes::Bytes;
+use core::time::Duration;
+use serde::Serialize;
+
+/// What survives a crash.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Media {
+    pub accepted: Epoch,
+    pub current: Epoch,
+    /// The newest snapshot: its zxid and parts 2 to 5 of the format.
+    pub snapshot: Option<(Zxid, Bytes)>,
+    /// The log behind it, ascending.
+    pub entries: VecDeque<(Zxid, Bytes)>,
+}
+
+impl Media {
+    /// Where the snapshot ends.
+    pub fn base(&self) -> Zxid {
+        self.snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid)
+    }
+
+    /// The last transaction held.
+    pub fn last(&self) -> Zxid {
+        self.entries.back().map_or(self.base(), |(zxid, _)| *zxid)
+    }
+
+    /// The log entry of `zxid`.
+    pub fn entry(&self, zxid: Zxid) -> Option<&Bytes> {
+        let at = self.entries.binary_search_by_key(&zxid, |(z, _)| *z).ok()?;
+        self.entries.get(at).map(|(_, txn)| txn)
+    }
+
+    fn write(&mut self, record: Record) {
+        match record {
+            Record::Txn { zxid, txn } => self.entries.push_back((zxid, txn)),
+            Record::Truncate { to } => {
+                while self.entries.back().is_some_and(|(zxid, _)| *zxid > to) {
+                    self.entries.pop_back();
+                }
+            }
+            Record::AcceptedEpoch(epoch) => self.accepted = epoch,
+            Record::CurrentEpoch(epoch) => self.current = epoch,
+            Record::Install { zxid, body } => {
+                self.entries.clear();
+                self.snapshot = Some((zxid, body));
+            }
+        }
+    }
+}
+
+/// The disk with what is not yet synced.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Disk {
+    pub media: Media,
+    tail: VecDeque<(Lsn, Record)>,
+    /// How many records of the tail the running sync covers; 0 while none runs.
+    syncing: usize,
+    /// Extra time for a sync.
+    pub extra: Duration,
+    /// The next sync fails.
+    pub fail_next: bool,
+    /// A sync failed: nothing is written any more in this run.
+    failed: bool,
+}
+
+/// What a finished sync did.
+pub(crate) enum DiskDone {
+    /// Everything up to here is durable.
+    Synced { upto: Lsn, records: usize },
+    /// It failed.
+    Failed,
+}
+
+/// What a crash did to the tail.
+pub(crate) struct Loss {
+    /// Records that were not synced.
+    pub unsynced: usize,
+    /// How many of them are on the disk anyway.
+    pub kept: usize,
+    /// The record behind them was being written: its transaction, if it was one.
+    pub torn: Option<(Zxid, Bytes)>,
+}
+
+impl Disk {
+    pub fn new() -> Disk {
+        Disk {
+            media: Media::default(),
+            tail: VecDeque::new(),
+            syncing: 0,
+            extra: Duration::ZERO,
+            fail_next: false,
+            failed: false,
+        }
+    }
+
+    /// Takes a record.
+    pub fn store(&mut self, lsn: Lsn, record: Record) {
+        if !self.failed {
+            self.tail.push_back((lsn, record));
+        }
+    }
+
+    /// Begins a sync of everything stored if none runs and there is something: true if it began.
+    pub fn begin_sync(&mut self) -> bool {
+        if self.syncing > 0 || self.tail.is_empty() || self.failed {
+            return false;
+        }
+        self.syncing = self.tail.len();
+        true
+    }
+
+    /// The running sync is over. `written` sees each record as it becomes durable, with the media before it.
+    pub fn finish_sync(&mut self, mut written: impl FnMut(&Media, &Record)) -> DiskDone {
+        let records = core::mem::take(&mut self.syncing);
+        if self.fail_next {
+            self.fail_next = false;
+            self.failed = true;
+            return DiskDone::Failed;
+        }
+        let mut upto = Lsn::default();
+        for _ in 0..records {
+            let Some((lsn, record)) = self.tail.pop_front() else { break };
+            written(&self.media, &record);
+            self.media.write(record);
+            upto = lsn;
+        }
+        DiskDone::Synced { upto, records }
+    }
+
+    /// The process or the machine dies: a drawn part of the tail is on the disk, the rest is not.
+    pub fn crash(&mut self, rng: &mut Rng, mut written: impl FnMut(&Media, &Record)) -> Loss {
+        let unsynced = self.tail.len();
+        let kept = rng.below(unsynced as u64 + 1) as usize;
+        for _ in 0..kept {
+            let Some((_, record)) = self.tail.pop_front() else { break };
+            written(&self.media, &record);
+            self.media.write(record);
+        }
+        let torn = match self.tail.pop_front() {
+            Some((_, Record::Txn { zxid, txn })) if rng.below(2) == 0 => Some((zxid, txn)),
+            _ => None,
+        };
+        self.tail.clear();
+        self.syncing = 0;
+        self.failed = false;
+        self.fail_next = false;
+        Loss { unsynced, kept, torn }
+    }
+
+    /// Replaces the snapshot by a later one of the same history.
+    pub fn compacted(&mut self, zxid: Zxid, body: Bytes) {
+        while self.media.entries.front().is_some_and(|(z, _)| *z <= zxid) {
+            self.media.entries.pop_front();
+        }
+        self.media.snapshot = Some((zxid, body));
+    }
+}

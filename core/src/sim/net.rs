@@ -1,0 +1,335 @@
+//! The network: connections that keep order, links between servers that can be slow or cut.
+//!
+//! A connection is a pair of lanes, one towards each end. What is sent waits in its lane until its arrival is due;
+//! since a lane is a queue, nothing overtakes. A cut holds back what arrives through it (the bytes stay in the
+//! sender's kernel): the ends find out by their own timeouts, and if the link heals only after a long time, the
+//! connection is reset.
+
+use crate::id::ServerId;
+use crate::rng::Rng;
+use crate::sim::queue::{Due, Queue};
+use crate::sim::spec::{Span, WorldSpec};
+use crate::sim::view::Place;
+use crate::time::Instant;
+use crate::wire::notification::Notification;
+use crate::wire::peer::PeerMsg;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::time::Duration;
+use serde::Serialize;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum ConnKind {
+    /// Notifications.
+    Election,
+    /// The quorum port.
+    Quorum,
+    /// The client port.
+    Client,
+}
+
+/// What travels.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) enum Payload {
+    /// The connection's opening, first in the lane towards the accepting end.
+    Syn,
+    /// Its end.
+    Fin,
+    /// On an election connection.
+    Notification(Notification),
+    /// On a quorum connection.
+    Packet(PeerMsg),
+    /// On a client connection: a frame without its length.
+    Frame(Bytes),
+}
+
+/// A message under way.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Parcel {
+    pub id: u64,
+    pub payload: Payload,
+    pub sent: Instant,
+    pub due: Instant,
+    /// The first frame in its lane: a handshake.
+    pub first: bool,
+}
+
+/// One direction of a connection.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Lane {
+    pub queue: VecDeque<Parcel>,
+    last_due: Instant,
+    /// Arrivals that fell due while the link was cut or the receiver frozen.
+    stalled: u32,
+    /// A frame was sent in it.
+    greeted: bool,
+    /// The receiving end still listens.
+    pub open: bool,
+}
+
+/// A connection; `ends[0]` dialled, `lanes[i]` leads towards `ends[i]`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Conn {
+    pub kind: ConnKind,
+    pub ends: [Place; 2],
+    /// False while the dial is under way.
+    pub up: bool,
+    pub lanes: [Lane; 2],
+}
+
+/// One direction between two servers, if it is not as usual.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Path {
+    pub cut_since: Option<Instant>,
+    pub extra: Duration,
+}
+
+/// All connections and links.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Net {
+    pub conns: BTreeMap<u64, Conn>,
+    pub paths: BTreeMap<(ServerId, ServerId), Path>,
+    next_conn: u64,
+    next_parcel: u64,
+    rng: Rng,
+    latency: Span,
+    client_latency: Span,
+    reset_after: Duration,
+}
+
+/// How long a dial into a cut link takes to fail.
+const DIAL_TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// What became of an arrival that fell due.
+pub(crate) enum Arrival {
+    /// The connection is gone, or it waits behind a cut.
+    Nothing,
+    /// This one.
+    Parcel(Parcel),
+}
+
+impl Net {
+    pub fn new(spec: &WorldSpec, rng: Rng) -> Net {
+        Net {
+            conns: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            next_conn: 1,
+            next_parcel: 1,
+            rng,
+            latency: spec.latency,
+            client_latency: spec.client_latency,
+            reset_after: Duration::from_millis(spec.reset_after_ms.into()),
+        }
+    }
+
+    fn path(&self, from: Place, to: Place) -> Path {
+        match (from, to) {
+            (Place::Server(a), Place::Server(b)) => self.paths.get(&(a, b)).copied().unwrap_or_default(),
+            _ => Path::default(),
+        }
+    }
+
+    /// Whether nothing gets through from `from` to `to`.
+    pub fn is_cut(&self, from: Place, to: Place) -> bool {
+        self.path(from, to).cut_since.is_some()
+    }
+
+    fn latency(&mut self, from: Place, to: Place) -> Duration {
+        let both_servers = matches!((from, to), (Place::Server(_), Place::Server(_)));
+        let span = if both_servers { self.latency } else { self.client_latency };
+        let extra = if self.paths.is_empty() { Duration::ZERO } else { self.path(from, to).extra };
+        span.draw(&mut self.rng) + extra
+    }
+
+    /// Begins a dial; it is decided by [`Due::Dialled`].
+    pub fn dial(&mut self, now: Instant, kind: ConnKind, from: Place, to: Place, queue: &mut Queue) -> u64 {
+        let id = self.next_conn;
+        self.next_conn += 1;
+        let wait = if self.is_cut(from, to) || self.is_cut(to, from) {
+            DIAL_TIMEOUT
+        } else {
+            self.latency(from, to) + self.latency(to, from)
+        };
+        self.conns.insert(id, Conn { kind, ends: [from, to], up: false, lanes: Default::default() });
+        queue.push(now + wait, Due::Dialled { conn: id });
+        id
+    }
+
+    /// Decides a dial: `listening` says whether the other process runs. The opening is on its way if it succeeds.
+    pub fn decide_dial(&mut self, now: Instant, id: u64, listening: bool, queue: &mut Queue) -> bool {
+        let Some(conn) = self.conns.get(&id) else { return false };
+        let [from, to] = conn.ends;
+        if !listening || self.is_cut(from, to) || self.is_cut(to, from) {
+            self.conns.remove(&id);
+            return false;
+        }
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.up = true;
+            conn.lanes[0].open = true;
+            conn.lanes[1].open = true;
+        }
+        self.push(now, id, 1, Payload::Syn, queue);
+        true
+    }
+
+    /// Sends towards `ends[towards]`. Gives the parcel's number, or `None` if the connection is closed.
+    pub fn send(&mut self, now: Instant, id: u64, towards: u8, payload: Payload, queue: &mut Queue) -> Option<u64> {
+        let conn = self.conns.get(&id)?;
+        if !conn.up || !conn.lanes[usize::from(towards)].open || !conn.lanes[usize::from(1 - towards)].open {
+            return None;
+        }
+        Some(self.push(now, id, towards, payload, queue))
+    }
+
+    fn push(&mut self, now: Instant, id: u64, towards: u8, payload: Payload, queue: &mut Queue) -> u64 {
+        let parcel = self.next_parcel;
+        let Some(ends) = self.conns.get(&id).map(|c| c.ends) else { return parcel };
+        self.next_parcel += 1;
+        let (from, to) = (ends[usize::from(1 - towards)], ends[usize::from(towards)]);
+        let arrives = now + self.latency(from, to);
+        if let Some(conn) = self.conns.get_mut(&id) {
+            let lane = &mut conn.lanes[usize::from(towards)];
+            let due = arrives.max(lane.last_due);
+            lane.last_due = due;
+            let frame = matches!(payload, Payload::Frame(_));
+            let first = frame && !lane.greeted;
+            lane.greeted |= frame;
+            lane.queue.push_back(Parcel { id: parcel, payload, sent: now, due, first });
+            queue.push(due, Due::Arrive { conn: id, towards });
+        }
+        parcel
+    }
+
+    /// An arrival fell due; `frozen` says whether the receiver is.
+    pub fn arrive(&mut self, id: u64, towards: u8, frozen: impl Fn(Place) -> bool) -> Arrival {
+        let Some(conn) = self.conns.get(&id) else { return Arrival::Nothing };
+        let (from, to) = (conn.ends[usize::from(1 - towards)], conn.ends[usize::from(towards)]);
+        let held = frozen(to) || (!self.paths.is_empty() && self.is_cut(from, to));
+        let Some(conn) = self.conns.get_mut(&id) else { return Arrival::Nothing };
+        let lane = &mut conn.lanes[usize::from(towards)];
+        if !lane.open {
+            return Arrival::Nothing;
+        }
+        if held {
+            lane.stalled += 1;
+            return Arrival::Nothing;
+        }
+        match lane.queue.pop_front() {
+            Some(parcel) => Arrival::Parcel(parcel),
+            None => Arrival::Nothing,
+        }
+    }
+
+    /// One end stops listening: what is on its way to it is lost (and given back), and the other end learns of it
+    /// behind what was sent already; not at all if `silent` (the machine lost its power).
+    pub fn close_end(&mut self, now: Instant, id: u64, end: u8, silent: bool, queue: &mut Queue) -> Vec<Parcel> {
+        let Some(conn) = self.conns.get_mut(&id) else { return Vec::new() };
+        let lane = &mut conn.lanes[usize::from(end)];
+        lane.open = false;
+        lane.stalled = 0;
+        let lost = core::mem::take(&mut lane.queue).into();
+        if !conn.up || !conn.lanes[usize::from(1 - end)].open {
+            self.conns.remove(&id);
+        } else if !silent {
+            self.push(now, id, 1 - end, Payload::Fin, queue);
+        }
+        lost
+    }
+
+    /// The machine of `place` is back: whoever still holds a connection to its former life learns that it is gone.
+    pub fn refuse_old(&mut self, now: Instant, place: Place, queue: &mut Queue) {
+        let dead = |conn: &Conn, end: usize| conn.up && conn.ends[end] == place && !conn.lanes[end].open;
+        let hanging: Vec<(u64, u8)> = self
+            .conns
+            .iter()
+            .flat_map(|(id, conn)| [(*id, 0u8), (*id, 1)].into_iter().filter(|(_, e)| dead(conn, usize::from(*e))))
+            .collect();
+        for (id, end) in hanging {
+            let told = self
+                .conns
+                .get(&id)
+                .is_some_and(|c| c.lanes[usize::from(1 - end)].queue.iter().any(|p| p.payload == Payload::Fin));
+            if !told {
+                self.push(now, id, 1 - end, Payload::Fin, queue);
+            }
+        }
+    }
+
+    /// What stalled towards `place` (it was frozen), or on the way from `from`, goes on.
+    pub fn unstall(&mut self, now: Instant, from: Option<Place>, place: Place, queue: &mut Queue) {
+        let lanes: Vec<(u64, u8)> = self
+            .conns
+            .iter()
+            .flat_map(|(id, conn)| {
+                [0u8, 1].into_iter().filter_map(move |towards| {
+                    let (sender, receiver) = (conn.ends[usize::from(1 - towards)], conn.ends[usize::from(towards)]);
+                    let ours = receiver == place && from.is_none_or(|from| from == sender);
+                    (ours && conn.lanes[usize::from(towards)].stalled > 0).then_some((*id, towards))
+                })
+            })
+            .collect();
+        for (id, towards) in lanes {
+            let Some(ends) = self.conns.get(&id).map(|c| c.ends) else { continue };
+            let wait = self.latency(ends[usize::from(1 - towards)], ends[usize::from(towards)]);
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            let lane = &mut conn.lanes[usize::from(towards)];
+            let mut due = now + wait;
+            for parcel in lane.queue.iter_mut() {
+                due = due.max(parcel.due);
+                parcel.due = due;
+            }
+            lane.last_due = lane.last_due.max(due);
+            for _ in 0..core::mem::take(&mut lane.stalled) {
+                queue.push(now + wait, Due::Arrive { conn: id, towards });
+            }
+        }
+    }
+
+    /// Cuts one direction.
+    pub fn cut(&mut self, now: Instant, from: ServerId, to: ServerId) {
+        self.paths.entry((from, to)).or_default().cut_since.get_or_insert(now);
+    }
+
+    /// Undoes a cut of one direction. Connections that were held for long are given back: they must be reset.
+    pub fn heal(&mut self, now: Instant, from: ServerId, to: ServerId, queue: &mut Queue) -> Vec<u64> {
+        let Some(path) = self.paths.get_mut(&(from, to)) else { return Vec::new() };
+        let Some(since) = path.cut_since.take() else { return Vec::new() };
+        if path.extra.is_zero() {
+            self.paths.remove(&(from, to));
+        }
+        let (a, b) = (Place::Server(from), Place::Server(to));
+        if now.since(since) >= self.reset_after {
+            return self.between(a, b);
+        }
+        self.unstall(now, Some(a), b, queue);
+        Vec::new()
+    }
+
+    /// Sets the extra latency of one direction.
+    pub fn delay(&mut self, from: ServerId, to: ServerId, extra: Duration) {
+        self.paths.entry((from, to)).or_default().extra = extra;
+        self.paths.retain(|_, path| path.cut_since.is_some() || !path.extra.is_zero());
+    }
+
+    /// The connections between two places that are up.
+    pub fn between(&self, a: Place, b: Place) -> Vec<u64> {
+        self.conns.iter().filter(|(_, c)| c.up && (c.ends == [a, b] || c.ends == [b, a])).map(|(id, _)| *id).collect()
+    }
+
+    /// The connections that end at `place`, with the index of that end.
+    pub fn at(&self, place: Place) -> Vec<(u64, u8)> {
+        self.conns
+            .iter()
+            .filter_map(|(id, c)| {
+                c.ends.iter().position(|e| *e == place).map(|end| (*id, if end == 0 { 0 } else { 1 }))
+            })
+            .collect()
+    }
+
+    /// Forgets a connection; gives back what was on it.
+    pub fn remove(&mut self, id: u64) -> Option<Conn> {
+        self.conns.remove(&id)
+    }
+}

@@ -1,0 +1,68 @@
+//! What is due when: a total order by (time, number), so that a run is one sequence.
+
+use crate::id::{ServerId, Zxid};
+use crate::sim::command::ClientId;
+use crate::time::Instant;
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+use serde::Serialize;
+
+/// Something that is going to happen. What it carries is small: messages wait in their connection's lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub(crate) enum Due {
+    /// The first message in a lane of a connection arrives. `towards` is the index of the receiving end.
+    Arrive { conn: u64, towards: u8 },
+    /// A dial is decided.
+    Dialled { conn: u64 },
+    /// A server's process starts (staggered starts).
+    Start { server: ServerId },
+    /// A disk finished its sync. `run` guards against a crash in between.
+    DiskDone { server: ServerId, run: u32 },
+    /// A background compaction is done.
+    CompactDone { server: ServerId, run: u32, upto: Zxid },
+    /// A server's driver reports the sessions heard from.
+    ReportTouched { server: ServerId, run: u32 },
+    /// A client looks for a server.
+    ClientDial { client: ClientId, attempt: u32 },
+    /// The seeded fault generator acts.
+    Fault,
+    /// A client of the seeded load asks for something.
+    Load { client: ClientId },
+}
+
+/// The queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Queue {
+    heap: BinaryHeap<Reverse<(Instant, u64, Due)>>,
+    next: u64,
+}
+
+impl Queue {
+    /// Adds something due at `at`; among equal times, first come first served.
+    pub fn push(&mut self, at: Instant, due: Due) {
+        self.heap.push(Reverse((at, self.next, due)));
+        self.next += 1;
+    }
+
+    /// When the next is due.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// What is due next.
+    pub fn peek(&self) -> Option<(Instant, Due)> {
+        self.heap.peek().map(|Reverse((at, _, due))| (*at, *due))
+    }
+
+    /// Takes the next out.
+    pub fn pop(&mut self) -> Option<(Instant, Due)> {
+        self.heap.pop().map(|Reverse((at, _, due))| (at, due))
+    }
+
+    /// All in order of time, for the state's hash and for people.
+    pub fn in_order(&self) -> alloc::vec::Vec<(Instant, u64, Due)> {
+        let mut all: alloc::vec::Vec<_> = self.heap.iter().map(|Reverse(x)| *x).collect();
+        all.sort_unstable();
+        all
+    }
+}

@@ -1,0 +1,443 @@
+//! Executing one event.
+
+use crate::client::{ClientEvent, ClientOutput, line};
+use crate::id::{ConnId, ServerId};
+use crate::input::Input;
+use crate::sim::actor::ending_text;
+use crate::sim::command::ClientId;
+use crate::sim::label::{self, Described};
+use crate::sim::net::{Arrival, ConnKind, Parcel, Payload};
+use crate::sim::queue::Due;
+use crate::sim::view::Place;
+use crate::sim::{Next, Stepped, World};
+use crate::trace::{LossReason, SessionTurn, TraceEvent};
+use crate::wire::client::Request;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long a client waits before it dials again.
+const REDIAL: Duration = Duration::from_millis(100);
+
+impl World {
+    /// Executes one event; `None` if it turned out to be none.
+    pub(super) fn execute(&mut self, next: Next) -> Option<Stepped> {
+        let at = self.now;
+        let (place, quiet) = match next {
+            Next::ServerTimer(index) => {
+                let quiet = self.on_server_timer(index);
+                (Place::Server(self.processes[index].id), quiet)
+            }
+            Next::ClientTimer(id) => {
+                self.on_client_timer(id);
+                (Place::Client(id), true)
+            }
+            Next::Queued(due) => self.on_due(due)?,
+        };
+        self.executed += 1;
+        Some(Stepped { at, place, quiet })
+    }
+
+    fn on_due(&mut self, due: Due) -> Option<(Place, bool)> {
+        match due {
+            Due::Arrive { conn, towards } => self.on_arrival(conn, towards),
+            Due::Dialled { conn } => self.on_dialled(conn),
+            Due::Start { server } => {
+                let index = self.index(server)?;
+                if self.processes[index].is_running() {
+                    return None;
+                }
+                self.start(index);
+                Some((Place::Server(server), false))
+            }
+            Due::DiskDone { server, run } => self.on_disk_done(server, run),
+            Due::CompactDone { server, run, upto } => self.on_compact_done(server, run, upto),
+            Due::ReportTouched { server, run } => self.on_report_touched(server, run),
+            Due::ClientDial { client, attempt } => self.on_client_dial(client, attempt),
+            Due::Fault | Due::Load { .. } => None,
+        }
+    }
+
+    fn on_arrival(&mut self, conn: u64, towards: u8) -> Option<(Place, bool)> {
+        let processes = &self.processes;
+        let frozen = |place| match place {
+            Place::Server(id) => {
+                usize::try_from(id.0).ok().and_then(|n| processes.get(n.wrapping_sub(1))).is_some_and(|p| p.paused)
+            }
+            Place::Client(_) => false,
+        };
+        let Arrival::Parcel(parcel) = self.net.arrive(conn, towards, frozen) else { return None };
+        let kind = self.net.conns.get(&conn)?.kind;
+        let place = self.net.conns.get(&conn)?.ends[usize::from(towards)];
+        let quiet = is_heartbeat(&parcel.payload);
+        if self.spec.trace {
+            self.record_delivery(conn, towards, &parcel);
+        }
+        match place {
+            Place::Server(id) => {
+                let index = self.index(id)?;
+                self.deliver_to_server(index, conn, kind, parcel);
+            }
+            Place::Client(id) => self.deliver_to_client(id, conn, parcel),
+        }
+        Some((place, quiet))
+    }
+
+    fn deliver_to_server(&mut self, index: usize, conn: u64, kind: ConnKind, parcel: Parcel) {
+        let peer = self.other_end(conn, Place::Server(self.processes[index].id));
+        match (kind, parcel.payload) {
+            (ConnKind::Election, Payload::Syn) => self.mail_opened(index, peer, conn),
+            (ConnKind::Election, Payload::Fin) => {
+                self.net.remove(conn);
+                self.mail_closed(index, peer, conn);
+            }
+            (_, Payload::Notification(note)) => {
+                if let Some(Place::Server(from)) = peer {
+                    self.drive(index, Input::Notification { from, note });
+                }
+            }
+            (ConnKind::Quorum, Payload::Syn) => self.drive(index, Input::Accepted { conn: ConnId(conn) }),
+            (ConnKind::Quorum, Payload::Fin) => {
+                self.net.remove(conn);
+                self.drive(index, Input::Closed { conn: ConnId(conn) });
+            }
+            (_, Payload::Packet(msg)) => self.drive(index, Input::Packet { conn: ConnId(conn), msg }),
+            (ConnKind::Client, Payload::Syn) => self.link_opened(index, conn),
+            (ConnKind::Client, Payload::Fin) => {
+                self.net.remove(conn);
+                self.link_gone(index, conn);
+            }
+            (_, Payload::Frame(frame)) => self.link_frame(index, conn, frame),
+        }
+    }
+
+    fn other_end(&self, conn: u64, place: Place) -> Option<Place> {
+        let ends = self.net.conns.get(&conn)?.ends;
+        Some(if ends[0] == place { ends[1] } else { ends[0] })
+    }
+
+    fn on_dialled(&mut self, conn: u64) -> Option<(Place, bool)> {
+        let (kind, [from, to]) = self.net.conns.get(&conn).map(|c| (c.kind, c.ends))?;
+        let listening = match to {
+            Place::Server(id) => self.index(id).is_some_and(|i| self.processes[i].is_running()),
+            Place::Client(_) => false,
+        };
+        let up = self.net.decide_dial(self.now, conn, listening, &mut self.queue);
+        match (from, to) {
+            (Place::Server(from), Place::Server(to)) => {
+                let index = self.index(from)?;
+                match kind {
+                    ConnKind::Election if up => self.mail_opened(index, Some(Place::Server(to)), conn),
+                    ConnKind::Election => self.mail_failed(index, to),
+                    _ if up => self.drive(index, Input::Connected { to, conn: ConnId(conn) }),
+                    _ => self.drive(index, Input::DialFailed { to }),
+                }
+            }
+            (Place::Client(id), _) => self.client_dialled(id, conn, up),
+            (Place::Server(_), Place::Client(_)) => {}
+        }
+        Some((from, true))
+    }
+
+    /// Closes the end of a connection that `place` holds.
+    pub(super) fn close(&mut self, conn: u64, place: Place, silent: bool) {
+        let Some((ends, end)) = self.net.conns.get(&conn).map(|c| (c.ends, u8::from(c.ends[0] != place))) else {
+            return;
+        };
+        let first_end = ends[usize::from(1 - end)];
+        for parcel in self.net.close_end(self.now, conn, end, silent, &mut self.queue) {
+            self.record_loss(&parcel, first_end, place, LossReason::ConnectionClosed);
+        }
+    }
+
+    /// Breaks a connection for both ends at once.
+    pub(super) fn reset(&mut self, conn: u64) {
+        let Some(gone) = self.net.remove(conn) else { return };
+        for (end, lane) in gone.lanes.iter().enumerate() {
+            for parcel in &lane.queue {
+                self.record_loss(parcel, gone.ends[1 - end], gone.ends[end], LossReason::ConnectionClosed);
+            }
+        }
+        for (end, place) in gone.ends.into_iter().enumerate() {
+            if !gone.lanes[end].open {
+                continue;
+            }
+            let peer = gone.ends[1 - end];
+            // Whoever has not taken the opening yet has never heard of the connection.
+            let unknown = gone.lanes[end].queue.iter().any(|p| p.payload == Payload::Syn);
+            match place {
+                Place::Server(id) if !unknown => {
+                    let Some(index) = self.index(id) else { continue };
+                    match gone.kind {
+                        ConnKind::Election => self.mail_closed(index, Some(peer), conn),
+                        ConnKind::Quorum => self.drive(index, Input::Closed { conn: ConnId(conn) }),
+                        ConnKind::Client => self.link_gone(index, conn),
+                    }
+                }
+                Place::Server(_) => {}
+                Place::Client(id) => self.client_lost(id, conn),
+            }
+        }
+    }
+
+    fn on_client_dial(&mut self, id: ClientId, attempt: u32) -> Option<(Place, bool)> {
+        let actor = self.clients.get_mut(&id)?;
+        if actor.is_over() || actor.attempt != attempt || actor.conn.is_some() {
+            return None;
+        }
+        let home = actor.home;
+        let conn = self.net.dial(self.now, ConnKind::Client, Place::Client(id), Place::Server(home), &mut self.queue);
+        self.clients.get_mut(&id)?.conn = Some(conn);
+        Some((Place::Client(id), true))
+    }
+
+    fn client_dialled(&mut self, id: ClientId, conn: u64, up: bool) {
+        let now = self.now;
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        if actor.conn != Some(conn) {
+            self.close(conn, Place::Client(id), false);
+            return;
+        }
+        if !up {
+            self.client_lost(id, conn);
+            return;
+        }
+        let mut out = Vec::new();
+        actor.client.on_connected(now, &mut out);
+        self.client_outputs(id, out);
+    }
+
+    fn deliver_to_client(&mut self, id: ClientId, conn: u64, parcel: Parcel) {
+        match parcel.payload {
+            Payload::Frame(frame) => {
+                let now = self.now;
+                let Some(actor) = self.clients.get_mut(&id).filter(|a| a.conn == Some(conn)) else { return };
+                let mut out = Vec::new();
+                let read = actor.client.on_frame(now, frame, &mut out);
+                if let Err(error) = read {
+                    self.checks.client_error(id, &error);
+                    out.push(ClientOutput::Reconnect);
+                }
+                self.client_outputs(id, out);
+            }
+            Payload::Fin => {
+                self.net.remove(conn);
+                self.client_lost(id, conn);
+            }
+            Payload::Syn | Payload::Notification(_) | Payload::Packet(_) => {}
+        }
+    }
+
+    fn on_client_timer(&mut self, id: ClientId) {
+        let now = self.now;
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        let mut out = Vec::new();
+        actor.client.on_time(now, &mut out);
+        self.client_outputs(id, out);
+    }
+
+    /// The connection of a client is gone (or its dial failed): the next server in turn is tried.
+    fn client_lost(&mut self, id: ClientId, conn: u64) {
+        let servers = self.processes.len() as i64;
+        let Some(actor) = self.clients.get_mut(&id).filter(|a| a.conn == Some(conn)) else { return };
+        actor.conn = None;
+        actor.home = ServerId(actor.home.0 % servers.max(1) + 1);
+        let mut out = Vec::new();
+        actor.client.on_disconnected(&mut out);
+        self.client_outputs(id, out);
+        self.redial(id, REDIAL);
+    }
+
+    /// The client gives its connection up by itself.
+    pub(super) fn leave_server(&mut self, id: ClientId) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        let Some(conn) = actor.conn.take() else { return };
+        let mut out = Vec::new();
+        actor.client.on_disconnected(&mut out);
+        self.close(conn, Place::Client(id), false);
+        self.client_outputs(id, out);
+    }
+
+    /// Sends what was typed while there was no connection.
+    pub(super) fn flush_client(&mut self, id: ClientId) {
+        let now = self.now;
+        loop {
+            let Some(actor) = self.clients.get_mut(&id) else { return };
+            if !actor.client.is_served() {
+                return;
+            }
+            let Some((request, text)) = actor.waiting.pop_front() else { return };
+            let mut out = Vec::new();
+            if let Ok(xid) = actor.client.ask(now, request, &mut out) {
+                actor.numbered(xid);
+                actor.lines.insert(xid, text.clone());
+                let server = Some(actor.home);
+                self.checks.asked(id, xid);
+                self.record(|| TraceEvent::Asked { client: id, server, line: text });
+            }
+            self.client_outputs(id, out);
+        }
+    }
+
+    fn client_outputs(&mut self, id: ClientId, outputs: Vec<ClientOutput>) {
+        for output in outputs {
+            match output {
+                ClientOutput::Send(frame) => {
+                    let Some(conn) = self.clients.get(&id).and_then(|a| a.conn) else { continue };
+                    self.send(conn, Place::Client(id), Payload::Frame(frame.slice(4..)));
+                }
+                ClientOutput::Reconnect => {
+                    let servers = self.processes.len() as i64;
+                    self.leave_server(id);
+                    if let Some(actor) = self.clients.get_mut(&id) {
+                        actor.home = ServerId(actor.home.0 % servers.max(1) + 1);
+                    }
+                    self.redial(id, REDIAL);
+                }
+                ClientOutput::Event(event) => self.client_event(id, event),
+            }
+        }
+        if let Some(actor) = self.clients.get_mut(&id) {
+            actor.set_timer();
+        }
+    }
+
+    fn client_event(&mut self, id: ClientId, event: ClientEvent) {
+        let Some(actor) = self.clients.get_mut(&id) else { return };
+        let home = actor.home;
+        self.checks.client_event(self.now, id, home, &event);
+        match event {
+            ClientEvent::Connected { session, fresh, .. } => {
+                let what = if fresh { SessionTurn::Opened } else { SessionTurn::Resumed { server: home } };
+                self.record(|| TraceEvent::Session { client: id, session, what });
+                self.flush_client(id);
+            }
+            ClientEvent::Answer { xid, zxid, outcome, .. } => {
+                let line = actor.lines.remove(&xid).unwrap_or_default();
+                let answer = line::answer(&outcome);
+                actor.answered(Some(xid), answer.clone(), outcome.is_err());
+                let error = outcome.err();
+                self.record(|| TraceEvent::Answered { client: id, line, answer, error, zxid: Some(zxid) });
+            }
+            ClientEvent::Unanswered { xid, .. } => {
+                let line = actor.lines.remove(&xid).unwrap_or_default();
+                let error = crate::error::ZkError::ConnectionLoss;
+                actor.answered(Some(xid), error.to_string(), true);
+                self.record(|| TraceEvent::Answered {
+                    client: id,
+                    line,
+                    answer: error.to_string(),
+                    error: Some(error),
+                    zxid: None,
+                });
+            }
+            ClientEvent::Watch { event, .. } => {
+                actor.told(line::event(&event));
+                self.record(|| TraceEvent::WatchFired { client: id, kind: event.kind, path: event.path });
+            }
+            ClientEvent::Disconnected => {
+                if let Some(session) = actor.client.session() {
+                    self.record(|| TraceEvent::Session { client: id, session, what: SessionTurn::Disconnected });
+                }
+            }
+            ClientEvent::Over(ending) => {
+                let left: Vec<String> = actor.waiting.drain(..).map(|(_, line)| line).collect();
+                for _ in left {
+                    actor.answered(None, ending_text(ending).into(), true);
+                }
+                let session = actor.client.session();
+                let conn = actor.conn.take();
+                if let Some(conn) = conn {
+                    self.close(conn, Place::Client(id), false);
+                }
+                let what = match ending {
+                    crate::client::Ending::Expired => SessionTurn::Expired,
+                    crate::client::Ending::Closed => SessionTurn::Closed,
+                };
+                if let Some(session) = session {
+                    self.record(|| TraceEvent::Session { client: id, session, what });
+                }
+            }
+        }
+    }
+
+    /// Sends on a connection from the end that `place` holds.
+    pub(super) fn send(&mut self, conn: u64, place: Place, payload: Payload) {
+        let Some(towards) = self.net.conns.get(&conn).map(|c| u8::from(c.ends[0] == place)) else { return };
+        let sent = self.net.send(self.now, conn, towards, payload, &mut self.queue);
+        if self.spec.trace && sent.is_some() {
+            self.record_sent(conn, towards);
+        }
+    }
+
+    /// The message in a lane, in words.
+    pub(super) fn describe(&self, conn: u64, towards: u8, parcel: &Parcel) -> Described {
+        let Some(c) = self.net.conns.get(&conn) else { return Described::default() };
+        let to = c.ends[usize::from(towards)];
+        match (&parcel.payload, to) {
+            (Payload::Frame(frame), Place::Server(_)) => label::from_client(frame, parcel.first),
+            (Payload::Frame(frame), Place::Client(id)) => label::to_client(frame, parcel.first, |xid| {
+                let actor = self.clients.get(&id)?;
+                actor.client.pending().find(|(number, _)| *number == xid).map(|(_, request)| line::name(request))
+            }),
+            (payload, _) => label::between_servers(payload),
+        }
+    }
+
+    fn record_sent(&mut self, conn: u64, towards: u8) {
+        let Some(c) = self.net.conns.get(&conn) else { return };
+        let (from, to) = (c.ends[usize::from(1 - towards)], c.ends[usize::from(towards)]);
+        let Some(parcel) = c.lanes[usize::from(towards)].queue.back() else { return };
+        let Described { kind, label, .. } = self.describe(conn, towards, parcel);
+        let id = parcel.id;
+        self.record(|| TraceEvent::Sent { id, from, to, kind, label });
+    }
+
+    fn record_delivery(&mut self, conn: u64, towards: u8, parcel: &Parcel) {
+        if matches!(parcel.payload, Payload::Syn | Payload::Fin) {
+            return;
+        }
+        let Some(c) = self.net.conns.get(&conn) else { return };
+        let (from, to) = (c.ends[usize::from(1 - towards)], c.ends[usize::from(towards)]);
+        let Described { kind, label, .. } = self.describe(conn, towards, parcel);
+        let id = parcel.id;
+        self.record(|| TraceEvent::Delivered { id, from, to, kind, label });
+    }
+
+    pub(super) fn record_loss(&mut self, parcel: &Parcel, from: Place, to: Place, why: LossReason) {
+        if !self.spec.trace || matches!(parcel.payload, Payload::Syn | Payload::Fin) {
+            return;
+        }
+        let kind = match &parcel.payload {
+            Payload::Frame(_) => "frame".into(),
+            payload => label::between_servers(payload).kind,
+        };
+        let id = parcel.id;
+        self.record(|| TraceEvent::Lost { id, from, to, kind, why });
+    }
+}
+
+fn is_heartbeat(payload: &Payload) -> bool {
+    use crate::wire::peer::PeerMsg;
+    match payload {
+        Payload::Packet(PeerMsg::Ping { .. } | PeerMsg::Pong { .. }) | Payload::Syn | Payload::Fin => true,
+        Payload::Frame(frame) => {
+            // A ping is its xid and its opcode; a pong starts with the xid of pings.
+            frame.first_chunk::<4>().is_some_and(|b| i32::from_be_bytes(*b) == crate::wire::client::xid::PING)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a request changes the tree.
+pub(crate) fn is_write(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Create { .. }
+            | Request::CreateTtl { .. }
+            | Request::Delete { .. }
+            | Request::SetData { .. }
+            | Request::SetAcl { .. }
+            | Request::Multi { .. }
+    )
+}
