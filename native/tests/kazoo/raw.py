@@ -1,0 +1,77 @@
+"""Bytes on the wire without a client library, for what kazoo would never send."""
+
+import socket
+import struct
+
+PATIENCE = 20.0
+
+CREATE, CLOSE = 1, -11
+EPHEMERAL = 1
+
+
+def string(text):
+    data = text.encode()
+    return struct.pack(">i", len(data)) + data
+
+
+def frame(body):
+    return struct.pack(">i", len(body)) + body
+
+
+def connect_request(timeout_ms=4000, session=0, password=bytes(16), last_zxid=0):
+    return struct.pack(">iqiqi", 0, last_zxid, timeout_ms, session, len(password)) + password + b"\0"
+
+
+def open_port(port):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+class RawClient:
+    """A session kept by nobody: it sends what it is told and never pings."""
+
+    def __init__(self, port, timeout_ms=4000):
+        self.socket = open_port(port)
+        self.socket.sendall(frame(connect_request(timeout_ms)))
+        answer = self.read_frame()
+        _, self.timeout_ms, self.session = struct.unpack(">iiq", answer[:16])
+
+    def read_frame(self):
+        (length,) = struct.unpack(">i", self.read_exactly(4))
+        return self.read_exactly(length)
+
+    def read_exactly(self, count):
+        data = b""
+        while len(data) < count:
+            chunk = self.socket.recv(count - len(data))
+            if not chunk:
+                raise EOFError(f"the server closed the connection after {len(data)} of {count} bytes")
+            data += chunk
+        return data
+
+    def request(self, xid, opcode, body=b""):
+        """Sends a request and returns the error code of its answer."""
+        self.socket.sendall(frame(struct.pack(">ii", xid, opcode) + body))
+        answered, _, error = struct.unpack(">iqi", self.read_frame()[:16])
+        assert answered == xid, f"an answer to {answered} instead of {xid}"
+        return error
+
+    def create(self, xid, path, flags=0):
+        world = struct.pack(">ii", 1, 31) + string("world") + string("anyone")
+        return self.request(xid, CREATE, string(path) + struct.pack(">i", 0) + world + struct.pack(">i", flags))
+
+    def close(self):
+        self.socket.close()
+
+
+def is_closed(connection):
+    """Whether the server closes the connection; what it sends before is thrown away."""
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        return False
+    return True
