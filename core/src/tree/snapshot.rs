@@ -137,6 +137,7 @@ fn put(sink: &mut impl NodeSink, path: &str, node: &Node) {
 mod tests {
     use super::*;
     use crate::disk::body::StatPersisted;
+    use crate::wire::record::Acl;
     use alloc::vec::Vec;
 
     fn body(paths: &[&str]) -> Bytes {
@@ -175,9 +176,23 @@ mod tests {
         let mut tree = Tree::read_body(body(&["", "/a"]), Zxid(3)).expect("a tree");
         let node = tree.get("/a").expect("there");
         assert!(tree.acl_of(node).is_none() && !tree.permits(node, 31, &[]));
-        let list = crate::wire::record::Acl::open();
+        let list = Acl::open();
         let key = tree.acls.acquire(&list);
         assert!(key > 7, "the number somebody refers to is not given away: {key}");
+    }
+
+    #[test]
+    fn lists_nobody_uses_are_dropped_and_their_numbers_not_used_again() {
+        let list = |perms| alloc::vec![Acl { perms, ..Acl::open().remove(0) }];
+        let mut out = BytesMut::new();
+        let mut writer = BodyWriter::begin(&mut out, [], [(2, list(2)), (7, list(7)), (9, list(9))]);
+        for path in ["", "/zookeeper", "/zookeeper/quota", "/zookeeper/config", "/a"] {
+            writer.node(path, None, 7, &StatPersisted::default());
+        }
+        writer.finish();
+        let mut tree = Tree::read_body(out.freeze(), Zxid(3)).expect("a tree");
+        assert_eq!(tree.acls.iter().map(|(key, _)| key).collect::<Vec<_>>(), [7]);
+        assert_eq!((tree.acls.acquire(&list(7)), tree.acls.acquire(&list(2))), (7, 10));
     }
 
     #[test]

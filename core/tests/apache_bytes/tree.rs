@@ -1,9 +1,9 @@
 //! The tree against what Apache's server made of the same transactions.
 
 use crate::vectors;
-use bytes::Bytes;
 use serde_json::Value;
 use zebu_core::disk::snapshot::Snapshot;
+use zebu_core::disk::txn_log::LogScanner;
 use zebu_core::id::Zxid;
 use zebu_core::tree::Tree;
 use zebu_core::wire::txn::Txn;
@@ -23,19 +23,8 @@ fn snapshot(name: &str) -> (Snapshot, Tree) {
 
 /// The transactions of a log file, up to its padding.
 fn log(name: &str) -> Vec<Txn> {
-    let file = Bytes::from(std::fs::read(vectors::path(name)).expect("a log"));
-    let mut at = 16;
-    let mut txns = Vec::new();
-    while let Some(head) = file.get(at..at + 12) {
-        let length = i32::from_be_bytes(head[8..].try_into().expect("four bytes")) as usize;
-        if length == 0 {
-            break;
-        }
-        txns.push(Txn::decode(file.slice(at + 12..at + 12 + length)).expect("a transaction"));
-        assert_eq!(file[at + 12 + length], b'B');
-        at += 12 + length + 1;
-    }
-    txns
+    let file = std::fs::read(vectors::path(name)).expect("a log");
+    LogScanner::new(file.into()).map(|record| Txn::decode(record.entry).expect("a transaction")).collect()
 }
 
 fn listed(name: &str) -> Value {
