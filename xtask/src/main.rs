@@ -25,9 +25,10 @@ struct Cli {
 enum Command {
     /// Build the lab into dist/, which any web host can serve.
     Lab,
-    /// Build everything, then run three servers and the lab; options go to `zebu demo`.
+    /// Build everything, then run three servers and the lab.
     Demo {
-        /// Options of `zebu demo`, such as --data DIR; see `cargo xtask demo -- --help`.
+        /// Options of `zebu demo`: --data DIR, --http ADDRESS, --client-ports FIRST-LAST,
+        /// --quorum-port PORT, --election-port PORT.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

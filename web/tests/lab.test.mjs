@@ -1,0 +1,146 @@
+// The lab in Chromium: what the page promises to a class, tested through the names a screen reader reads.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { join } from 'node:path';
+import { Lab, committedOf, folder, launch, serveDist, zxid } from './page.mjs';
+
+let host;
+let browser;
+let lab;
+
+before(async () => {
+  host = await serveDist();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await host?.close();
+});
+
+beforeEach(async () => {
+  lab = await Lab.open(browser, host.url);
+});
+
+afterEach(async (context) => {
+  if (context.passed === false || context.error) {
+    await lab.page.screenshot({ path: join(folder('browser'), `${context.name.replaceAll(/\W+/g, '-')}.png`) });
+  }
+  const complaints = lab.complaints;
+  await lab.close();
+  assert.deepEqual(complaints, [], 'the console has complaints');
+});
+
+const agreed = (servers) => new Set(servers.map((server) => `${server.logged} ${server.committed}`)).size === 1;
+
+test('five servers elect a leader by themselves', async () => {
+  await lab.hurry();
+  const leader = await lab.leader();
+  const servers = await lab.servers();
+  assert.deepEqual(servers.map((server) => server.id), [1, 2, 3, 4, 5]);
+  assert.ok(leader.epoch >= 1);
+});
+
+test('after the leader is killed another leads in a higher epoch, and the dead one comes back as a follower', async () => {
+  await lab.hurry();
+  const first = await lab.leader();
+  await lab.press(`Kill server ${first.id}`);
+  await lab.until('the killed one is down', (servers) => servers[first.id - 1].state === 'down');
+  const second = await lab.leader();
+  assert.notEqual(second.id, first.id);
+  assert.ok(second.epoch > first.epoch, `${second.epoch} after ${first.epoch}`);
+  await lab.press(`Restart server ${first.id}`);
+  const servers = await lab.until('it follows again', (all) => all[first.id - 1].state === 'following');
+  assert.equal(servers[first.id - 1].epoch, second.epoch);
+});
+
+test('a write on the minority side never commits, the majority goes on, and healing makes all logs equal', async () => {
+  await lab.hurry();
+  const leader = await lab.leader();
+  await lab.send('create /before 1', leader.id);
+  const start = await lab.until('the first write is everywhere', (all) => agreed(all) && committedOf(all[0]) > zxid(`${leader.epoch}:0`));
+  const all = start.map((server) => server.id);
+  const minority = [leader.id, all.find((id) => id !== leader.id)];
+  const majority = all.filter((id) => !minority.includes(id));
+
+  await lab.pause();
+  await lab.cut(minority, majority);
+  await lab.send('create /lost 1', leader.id);
+  await lab.play();
+  const second = await lab.leader(majority);
+  assert.ok(second.epoch > leader.epoch);
+  await lab.send('create /kept 1', second.id);
+  const split = await lab.until('the majority commits', (servers) =>
+    majority.every((id) => committedOf(servers[id - 1]) > zxid(`${second.epoch}:0`)),
+  );
+  for (const id of minority) {
+    assert.equal(split[id - 1].committed, start[id - 1].committed, `server ${id} committed without a majority`);
+  }
+
+  await lab.cut(minority, majority, 'Heal');
+  await lab.leader();
+  const healed = await lab.until('all logs agree', agreed);
+  assert.ok(healed.every((server) => committedOf(server) > committedOf(start[0])));
+});
+
+test('a step back after a step gives the identical digest', async () => {
+  await lab.hurry();
+  await lab.leader();
+  await lab.pause();
+  const digests = [await lab.text('digest')];
+  for (let step = 0; step < 12; step += 1) {
+    await lab.press('Step');
+    digests.push(await changed(digests.at(-1)));
+  }
+  for (let step = 11; step >= 0; step -= 1) {
+    await lab.press('Step back');
+    await waitForDigest(digests[step], `after going back to step ${step}`);
+  }
+  for (let step = 1; step <= 12; step += 1) {
+    await lab.press('Step');
+    await waitForDigest(digests[step], `after going forward again to step ${step}`);
+  }
+});
+
+test('a paused lab stands still', async () => {
+  await lab.leader();
+  await lab.pause();
+  const digest = await lab.text('digest');
+  await lab.page.waitForTimeout(1500);
+  assert.equal(await lab.text('digest'), digest);
+});
+
+test('the keyboard alone plays, steps and goes back', async () => {
+  await lab.hurry();
+  await lab.leader();
+  await lab.pause();
+  await lab.page.evaluate(() => document.activeElement?.blur());
+  const digest = await lab.text('digest');
+  await lab.page.keyboard.press('ArrowRight');
+  await changed(digest);
+  await lab.page.keyboard.press('ArrowLeft');
+  await waitForDigest(digest, 'after the left arrow');
+  await lab.page.keyboard.press('Space');
+  await lab.button('Pause').first().waitFor({ state: 'attached' });
+});
+
+// The digest once it is another one than before.
+async function changed(before) {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const now = await lab.text('digest');
+    if (now !== before) return now;
+    await lab.page.waitForTimeout(10);
+  }
+  throw new Error(`the digest stays ${before}`);
+}
+
+async function waitForDigest(expected, when) {
+  let now;
+  for (let tries = 0; tries < 400; tries += 1) {
+    now = await lab.text('digest');
+    if (now === expected) return;
+    await lab.page.waitForTimeout(10);
+  }
+  assert.equal(now, expected, when);
+}

@@ -1,0 +1,178 @@
+// The built lab in a real browser: serves dist/, opens Chromium, and drives the page as a person would, by the names
+// of its buttons and the text twin of its stage.
+
+import { createServer } from 'node:http';
+import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const tools = process.env.ZEBU_NODE_TOOLS ?? join(root, 'target/test-tools/node');
+const { chromium } = createRequire(join(tools, 'package.json'))('playwright-core');
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json; charset=utf-8',
+  '.wasm': 'application/wasm',
+  '.woff2': 'font/woff2',
+};
+
+// A plain web host: what dist/ must get by with.
+export async function serveDist() {
+  const server = createServer(async (request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
+    const name = path === '/' ? 'index.html' : path.slice(1);
+    try {
+      const body = await readFile(join(root, 'dist', name));
+      response.writeHead(200, { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream' });
+      response.end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => new Promise((done) => server.close(done)) };
+}
+
+export function launch() {
+  return chromium.launch({
+    executablePath: process.env.ZEBU_CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--disable-background-networking'],
+  });
+}
+
+// Where a test puts pictures of what went wrong.
+export function folder(name) {
+  const path = join(process.env.ZEBU_TEST_DIR ?? join(root, 'target/test-data'), name);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+const PATIENCE = 60_000;
+
+// One page of the lab.
+export class Lab {
+  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '' } = {}) {
+    const context = await browser.newContext({ viewport, colorScheme, locale: 'en-GB' });
+    const page = await context.newPage();
+    const lab = new Lab(context, page);
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) lab.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => lab.complaints.push(String(error)));
+    page.on('response', (response) => {
+      if (response.status() >= 400) lab.complaints.push(`${response.status()} ${response.url()}`);
+    });
+    await page.goto(url + hash);
+    await page.getByTestId('servers').locator('[data-server]').first().waitFor({ state: 'attached', timeout: PATIENCE });
+    return lab;
+  }
+
+  constructor(context, page) {
+    this.context = context;
+    this.page = page;
+    this.complaints = [];
+  }
+
+  close() {
+    return this.context.close();
+  }
+
+  button(name) {
+    return this.page.getByRole('button', { name, exact: true });
+  }
+
+  // Presses a button as assistive technology does: by its name, wherever it lies on the screen.
+  async press(name) {
+    await this.button(name).first().dispatchEvent('click');
+  }
+
+  // The text twin: one entry for each server.
+  async servers() {
+    return this.page.getByTestId('servers').evaluate((table) => {
+      const rows = {};
+      for (const row of table.querySelectorAll('[data-server]')) {
+        const field = (name) => row.querySelector(`[data-field="${name}"]`)?.textContent.trim();
+        rows[row.dataset.server] = {
+          id: Number(row.dataset.server),
+          state: field('state'),
+          epoch: Number(field('epoch')),
+          logged: field('logged'),
+          committed: field('committed'),
+        };
+      }
+      return Object.values(rows).sort((a, b) => a.id - b.id);
+    });
+  }
+
+  async text(testId) {
+    return (await this.page.getByTestId(testId).first().textContent()).trim();
+  }
+
+  // Waits until the servers are as asked for, and returns them.
+  async until(what, condition, patience = PATIENCE) {
+    const deadline = Date.now() + patience;
+    for (;;) {
+      const servers = await this.servers();
+      if (condition(servers)) return servers;
+      if (Date.now() > deadline) throw new Error(`not within ${patience / 1000} s: ${what}\n${JSON.stringify(servers)}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  // Waits for one leader whom all others that run follow; `of` limits it to some servers.
+  async leader(of = undefined) {
+    const part = (servers) => servers.filter((server) => !of || of.includes(server.id));
+    const servers = await this.until(`one leader of ${of ?? 'all'}`, (all) => {
+      const running = part(all).filter((server) => server.state !== 'down');
+      const leaders = running.filter((server) => server.state === 'leading');
+      const others = running.filter((server) => ['following', 'observing'].includes(server.state));
+      return leaders.length === 1 && others.length === running.length - 1 && committedOf(leaders[0]) >= 0;
+    });
+    return part(servers).find((server) => server.state === 'leading');
+  }
+
+  async pause() {
+    if (await this.button('Pause').count()) await this.press('Pause');
+    await this.button('Play').first().waitFor({ state: 'attached' });
+  }
+
+  async play() {
+    if (await this.button('Play').count()) await this.press('Play');
+    await this.button('Pause').first().waitFor({ state: 'attached' });
+  }
+
+  // As fast as the page goes: a test waits for events, not for people.
+  async hurry() {
+    for (let i = 0; i < 12; i += 1) await this.press('Faster');
+  }
+
+  async cut(groupA, groupB, verb = 'Cut') {
+    for (const a of groupA) {
+      for (const b of groupB) {
+        await this.press(`${verb} link ${Math.min(a, b)}–${Math.max(a, b)}`);
+      }
+    }
+  }
+
+  // Has a client of a server do an operation.
+  async send(line, server) {
+    await this.page.getByLabel('Server', { exact: true }).first().selectOption(String(server));
+    await this.page.getByLabel('Operation', { exact: true }).first().fill(line);
+    await this.press('Send');
+  }
+}
+
+// The counter and epoch of `epoch:counter` as one number that grows with the zxid; -1 for none.
+export function zxid(text) {
+  const match = /^(\d+):(\d+)$/.exec(text ?? '');
+  return match ? Number(match[1]) * 2 ** 32 + Number(match[2]) : -1;
+}
+
+export function committedOf(server) {
+  return zxid(server.committed);
+}
