@@ -1,7 +1,17 @@
 //! The `zebu` binary: one subcommand, one file in `cmd/`.
 
+mod clock;
 mod cmd;
+mod config_file;
+mod entropy;
+mod four_letter;
 mod lab_http;
+mod mailbox;
+mod metrics;
+mod net;
+mod read_side;
+mod replica;
+mod store;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,442 @@
+//! `zoo.cfg`, Apache's configuration file: which keys there are, what each may be, and what it means here.
+//!
+//! Apache takes some wrong values silently (a `snapCount` of 1, a `snapRetainCount` of 1) or ignores what it can't
+//! do. Here every wrong value is an error that names file, line, key, value and what is allowed; keys that nobody
+//! knows are handed back, to be named in the log.
+
+mod keys;
+mod members;
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use keys::Keys;
+pub use members::{ServerLine, bracketed};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use zebu_core::config::{Config, MemberKind};
+use zebu_core::id::ServerId;
+
+/// Why the configuration can't be used. Each names the file and, where there is one, the line.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file itself.
+    #[error("{file}: it can't be read: {error}", file = file.display())]
+    Unreadable { file: PathBuf, error: std::io::Error },
+    /// Not properties syntax.
+    #[error("{file}, line {line}: {what}", file = file.display())]
+    Syntax { file: PathBuf, line: usize, what: String },
+    /// A value that is not allowed.
+    #[error("{file}, line {line}: {key}={value} is not allowed: {key} must be {allowed}", file = file.display())]
+    Value { file: PathBuf, line: usize, key: String, value: String, allowed: String },
+    /// Something Apache's server can do and this one can't.
+    #[error("{file}, line {line}: {key}={value} asks for something that Zebu does not do: {what}", file = file.display())]
+    Unsupported { file: PathBuf, line: usize, key: String, value: String, what: String },
+    /// A key that must be there.
+    #[error("{file}: {key} is missing: {what}", file = file.display())]
+    Missing { file: PathBuf, key: String, what: String },
+    /// The `myid` file.
+    #[error("{file}: {what}", file = file.display())]
+    MyId { file: PathBuf, what: String },
+}
+
+/// The four-letter words of Apache's server that this one answers.
+pub const FOUR_LETTER_WORDS: [&str; 7] = ["conf", "dirs", "isro", "mntr", "ruok", "srvr", "stat"];
+
+/// A `zoo.cfg`, understood.
+#[derive(Clone, Debug)]
+pub struct ZooCfg {
+    /// This server.
+    pub id: ServerId,
+    /// Whether it stands alone (no election, no quorum ports).
+    pub standalone: bool,
+    /// All servers; exactly one when alone.
+    pub servers: BTreeMap<ServerId, ServerLine>,
+    /// `dataDir`: `myid`, snapshots and epoch files are under it.
+    pub data_dir: PathBuf,
+    /// `dataLogDir`: the transaction log is under it.
+    pub data_log_dir: PathBuf,
+    /// Host part of the client port; `None` for all addresses.
+    pub client_host: Option<String>,
+    /// The client port.
+    pub client_port: u16,
+    /// `clientPortListenBacklog`; `None` leaves it to the system.
+    pub client_backlog: Option<i32>,
+    /// `tickTime`, milliseconds.
+    pub tick_ms: i64,
+    /// `initLimit`, ticks.
+    pub init_limit: u32,
+    /// `syncLimit`, ticks.
+    pub sync_limit: u32,
+    /// `minSessionTimeout`, milliseconds.
+    pub min_session_ms: i32,
+    /// `maxSessionTimeout`, milliseconds.
+    pub max_session_ms: i32,
+    /// `maxClientCnxns`, per address; 0 for no limit.
+    pub max_client_cnxns: usize,
+    /// `quorumListenOnAllIPs`.
+    pub quorum_listen_on_all_ips: bool,
+    /// `preAllocSize` in bytes; 0 for none.
+    pub pre_alloc: u64,
+    /// `snapCount`.
+    pub snap_count: u32,
+    /// `commitLogCount`.
+    pub commit_log_count: usize,
+    /// `jute.maxbuffer`, bytes.
+    pub max_buffer: usize,
+    /// `4lw.commands.whitelist`.
+    pub whitelist: BTreeSet<&'static str>,
+    /// `forceSync`.
+    pub force_sync: bool,
+    /// `fsync.warningthresholdms`.
+    pub fsync_warning: Duration,
+    /// `autopurge.snapRetainCount`.
+    pub snap_retain: usize,
+    /// `autopurge.purgeInterval`; `None` for never.
+    pub purge_interval: Option<Duration>,
+    /// `globalOutstandingLimit`.
+    pub outstanding_limit: usize,
+    /// `nio.sessionlessCnxnTimeout`.
+    pub sessionless_timeout: Duration,
+    /// `cnxTimeout`: how long connecting to a peer may take.
+    pub connect_timeout: Duration,
+    /// `quorumCnxnTimeoutMs`: how long the first bytes on the election port may take.
+    pub handshake_timeout: Duration,
+    /// `electionPortBindRetry`; `None` for ever.
+    pub bind_retries: Option<u32>,
+    /// `fastleader.minNotificationInterval`.
+    pub min_notification: Duration,
+    /// `fastleader.maxNotificationInterval`.
+    pub max_notification: Duration,
+    /// Lines whose keys nobody knows, and other remarks for the log.
+    pub remarks: Vec<String>,
+}
+
+const MILLIS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
+
+/// Keys with which Apache's server can do more: every other value than the given ones is refused, because ignoring
+/// it would promise what is not kept.
+const ONLY: [(&str, &[&str], &str); 22] = [
+    ("secureClientPort", &[], "there is no TLS port"),
+    ("secureClientPortAddress", &[], "there is no TLS port"),
+    ("sslQuorum", &["false"], "peers speak without TLS"),
+    ("portUnification", &["false"], "peers speak without TLS"),
+    ("client.portUnification", &["false"], "there is no TLS port"),
+    ("quorum.auth.enableSasl", &["false"], "peers do not authenticate"),
+    ("quorum.auth.learnerRequireSasl", &["false"], "peers do not authenticate"),
+    ("quorum.auth.serverRequireSasl", &["false"], "peers do not authenticate"),
+    ("sessionRequireClientSASLAuth", &["false"], "clients can't authenticate by SASL"),
+    ("enforce.auth.enabled", &["false"], "clients can't be forced to authenticate"),
+    ("dynamicConfigFile", &[], "the servers must stand in zoo.cfg itself"),
+    ("reconfigEnabled", &["false"], "the ensemble can't be reconfigured while it runs"),
+    ("localSessionsEnabled", &["false"], "all sessions are global"),
+    ("localSessionsUpgradingEnabled", &["false"], "all sessions are global"),
+    ("observerMasterPort", &["0"], "observers learn from the leader only"),
+    ("multiAddress.enabled", &["false"], "each server has one address"),
+    ("oraclePath", &[], "there is no oracle quorum"),
+    ("syncEnabled", &["true"], "observers always write to disk"),
+    ("readonlymode.enabled", &["false"], "there is no read-only mode"),
+    ("enforceQuota", &["false"], "quotas are not enforced"),
+    ("leaderServes", &["yes"], "the leader serves clients too"),
+    ("snapshot.compression.method", &[""], "snapshots are written uncompressed"),
+];
+
+impl ZooCfg {
+    /// Reads and checks `file`, and the `myid` in the data directory it names.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; the first fault found.
+    pub fn load(file: &Path) -> Result<ZooCfg, ConfigError> {
+        let bytes = fs::read(file).map_err(|error| ConfigError::Unreadable { file: file.into(), error })?;
+        ZooCfg::from_bytes(file, &bytes)
+    }
+
+    fn from_bytes(file: &Path, bytes: &[u8]) -> Result<ZooCfg, ConfigError> {
+        let entries = properties::parse(file, bytes)?;
+        let mut keys = Keys::new(file, &entries);
+        let mut remarks = Vec::new();
+        refuse_unsupported(file, &mut keys)?;
+
+        let data_dir = keys.path("dataDir")?.ok_or_else(|| keys.missing("dataDir", "the folder for data and myid"))?;
+        let data_log_dir = keys.path("dataLogDir")?.unwrap_or_else(|| data_dir.clone());
+        let mut servers = server_lines(&mut keys)?;
+        let standalone = stands_alone(&mut keys, &servers)?;
+        let id = if standalone && servers.is_empty() {
+            ServerId(1)
+        } else if standalone {
+            servers.keys().next().copied().unwrap_or(ServerId(1))
+        } else {
+            members::my_id(&data_dir, &servers)?
+        };
+        if standalone && servers.is_empty() {
+            let host = "127.0.0.1".to_string();
+            let kind = MemberKind::Participant;
+            let line = ServerLine { line: 0, host, quorum_port: 2888, election_port: 3888, kind, client: None };
+            servers.insert(id, line);
+        }
+        check_peer_type(&mut keys, &servers, id, &mut remarks)?;
+        let (client_host, client_port) = client_address(&mut keys, servers.get(&id).and_then(|s| s.client.clone()))?;
+
+        let tick_ms = keys.number("tickTime", MILLIS)?.unwrap_or(3000);
+        let ticks = |keys: &mut Keys<'_>, key: &str| match keys.number(key, 1..=i64::from(i32::MAX))? {
+            Some(n) => Ok(n as u32),
+            None if standalone => Ok(10),
+            None => Err(keys.missing(key, "an ensemble needs it, a number of ticks such as 10")),
+        };
+        let init_limit = ticks(&mut keys, "initLimit")?;
+        let sync_limit = ticks(&mut keys, "syncLimit")?;
+        let (min_session_ms, max_session_ms) = session_limits(&mut keys, tick_ms)?;
+        let (min_notification, max_notification) = notification_limits(&mut keys)?;
+        let handshake_ms = match keys.number("quorumCnxnTimeoutMs", -1..=i64::from(i32::MAX))? {
+            None | Some(-1) => tick_ms.saturating_mul(i64::from(sync_limit)),
+            Some(ms) => ms.max(1),
+        };
+        keys.word("electionAlg", &["3"])?;
+
+        let cfg = ZooCfg {
+            id,
+            standalone,
+            servers,
+            data_dir,
+            data_log_dir,
+            client_host,
+            client_port,
+            client_backlog: keys
+                .number("clientPortListenBacklog", -1..=i64::from(i32::MAX))?
+                .filter(|n| *n > 0)
+                .map(|n| n as i32),
+            tick_ms,
+            init_limit,
+            sync_limit,
+            min_session_ms,
+            max_session_ms,
+            max_client_cnxns: keys.number("maxClientCnxns", 0..=i64::from(i32::MAX))?.unwrap_or(60) as usize,
+            quorum_listen_on_all_ips: keys.flag("quorumListenOnAllIPs", false)?,
+            pre_alloc: keys.number("preAllocSize", -1..=4 << 20)?.unwrap_or(65536).max(0) as u64 * 1024,
+            snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
+            commit_log_count: keys.number("commitLogCount", 500..=10_000_000)?.unwrap_or(500) as usize,
+            max_buffer: keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize,
+            whitelist: whitelist(&mut keys)?,
+            force_sync: keys.word("forceSync", &["no", "yes"])? != Some(0),
+            fsync_warning: millis(keys.number("fsync.warningthresholdms", MILLIS)?.unwrap_or(1000)),
+            snap_retain: keys.number("autopurge.snapRetainCount", 3..=i64::from(i32::MAX))?.unwrap_or(3) as usize,
+            purge_interval: keys
+                .number("autopurge.purgeInterval", 0..=24 * 366)?
+                .filter(|hours| *hours > 0)
+                .map(|hours| Duration::from_secs(hours as u64 * 3600)),
+            outstanding_limit: keys.number("globalOutstandingLimit", 1..=10_000_000)?.unwrap_or(1000) as usize,
+            sessionless_timeout: millis(keys.number("nio.sessionlessCnxnTimeout", MILLIS)?.unwrap_or(10_000)),
+            connect_timeout: millis(keys.number("cnxTimeout", MILLIS)?.unwrap_or(5000)),
+            handshake_timeout: millis(handshake_ms),
+            bind_retries: match keys.number("electionPortBindRetry", 0..=i64::from(i32::MAX))? {
+                Some(0) => None,
+                Some(n) => Some(n as u32),
+                None => Some(3),
+            },
+            min_notification,
+            max_notification,
+            remarks: Vec::new(),
+        };
+        if !cfg.force_sync {
+            remarks.push("forceSync=no: a power cut can lose acknowledged writes".to_string());
+        }
+        if cfg.servers.values().filter(|s| s.kind == MemberKind::Participant).count() == 2 {
+            remarks.push("two voting servers: both must be up, so this is less available than one".to_string());
+        }
+        let unknown = keys.unknown().map(|e| format!("line {}: {} is not known here and has no effect", e.line, e.key));
+        remarks.extend(unknown);
+        Ok(ZooCfg { remarks, ..cfg })
+    }
+
+    /// What the core is told.
+    pub fn core(&self) -> Config {
+        let mut config = Config::new(self.id, members::ensemble(&self.servers));
+        config.tick = millis(self.tick_ms);
+        config.init_limit = self.init_limit;
+        config.sync_limit = self.sync_limit;
+        config.min_session_ms = self.min_session_ms;
+        config.max_session_ms = self.max_session_ms;
+        config.snap_count = self.snap_count;
+        config.commit_log_count = self.commit_log_count;
+        config.min_notification = self.min_notification;
+        config.max_notification = self.max_notification;
+        if self.standalone {
+            // Nobody else can vote better: waiting for that would only delay the start.
+            config.finalize_wait = Duration::ZERO;
+        }
+        config
+    }
+
+    /// This server's own line.
+    pub fn own_line(&self) -> Option<&ServerLine> {
+        self.servers.get(&self.id)
+    }
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(ms.unsigned_abs())
+}
+
+fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigError> {
+    let unsupported = |e: &properties::Entry, what: String| {
+        let (key, value) = (e.key.clone(), e.value.clone());
+        Err(ConfigError::Unsupported { file: file.into(), line: e.line, key, value, what })
+    };
+    for (key, allowed, why) in ONLY {
+        if let Some(entry) = keys.find(key).filter(|e| !allowed.iter().any(|a| e.value.eq_ignore_ascii_case(a))) {
+            let what_to_do = match allowed {
+                [""] | [] => "remove the line".to_string(),
+                _ => format!("only {key}={} is possible", allowed.join(" or ")),
+            };
+            return unsupported(entry, format!("{why}; {what_to_do}"));
+        }
+    }
+    for prefix in ["group.", "weight."] {
+        if let Some(entry) = keys.with_prefix(prefix).first() {
+            return unsupported(entry, "every voter has the same weight; remove the line".into());
+        }
+    }
+    Ok(())
+}
+
+fn server_lines(keys: &mut Keys<'_>) -> Result<BTreeMap<ServerId, ServerLine>, ConfigError> {
+    let mut servers = BTreeMap::new();
+    for entry in keys.with_prefix("server.") {
+        let number = entry.key.trim_start_matches("server.");
+        let id = number.parse::<i64>().ok().filter(|id| (0..=members::LARGEST_ID).contains(id)).ok_or_else(|| {
+            keys.wrong(entry, format_args!("server.N with a number N from 0 to {}", members::LARGEST_ID))
+        })?;
+        let line = ServerLine::parse(entry.line, &entry.value).ok_or_else(|| keys.wrong(entry, members::SPEC))?;
+        servers.insert(ServerId(id), line);
+    }
+    let mut taken: BTreeMap<(String, u16), ServerId> = BTreeMap::new();
+    for (id, server) in &servers {
+        for port in [server.quorum_port, server.election_port] {
+            if let Some(other) = taken.insert((server.host.clone(), port), *id) {
+                let value = server.to_string();
+                let entry = properties::Entry { line: server.line, key: format!("server.{id}"), value };
+                return Err(
+                    keys.wrong(&entry, format_args!("at an address of its own; server.{other} has port {port} too"))
+                );
+            }
+        }
+    }
+    Ok(servers)
+}
+
+fn stands_alone(keys: &mut Keys<'_>, servers: &BTreeMap<ServerId, ServerLine>) -> Result<bool, ConfigError> {
+    let allowed = keys.flag("standaloneEnabled", true)?;
+    let voters = servers.values().filter(|s| s.kind == MemberKind::Participant).count();
+    match (voters, servers.len()) {
+        (0, 0) if allowed => Ok(true),
+        (0, 0) => Err(keys.missing("server.1", "with standaloneEnabled=false there must be server lines")),
+        (0, _) => Err(keys.missing("a voting server", "all server lines are observers, so nobody could ever lead")),
+        (1, 1) => Ok(allowed),
+        (1, _) if allowed => Err(keys
+            .missing("standaloneEnabled=false", "one voting server with observers is an ensemble only with this line")),
+        _ => Ok(false),
+    }
+}
+
+/// The server list wins over `peerType`, as in Apache's server.
+fn check_peer_type(
+    keys: &mut Keys<'_>,
+    servers: &BTreeMap<ServerId, ServerLine>,
+    id: ServerId,
+    remarks: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let said = keys.word("peerType", &["participant", "observer"])?;
+    let kind = servers.get(&id).map(|s| s.kind);
+    let (said, kind) = match (said, kind) {
+        (Some(0), Some(MemberKind::Observer)) => ("participant", "an observer"),
+        (Some(1), Some(MemberKind::Participant)) => ("observer", "a participant"),
+        _ => return Ok(()),
+    };
+    remarks.push(format!("peerType={said}, but the line of server.{id} makes it {kind}: the line counts"));
+    Ok(())
+}
+
+/// From `clientPort` and `clientPortAddress`, or from behind the `;` of the server's own line.
+fn client_address(
+    keys: &mut Keys<'_>,
+    in_line: Option<(Option<String>, u16)>,
+) -> Result<(Option<String>, u16), ConfigError> {
+    let port = keys.number("clientPort", 1..=i64::from(u16::MAX))?.map(|p| p as u16);
+    let host = keys.find("clientPortAddress");
+    if let Some(entry) = host.filter(|e| e.value.is_empty() || e.value.contains(char::is_whitespace)) {
+        return Err(keys.wrong(entry, "an address or a host name"));
+    }
+    let any = |host: &String| !matches!(host.as_str(), "0.0.0.0" | "::" | "*");
+    let host = host.map(|e| e.value.trim_matches(['[', ']']).to_string()).filter(any);
+    match (port, in_line) {
+        (None, None) => Err(keys.missing("clientPort", "the port for clients, such as 2181")),
+        (Some(port), None) => Ok((host, port)),
+        (None, Some((line_host, port))) => Ok((line_host.filter(any).or(host), port)),
+        (Some(port), Some((line_host, line_port))) if port == line_port => Ok((line_host.filter(any).or(host), port)),
+        (Some(_), Some((_, line_port))) => {
+            let entry = keys.find("clientPort").cloned();
+            let entry = entry.unwrap_or(properties::Entry { line: 0, key: "clientPort".into(), value: String::new() });
+            Err(keys.wrong(
+                &entry,
+                format_args!("{line_port}, the client port in this server's own line (is the myid right?)"),
+            ))
+        }
+    }
+}
+
+fn session_limits(keys: &mut Keys<'_>, tick_ms: i64) -> Result<(i32, i32), ConfigError> {
+    let limit = |keys: &mut Keys<'_>, key: &str, ticks: i64| {
+        let given = keys.number(key, -1..=i64::from(i32::MAX))?.filter(|n| *n != -1);
+        Ok(given.unwrap_or_else(|| tick_ms.saturating_mul(ticks)).clamp(1, i64::from(i32::MAX)) as i32)
+    };
+    let min = limit(keys, "minSessionTimeout", 2)?;
+    let max = limit(keys, "maxSessionTimeout", 20)?;
+    if min > max {
+        let entry = keys.find("minSessionTimeout").or(keys.find("maxSessionTimeout")).cloned();
+        let entry = entry.unwrap_or(properties::Entry { line: 0, key: "tickTime".into(), value: tick_ms.to_string() });
+        return Err(keys.wrong(
+            &entry,
+            format_args!("such that minSessionTimeout ({min} ms) is not above maxSessionTimeout ({max} ms)"),
+        ));
+    }
+    Ok((min, max))
+}
+
+fn notification_limits(keys: &mut Keys<'_>) -> Result<(Duration, Duration), ConfigError> {
+    let min = keys.number("fastleader.minNotificationInterval", MILLIS)?.unwrap_or(200);
+    let max = keys.number("fastleader.maxNotificationInterval", MILLIS)?.unwrap_or(60_000);
+    if min > max {
+        let entry = keys.find("fastleader.minNotificationInterval").or(keys.find("fastleader.maxNotificationInterval"));
+        if let Some(entry) = entry {
+            return Err(keys.wrong(
+                entry,
+                format_args!("such that the smallest interval ({min} ms) is not above the largest ({max} ms)"),
+            ));
+        }
+    }
+    Ok((millis(min), millis(max)))
+}
+
+fn whitelist(keys: &mut Keys<'_>) -> Result<BTreeSet<&'static str>, ConfigError> {
+    const APACHES: [&str; 19] = [
+        "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst", "srvr", "stat",
+        "stmk", "wchc", "wchp", "wchs", "orst",
+    ];
+    let Some(entry) = keys.find("4lw.commands.whitelist") else { return Ok(BTreeSet::from(["srvr"])) };
+    let mut allowed = BTreeSet::new();
+    for word in entry.value.split(',').map(str::trim).filter(|w| !w.is_empty()) {
+        match (FOUR_LETTER_WORDS.iter().find(|w| **w == word), word) {
+            (_, "*") => allowed.extend(FOUR_LETTER_WORDS),
+            (Some(word), _) => drop(allowed.insert(*word)),
+            (None, word) if APACHES.contains(&word) => {}
+            (None, _) => {
+                return Err(
+                    keys.wrong(entry, format_args!("* or a list, with commas, of {}", FOUR_LETTER_WORDS.join(", ")))
+                );
+            }
+        }
+    }
+    Ok(allowed)
+}

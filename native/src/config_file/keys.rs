@@ -1,0 +1,96 @@
+//! Typed access to the entries of a properties file. A wrong value becomes an error that names file, line, key,
+//! value and what is allowed.
+
+use super::ConfigError;
+use super::properties::Entry;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// The entries, and which of them somebody asked for.
+pub struct Keys<'a> {
+    file: &'a Path,
+    entries: &'a [Entry],
+    known: BTreeSet<String>,
+}
+
+impl<'a> Keys<'a> {
+    /// Nobody has asked for anything yet.
+    pub fn new(file: &'a Path, entries: &'a [Entry]) -> Keys<'a> {
+        Keys { file, entries, known: BTreeSet::new() }
+    }
+
+    /// The entry of `key`; of several the last, as in Apache's reader.
+    pub fn find(&mut self, key: &str) -> Option<&'a Entry> {
+        self.known.insert(key.to_string());
+        self.entries.iter().rev().find(|e| e.key == key)
+    }
+
+    /// All entries whose key is `prefix` followed by something, in the order of the file.
+    pub fn with_prefix(&mut self, prefix: &str) -> Vec<&'a Entry> {
+        let found: Vec<&Entry> =
+            self.entries.iter().filter(|e| e.key.len() > prefix.len() && e.key.starts_with(prefix)).collect();
+        self.known.extend(found.iter().map(|e| e.key.clone()));
+        found
+    }
+
+    /// Entries that nobody asked for.
+    pub fn unknown(&self) -> impl Iterator<Item = &'a Entry> + '_ {
+        self.entries.iter().filter(|e| !self.known.contains(&e.key))
+    }
+
+    /// An error about this entry.
+    pub fn wrong(&self, entry: &Entry, allowed: impl Display) -> ConfigError {
+        ConfigError::Value {
+            file: self.file.into(),
+            line: entry.line,
+            key: entry.key.clone(),
+            value: entry.value.clone(),
+            allowed: allowed.to_string(),
+        }
+    }
+
+    /// An error about an entry that is not there.
+    pub fn missing(&self, key: &str, what: impl Display) -> ConfigError {
+        ConfigError::Missing { file: self.file.into(), key: key.into(), what: what.to_string() }
+    }
+
+    /// A whole number in `allowed` (decimal, or hexadecimal behind `0x` as Java's own properties are).
+    pub fn number(&mut self, key: &str, allowed: RangeInclusive<i64>) -> Result<Option<i64>, ConfigError> {
+        let Some(entry) = self.find(key) else { return Ok(None) };
+        let number = match entry.value.strip_prefix("0x") {
+            Some(hex) => i64::from_str_radix(hex, 16),
+            None => entry.value.parse(),
+        };
+        match number.ok().filter(|n| allowed.contains(n)) {
+            Some(n) => Ok(Some(n)),
+            None => {
+                Err(self.wrong(entry, format_args!("a whole number from {} to {}", allowed.start(), allowed.end())))
+            }
+        }
+    }
+
+    /// One of `words`, whatever its case; its index.
+    pub fn word(&mut self, key: &str, words: &[&str]) -> Result<Option<usize>, ConfigError> {
+        let Some(entry) = self.find(key) else { return Ok(None) };
+        match words.iter().position(|w| entry.value.eq_ignore_ascii_case(w)) {
+            Some(index) => Ok(Some(index)),
+            None => Err(self.wrong(entry, words.join(" or "))),
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        Ok(self.word(key, &["false", "true"])?.map_or(default, |index| index == 1))
+    }
+
+    /// A path; an empty one is wrong.
+    pub fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+        match self.find(key) {
+            Some(entry) if entry.value.is_empty() => Err(self.wrong(entry, "the path of a folder")),
+            Some(entry) => Ok(Some(PathBuf::from(&entry.value))),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Every key with its right and wrong values.
+
+use super::*;
+
+const ALONE: &str = "dataDir=/tmp/zebu-config-test\nclientPort=2181\n";
+
+fn read(text: &str) -> Result<ZooCfg, ConfigError> {
+    ZooCfg::from_bytes(Path::new("zoo.cfg"), text.as_bytes())
+}
+
+/// A file for three servers whose data directory has a `myid` of 2.
+fn three(extra: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("myid"), "2\n").expect("written");
+    let text = format!(
+        "dataDir={}\nclientPort=2182\ninitLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\n\
+         server.3=c:2888:3888\n{extra}",
+        dir.path().display()
+    );
+    (dir, text)
+}
+
+#[test]
+fn defaults_are_apaches() {
+    let cfg = read(ALONE).expect("valid");
+    assert!(cfg.standalone && cfg.remarks.is_empty(), "{:?}", cfg.remarks);
+    assert_eq!((cfg.id, cfg.tick_ms, cfg.min_session_ms, cfg.max_session_ms), (ServerId(1), 3000, 6000, 60_000));
+    assert_eq!((cfg.max_client_cnxns, cfg.pre_alloc, cfg.snap_count), (60, 64 << 20, 100_000));
+    assert_eq!((cfg.commit_log_count, cfg.max_buffer, cfg.outstanding_limit), (500, 1_048_575, 1000));
+    assert_eq!((cfg.client_host, cfg.client_port, cfg.purge_interval), (None, 2181, None));
+    assert_eq!(cfg.whitelist, BTreeSet::from(["srvr"]));
+    assert!(cfg.force_sync);
+    assert_eq!(cfg.data_log_dir, cfg.data_dir);
+}
+
+#[test]
+fn an_ensemble_is_understood() {
+    let (_dir, text) = three("server.4=d:2888:3888:observer\nclientPortAddress=127.0.0.1\ntickTime=500\n");
+    let cfg = read(&text).expect("valid");
+    assert!(!cfg.standalone);
+    assert_eq!((cfg.id, cfg.client_host.as_deref(), cfg.client_port), (ServerId(2), Some("127.0.0.1"), 2182));
+    let core = cfg.core();
+    assert_eq!(core.ensemble.quorum_size(), 2);
+    assert_eq!(core.tick, Duration::from_millis(500));
+    assert_eq!(
+        core.ensemble.text(),
+        "server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\nserver.3=c:2888:3888:participant\n\
+         server.4=d:2888:3888:observer\nversion=0"
+    );
+}
+
+#[test]
+fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
+    let cases = [
+        ("tickTime=0", "a whole number from 1 to"),
+        ("tickTime=two", "a whole number from 1 to"),
+        ("tickTime=", "a whole number from 1 to"),
+        ("initLimit=0", "a whole number from 1 to"),
+        ("syncLimit=-5", "a whole number from 1 to"),
+        ("clientPort=0", "a whole number from 1 to 65535"),
+        ("clientPort=65536", "a whole number from 1 to 65535"),
+        ("clientPortAddress=a b", "an address or a host name"),
+        ("clientPortListenBacklog=-2", "a whole number from -1 to"),
+        ("dataDir=", "the path of a folder"),
+        ("dataLogDir=", "the path of a folder"),
+        ("minSessionTimeout=-2", "a whole number from -1 to"),
+        ("maxSessionTimeout=99999999999", "a whole number from -1 to"),
+        ("minSessionTimeout=70000", "not above maxSessionTimeout (60000 ms)"),
+        ("maxSessionTimeout=1", "minSessionTimeout (6000 ms) is not above maxSessionTimeout (1 ms)"),
+        ("maxClientCnxns=-1", "a whole number from 0 to"),
+        ("peerType=king", "participant or observer"),
+        ("quorumListenOnAllIPs=yes", "false or true"),
+        ("standaloneEnabled=1", "false or true"),
+        ("electionAlg=0", "3"),
+        ("preAllocSize=64M", "a whole number from -1 to 4194304"),
+        ("snapCount=1", "a whole number from 2 to"),
+        ("commitLogCount=100", "a whole number from 500 to"),
+        ("jute.maxbuffer=12", "a whole number from 1024 to"),
+        ("jute.maxbuffer=0xzz", "a whole number from 1024 to"),
+        ("4lw.commands.whitelist=ruok, what", "* or a list, with commas, of conf,"),
+        ("forceSync=maybe", "no or yes"),
+        ("fsync.warningthresholdms=0", "a whole number from 1 to"),
+        ("autopurge.snapRetainCount=2", "a whole number from 3 to"),
+        ("autopurge.purgeInterval=-1", "a whole number from 0 to"),
+        ("globalOutstandingLimit=0", "a whole number from 1 to"),
+        ("nio.sessionlessCnxnTimeout=0", "a whole number from 1 to"),
+        ("cnxTimeout=0", "a whole number from 1 to"),
+        ("quorumCnxnTimeoutMs=-2", "a whole number from -1 to"),
+        ("electionPortBindRetry=-1", "a whole number from 0 to"),
+        ("fastleader.minNotificationInterval=0", "a whole number from 1 to"),
+        ("fastleader.minNotificationInterval=70000", "(70000 ms) is not above the largest (60000 ms)"),
+        ("fastleader.maxNotificationInterval=x", "a whole number from 1 to"),
+        ("server.x=h:1:2", "server.N with a number N from 0 to 255"),
+        ("server.256=h:1:2", "server.N with a number N from 0 to 255"),
+        ("server.1=h:2888", "host:quorumPort:electionPort"),
+    ];
+    for (line, allowed) in cases {
+        let error = read(&format!("{ALONE}\n{line}\n")).expect_err(line).to_string();
+        let (key, value) = line.split_once('=').expect("key=value");
+        let head = format!("zoo.cfg, line 4: {key}={value} is not allowed: {key} must be ");
+        assert!(error.starts_with(&head) && error.contains(allowed), "{line}: {error}");
+    }
+}
+
+#[test]
+fn what_is_not_done_here_is_refused_not_ignored() {
+    for (key, allowed, _) in ONLY {
+        for value in allowed {
+            read(&format!("{ALONE}{key}={value}\n")).expect(key);
+        }
+        let error = read(&format!("{ALONE}{key}=other\n")).expect_err(key).to_string();
+        assert!(error.starts_with(&format!("zoo.cfg, line 3: {key}=other asks for something")), "{error}");
+    }
+    for line in ["group.1=1:2", "weight.1=2"] {
+        let error = read(&format!("{ALONE}{line}\n")).expect_err(line).to_string();
+        assert!(error.contains("same weight"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (text, missing) in [
+        ("clientPort=2181\n", "dataDir is missing"),
+        ("dataDir=/tmp/x\n", "clientPort is missing"),
+        ("dataDir=/tmp/x\nclientPort=1\nstandaloneEnabled=false\n", "server.1 is missing"),
+        ("dataDir=/tmp/x\nclientPort=1\nserver.1=a:1:2:observer\n", "a voting server is missing"),
+        (
+            "dataDir=/tmp/x\nclientPort=1\nserver.1=a:1:2\nserver.2=b:1:2:observer\n",
+            "standaloneEnabled=false is missing",
+        ),
+    ] {
+        let error = read(text).expect_err(missing).to_string();
+        assert!(error.starts_with("zoo.cfg: ") && error.contains(missing), "{error}");
+    }
+    let (_dir, text) = three("");
+    for key in ["initLimit", "syncLimit"] {
+        let without: String = text.lines().filter(|l| !l.starts_with(key)).map(|l| format!("{l}\n")).collect();
+        let error = read(&without).expect_err(key).to_string();
+        assert!(error.contains(&format!("{key} is missing")), "{error}");
+    }
+}
+
+#[test]
+fn contradictions_between_lines_are_named() {
+    let (_dir, text) = three("server.4=b:2888:4888\n");
+    let error = read(&text).expect_err("twice").to_string();
+    assert!(error.contains("line 8: server.4=b:2888:4888") && error.contains("server.2 has port 2888 too"), "{error}");
+    let (_dir, text) = three("");
+    let error = read(&text.replace("b:2888:3888", "b:2888:3888;2999")).expect_err("ports").to_string();
+    assert!(error.contains("line 2: clientPort=2182") && error.contains("2999") && error.contains("myid"), "{error}");
+}
+
+#[test]
+fn client_port_may_stand_in_the_servers_own_line() {
+    let (_dir, text) = three("");
+    let text = text.replace("clientPort=2182\n", "");
+    for (spec, host) in [(";2182", None), (";127.0.0.2:2182", Some("127.0.0.2")), (";0.0.0.0:2182", None)] {
+        let cfg = read(&text.replace("b:2888:3888", &format!("b:2888:3888{spec}"))).expect(spec);
+        assert_eq!((cfg.client_host.as_deref(), cfg.client_port), (host, 2182), "{spec}");
+    }
+}
+
+#[test]
+fn unknown_keys_and_doubtful_values_are_remarked() {
+    let text = format!("{ALONE}admin.serverPort=8080\nsnapcount=5\nforceSync=no\n");
+    let cfg = read(&text).expect("valid");
+    let remarks = cfg.remarks.join("\n");
+    for part in ["line 3: admin.serverPort", "line 4: snapcount", "power cut"] {
+        assert!(remarks.contains(part), "{remarks}");
+    }
+    let (_dir, text) = three("peerType=observer\n");
+    assert!(read(&text).expect("valid").remarks.join("").contains("peerType=observer"));
+}
+
+#[test]
+fn the_last_of_equal_keys_counts_and_words_of_apache_are_taken() {
+    let cfg = read(&format!("{ALONE}tickTime=1\ntickTime=2\n4lw.commands.whitelist=ruok, cons,mntr\n")).expect("valid");
+    assert_eq!((cfg.tick_ms, cfg.whitelist), (2, BTreeSet::from(["ruok", "mntr"])));
+    let all = read(&format!("{ALONE}4lw.commands.whitelist=*\n")).expect("valid");
+    assert_eq!(all.whitelist, BTreeSet::from(FOUR_LETTER_WORDS));
+    assert_eq!(read(&format!("{ALONE}jute.maxbuffer=0x1fffff\n")).expect("valid").max_buffer, 0x1f_ffff);
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let error = ZooCfg::load(Path::new("/no/such/zoo.cfg")).expect_err("no file").to_string();
+    assert!(error.contains("/no/such/zoo.cfg"), "{error}");
+}
