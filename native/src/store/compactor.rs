@@ -1,0 +1,99 @@
+//! Folding an old snapshot and the log above it into a new snapshot, from files alone: the living tree is never
+//! touched, and the result is exact at its zxid.
+
+use super::files::FileError;
+use super::recovery::{LogReader, RecoveryError, Repair};
+use super::snapshots;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tracing::info;
+use zebu_core::id::Zxid;
+use zebu_core::wire::txn::Txn;
+
+/// Why no snapshot came about.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// Reading what is there.
+    #[error(transparent)]
+    Read(#[from] RecoveryError),
+    /// Listing or writing.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The log ends before the wanted zxid.
+    #[error("{dir}: the log ends at {last}, but it was durable up to {wanted}", dir = dir.display())]
+    Short { dir: PathBuf, last: Zxid, wanted: Zxid },
+}
+
+/// A compaction that runs.
+#[derive(Debug)]
+pub struct Compactor {
+    cancelled: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Compactor {
+    /// Starts a thread that writes `snapshot.<upto>` and then says how it went; `Ok(false)` if it was cancelled.
+    pub fn start(
+        snapshot_dir: PathBuf,
+        log_dir: PathBuf,
+        upto: Zxid,
+        done: impl FnOnce(Result<bool, CompactError>) + Send + 'static,
+    ) -> std::io::Result<Compactor> {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let flag = cancelled.clone();
+        let thread = std::thread::Builder::new().name("zebu-snapshot".into()).spawn(move || {
+            let result = compact(&snapshot_dir, &log_dir, upto, &flag);
+            // What is read while everything is being replaced may be anything.
+            done(if flag.load(Relaxed) { Ok(false) } else { result });
+        })?;
+        Ok(Compactor { cancelled, thread })
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn cancel(self) {
+        self.cancelled.store(true, Relaxed);
+        // A panic there has been told already.
+        let _ = self.thread.join();
+    }
+
+    /// Whether it is done.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Does it on this thread. `Ok(false)` if it was cancelled.
+pub fn compact(snapshot_dir: &Path, log_dir: &Path, upto: Zxid, cancelled: &AtomicBool) -> Result<bool, CompactError> {
+    let begun = Instant::now();
+    let base = snapshots::newest(snapshot_dir).map_err(RecoveryError::from)?;
+    let Some((from, mut tree)) = base else {
+        return Err(RecoveryError::NoSnapshot { log: log_dir.into() }.into());
+    };
+    if from >= upto {
+        return Ok(true);
+    }
+    let mut reader = LogReader::new(log_dir, Some(from))?;
+    let mut last = from;
+    while last < upto && !cancelled.load(Relaxed) {
+        let Some((zxid, entry)) = reader.next_entry(Repair::No)? else { break };
+        if zxid > upto {
+            break;
+        }
+        if let Ok(txn) = Txn::decode(entry) {
+            tree.apply(&txn);
+        }
+        last = zxid;
+    }
+    if cancelled.load(Relaxed) {
+        return Ok(false);
+    }
+    if last != upto {
+        return Err(CompactError::Short { dir: log_dir.into(), last, wanted: upto });
+    }
+    snapshots::write(snapshot_dir, &tree)?;
+    info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
+    Ok(true)
+}

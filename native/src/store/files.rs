@@ -1,0 +1,148 @@
+//! The few things done with files that a crash must not halve.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use zebu_core::disk::names::{self, Compression, DataFile};
+use zebu_core::id::Zxid;
+
+/// What could not be done with which file. Always fatal: after a failed write or sync the state of the disk is not
+/// known, and a later sync may succeed although data is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {path}: {error}", path = path.display())]
+pub struct FileError {
+    what: &'static str,
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl FileError {
+    /// For use with `map_err`.
+    pub fn new(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError + use<> {
+        let path = path.to_path_buf();
+        move |error| FileError { what, path, error }
+    }
+
+    /// Whether the disk (or the user's share of it) is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// Makes the names in a folder durable: new, renamed and removed ones.
+pub fn sync_dir(dir: &Path) -> Result<(), FileError> {
+    File::open(dir).and_then(|d| d.sync_all()).map_err(FileError::new("can't sync the folder", dir))
+}
+
+/// Removes a file; one that is not there is fine.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("can't remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Renames within one folder and makes that durable.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(FileError::new("can't rename", from))?;
+    sync_dir(to.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes `path` hold `bytes`, after a crash either entirely or not at all: written beside it, synced, renamed.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut writer = WholeFile::begin(path)?;
+    writer.write(bytes)?;
+    writer.commit()
+}
+
+/// A file that appears under its name only when it is complete and durable.
+#[derive(Debug)]
+pub struct WholeFile {
+    file: File,
+    path: PathBuf,
+    beside: PathBuf,
+}
+
+impl WholeFile {
+    /// Starts `<path>.tmp`; a leftover of an earlier try is overwritten.
+    pub fn begin(path: &Path) -> Result<WholeFile, FileError> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".tmp");
+        let beside = PathBuf::from(name);
+        let file = File::create(&beside).map_err(FileError::new("can't create", &beside))?;
+        Ok(WholeFile { file, path: path.into(), beside })
+    }
+
+    /// Appends.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(FileError::new("can't write", &self.beside))
+    }
+
+    /// Syncs and renames: from here on the file is there.
+    pub fn commit(self) -> Result<(), FileError> {
+        self.file.sync_all().map_err(FileError::new("can't sync", &self.beside))?;
+        rename(&self.beside, &self.path)
+    }
+}
+
+/// The logs and snapshots of a folder: logs first, each kind ascending. Files with other names are not looked at.
+pub fn data_files(dir: &Path) -> Result<Vec<(DataFile, PathBuf)>, FileError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(FileError::new("can't list", dir))? {
+        let entry = entry.map_err(FileError::new("can't list", dir))?;
+        if let Some(file) = entry.file_name().to_str().and_then(names::parse) {
+            found.push((file, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The logs of a folder by the first transaction in each, ascending.
+pub fn logs(dir: &Path) -> Result<Vec<(Zxid, PathBuf)>, FileError> {
+    let log = |(file, path)| match file {
+        DataFile::Log(zxid) => Some((zxid, path)),
+        DataFile::Snapshot(..) => None,
+    };
+    Ok(data_files(dir)?.into_iter().filter_map(log).collect())
+}
+
+/// The snapshots of a folder by the last transaction in each, ascending.
+pub fn snapshots(dir: &Path) -> Result<Vec<(Zxid, Compression, PathBuf)>, FileError> {
+    let snapshot = |(file, path)| match file {
+        DataFile::Snapshot(zxid, compression) => Some((zxid, compression, path)),
+        DataFile::Log(_) => None,
+    };
+    Ok(data_files(dir)?.into_iter().filter_map(snapshot).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_sorted_by_number() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for name in ["log.10", "log.9", "log.100000001", "log.x", "log", "snapshot.1", "snapshot.2.gz", "log.1.tmp"] {
+            fs::write(dir.path().join(name), "").expect("written");
+        }
+        let found: Vec<i64> = logs(dir.path()).expect("listed").into_iter().map(|(z, _)| z.0).collect();
+        assert_eq!(found, [9, 0x10, 0x1_0000_0001]);
+        let found: Vec<i64> = snapshots(dir.path()).expect("listed").into_iter().map(|(z, ..)| z.0).collect();
+        assert_eq!(found, [1, 2]);
+    }
+
+    #[test]
+    fn a_file_appears_whole_and_replaces_the_old_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("currentEpoch");
+        write_whole(&path, b"1").expect("written");
+        let mut half = WholeFile::begin(&path).expect("begun");
+        half.write(b"2").expect("written");
+        assert_eq!(fs::read(&path).expect("read"), b"1", "not there before it is complete");
+        half.commit().expect("renamed");
+        assert_eq!(fs::read(&path).expect("read"), b"2");
+        let error = write_whole(Path::new("/no/such/folder/x"), b"").expect_err("no folder").to_string();
+        assert!(error.contains("/no/such/folder/x.tmp"), "{error}");
+    }
+}

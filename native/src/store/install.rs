@@ -1,0 +1,56 @@
+//! Replacing everything by a state that the leader sent, in one step.
+//!
+//! The state is written as `install.<zxid>`: from the moment it has that name it counts, whatever else is there. Then
+//! the older logs and snapshots go, which may hold transactions that were never committed, and last it gets its name
+//! as a snapshot. A start that finds an `install.<zxid>` does the rest.
+
+use super::files::{self, FileError};
+use super::snapshots;
+use std::fs;
+use std::path::{Path, PathBuf};
+use zebu_core::disk::names;
+use zebu_core::id::Zxid;
+
+const PREFIX: &str = "install.";
+
+/// Replaces everything in the two folders.
+pub fn install(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, body: &[u8]) -> Result<(), FileError> {
+    let path = snapshot_dir.join(format!("{PREFIX}{:x}", zxid.0));
+    files::write_whole(&path, &snapshots::around(body))?;
+    finish(snapshot_dir, log_dir, zxid, &path)
+}
+
+fn finish(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, path: &Path) -> Result<(), FileError> {
+    for dir in [log_dir, snapshot_dir] {
+        for (_, old) in files::data_files(dir)? {
+            files::remove(&old)?;
+        }
+        files::sync_dir(dir)?;
+    }
+    files::rename(path, &snapshot_dir.join(names::snapshot(zxid)))
+}
+
+/// What an interrupted replacement left: does the rest, or removes what had not begun to count. Returns the zxid of
+/// the state that is now in place.
+pub fn resume(snapshot_dir: &Path, log_dir: &Path) -> Result<Option<Zxid>, FileError> {
+    let mut begun: Vec<(Zxid, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(snapshot_dir).map_err(FileError::new("can't list", snapshot_dir))? {
+        let entry = entry.map_err(FileError::new("can't list", snapshot_dir))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.ends_with(".tmp") && (name.starts_with(PREFIX) || name.starts_with("snapshot.")) {
+            files::remove(&entry.path())?;
+            continue;
+        }
+        let zxid = name.strip_prefix(PREFIX).and_then(|hex| i64::from_str_radix(hex, 16).ok());
+        begun.extend(zxid.map(|z| (Zxid(z), entry.path())));
+    }
+    // There is never more than one; were there two, the later state would be the one that counts.
+    begun.sort();
+    let Some((zxid, path)) = begun.pop() else { return Ok(None) };
+    for (_, older) in begun {
+        files::remove(&older)?;
+    }
+    finish(snapshot_dir, log_dir, zxid, &path)?;
+    Ok(Some(zxid))
+}

@@ -1,0 +1,175 @@
+//! The transaction log: appending to a file of this run's own, and cutting.
+
+use super::files::{self, FileError};
+use bytes::{Bytes, BytesMut};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+use zebu_core::disk::names;
+use zebu_core::disk::txn_log::{HEADER_SIZE, LogScanner, padded_size, put_header, put_record};
+use zebu_core::id::Zxid;
+
+/// Buffered records are written out from this size on.
+const WRITE_SIZE: usize = 1 << 20;
+
+/// So far behind the last record the file is filled with zeros that are really written. A sync then has no metadata
+/// to write along with the records, which makes it several times faster than on space that is only reserved.
+const ZEROS: usize = 1 << 20;
+
+/// Appends records, each run of the server (and each snapshot) to a new file.
+#[derive(Debug)]
+pub struct LogWriter {
+    dir: PathBuf,
+    /// `preAllocSize` in bytes.
+    step: u64,
+    force_sync: bool,
+    warn_above: Duration,
+    file: Option<OpenLog>,
+    buffer: BytesMut,
+    zeros: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct OpenLog {
+    file: File,
+    path: PathBuf,
+    /// Behind the last record written.
+    position: u64,
+    /// The file's size, padding included.
+    size: u64,
+    /// Up to where zeros have been written.
+    zeroed: u64,
+    /// The folder does not durably know of the file yet.
+    new: bool,
+    unsynced: bool,
+}
+
+impl LogWriter {
+    /// A writer that has no file yet.
+    pub fn new(dir: &Path, step: u64, force_sync: bool, warn_above: Duration) -> LogWriter {
+        let (dir, buffer, zeros) = (dir.to_path_buf(), BytesMut::with_capacity(WRITE_SIZE), vec![0; ZEROS]);
+        LogWriter { dir, step, force_sync, warn_above, file: None, buffer, zeros }
+    }
+
+    /// Adds a record; durable after [`LogWriter::sync`].
+    pub fn append(&mut self, zxid: Zxid, txn: &Bytes) -> Result<(), FileError> {
+        if self.file.is_none() {
+            let path = self.dir.join(names::log(zxid));
+            // Never an existing file: whatever it holds, it is not ours to overwrite.
+            let file = OpenOptions::new().write(true).create_new(true).open(&path);
+            let file = file.map_err(FileError::new("can't create", &path))?;
+            put_header(&mut self.buffer);
+            let size = HEADER_SIZE as u64;
+            self.file = Some(OpenLog { file, path, position: 0, size, zeroed: 0, new: true, unsynced: true });
+        }
+        put_record(&mut self.buffer, txn);
+        if self.buffer.len() >= WRITE_SIZE { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> Result<(), FileError> {
+        let Some(log) = &mut self.file else { return Ok(()) };
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        if let Some(size) = padded_size(log.position, log.size, self.step) {
+            reserve(&log.file, size).map_err(FileError::new("can't enlarge", &log.path))?;
+            log.size = size;
+        }
+        let failed = FileError::new("can't write", &log.path);
+        let end = log.position + self.buffer.len() as u64;
+        let zeros_to = log.size.min(end.saturating_add(ZEROS as u64));
+        let result = log.file.write_all_at(&self.buffer, log.position).and_then(|()| {
+            // Only when half of the zeros are used up, so that few writes pay for them.
+            let from = log.zeroed.max(end);
+            if zeros_to <= from || (from - end) as usize > ZEROS / 2 {
+                return Ok(());
+            }
+            log.zeroed = zeros_to;
+            let count = usize::try_from(zeros_to - from).unwrap_or(ZEROS).min(ZEROS);
+            log.file.write_all_at(self.zeros.get(..count).unwrap_or(&self.zeros), from)
+        });
+        result.map_err(failed)?;
+        log.position = end;
+        log.unsynced = true;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Makes everything appended durable.
+    pub fn sync(&mut self) -> Result<(), FileError> {
+        self.write_out()?;
+        let Some(log) = &mut self.file else { return Ok(()) };
+        if !log.unsynced {
+            return Ok(());
+        }
+        if self.force_sync {
+            let begun = Instant::now();
+            log.file.sync_data().map_err(FileError::new("can't sync", &log.path))?;
+            let took = begun.elapsed();
+            if took > self.warn_above {
+                warn!("syncing {} took {} ms: writes have to wait for the disk", log.path.display(), took.as_millis());
+            }
+        }
+        if std::mem::take(&mut log.new) {
+            files::sync_dir(&self.dir)?;
+        }
+        log.unsynced = false;
+        Ok(())
+    }
+
+    /// Ends the file: the next record begins a new one.
+    pub fn roll(&mut self) -> Result<(), FileError> {
+        self.sync()?;
+        self.file = None;
+        Ok(())
+    }
+
+    /// Removes every record above `to`, durably. A crash in the middle leaves a longer beginning of the same history.
+    pub fn truncate(&mut self, to: Zxid) -> Result<(), FileError> {
+        self.roll()?;
+        for (first, path) in files::logs(&self.dir)?.into_iter().rev() {
+            if first > to {
+                info!("cutting the log behind {to}: removes {}", path.display());
+                files::remove(&path)?;
+                // Before the next older one goes, or a crash could leave a hole.
+                files::sync_dir(&self.dir)?;
+                continue;
+            }
+            let records = LogScanner::new(read(&path)?);
+            let end = records.take_while(|r| r.zxid <= to).last().map_or(HEADER_SIZE, |r| r.end);
+            cut(&path, end)?;
+            break;
+        }
+        Ok(())
+    }
+
+    /// Forgets the file without syncing it: all files are about to be removed.
+    pub fn abandon(&mut self) {
+        self.file = None;
+        self.buffer.clear();
+    }
+}
+
+/// A whole log file's bytes.
+pub fn read(path: &Path) -> Result<Bytes, FileError> {
+    Ok(std::fs::read(path).map_err(FileError::new("can't read", path))?.into())
+}
+
+/// Cuts a file at `end`, durably.
+pub fn cut(path: &Path, end: usize) -> Result<(), FileError> {
+    let file = OpenOptions::new().write(true).open(path).map_err(FileError::new("can't open", path))?;
+    let done = file.set_len(end as u64).and_then(|()| file.sync_all());
+    done.map_err(FileError::new("can't cut", path))
+}
+
+/// Gives a file its size, with the space for it where the file system can promise that.
+fn reserve(file: &File, size: u64) -> std::io::Result<()> {
+    use nix::errno::Errno;
+    let length = i64::try_from(size).map_err(|_| std::io::Error::from(Errno::EFBIG))?;
+    match nix::fcntl::posix_fallocate(file, 0, length) {
+        Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => file.set_len(size),
+        result => result.map_err(std::io::Error::from),
+    }
+}

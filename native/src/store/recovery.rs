@@ -1,0 +1,188 @@
+//! What a start finds on disk: the newest snapshot, the log above it, the epochs. A torn tail, which nobody relied
+//! on, is cut off; damage is named, and the start refused.
+
+use super::dir::Dirs;
+use super::epochs::{self, EpochError};
+use super::files::{self, FileError};
+use super::snapshots::{self, SnapshotsError};
+use super::{install, log};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use tracing::{info, warn};
+use zebu_core::disk::txn_log::{HEADER_SIZE, LogEnd, LogScanner};
+use zebu_core::id::{Epoch, Zxid};
+use zebu_core::server::Recovered;
+use zebu_core::tree::Tree;
+use zebu_core::wire::txn::Txn;
+
+/// What to do when a replica's history can't be trusted any more.
+const ADVICE: &str = "Do not repair it by hand: in an ensemble move this server's data directory away (keep myid), and it \
+                      gets everything from the leader anew; alone, restore a backup";
+
+/// Why a server can't start from its disk.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The system.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Snapshots.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotsError),
+    /// Epoch files.
+    #[error(transparent)]
+    Epochs(#[from] EpochError),
+    /// Transactions but nothing to apply them to.
+    #[error("{log}: there are transactions but no snapshot below them, so part of the data is missing. {ADVICE}", log = log.display())]
+    NoSnapshot { log: PathBuf },
+    /// A durable record is lost.
+    #[error("{path}: {end}; the last good transaction is {last}. {ADVICE}", path = path.display())]
+    Damaged { path: PathBuf, end: LogEnd, last: Zxid },
+    /// A whole record that can't be a transaction here.
+    #[error("{path}: the record at byte {at}, transaction {zxid}, {why}. {ADVICE}", path = path.display())]
+    Record { path: PathBuf, at: usize, zxid: Zxid, why: String },
+    /// The log is ahead of any promise.
+    #[error(
+        "{dir}: the log ends with {last}, but acceptedEpoch is {accepted}: the epoch files are from another time or \
+         server. {ADVICE}",
+        dir = dir.display()
+    )]
+    EpochBehindLog { dir: PathBuf, last: Zxid, accepted: Epoch },
+}
+
+/// Reads everything, and repairs what a crash left half done.
+///
+/// # Errors
+/// See [`RecoveryError`]. Nothing that was durable has been changed then.
+pub fn recover(dirs: &Dirs) -> Result<Recovered, RecoveryError> {
+    if let Some(zxid) = install::resume(&dirs.snapshots, &dirs.logs)? {
+        info!("finished taking over the leader's state at {zxid}, which a crash had interrupted");
+    }
+    let base = snapshots::newest(&dirs.snapshots)?;
+    let from = base.as_ref().map(|(zxid, _)| *zxid);
+    let entries = read_log(&dirs.logs, from, Repair::Yes)?;
+    let (snapshot, tree) = match base {
+        Some(base) => base,
+        None => {
+            // Apache's server does not start without a snapshot either.
+            let tree = Tree::new();
+            snapshots::write(&dirs.snapshots, &tree)?;
+            (Zxid::ZERO, tree)
+        }
+    };
+    let last = entries.last().map_or(snapshot, |(zxid, _)| *zxid);
+    let (accepted, current) = epochs::read_both(&dirs.snapshots, last.epoch())?;
+    if last.epoch() > accepted {
+        return Err(RecoveryError::EpochBehindLog { dir: dirs.snapshots.clone(), last, accepted });
+    }
+    Ok(Recovered { accepted, current, tree, snapshot, entries })
+}
+
+/// Whether a torn tail is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// At the start.
+    Yes,
+    /// While the server runs and may be appending.
+    No,
+}
+
+/// The transactions above `from` (`None`: there is no snapshot, so there may be none), ascending and without a hole.
+pub fn read_log(dir: &Path, from: Option<Zxid>, repair: Repair) -> Result<Vec<(Zxid, Bytes)>, RecoveryError> {
+    let mut entries = Vec::new();
+    let mut reader = LogReader::new(dir, from)?;
+    while let Some(entry) = reader.next_entry(repair)? {
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Goes through the log files that hold transactions above a snapshot.
+#[derive(Debug)]
+pub struct LogReader {
+    from: Option<Zxid>,
+    /// The last transaction given out, at first the snapshot.
+    last: Zxid,
+    /// The same one's bytes, to tell a repetition from a contradiction.
+    last_entry: Option<Bytes>,
+    /// Files still to be opened, the next one last.
+    files: Vec<PathBuf>,
+    open: Option<(PathBuf, LogScanner)>,
+    dir: PathBuf,
+}
+
+impl LogReader {
+    /// Begins in the newest file that can hold `from`'s successor: its name is the newest up to it.
+    pub fn new(dir: &Path, from: Option<Zxid>) -> Result<LogReader, FileError> {
+        let all = files::logs(dir)?;
+        let last = from.unwrap_or(Zxid::ZERO);
+        // `log.<successor>` begins exactly there; a file before it then holds nothing that is needed.
+        let newest_below = all.iter().rposition(|(first, _)| first.0 <= last.0.saturating_add(1)).unwrap_or(0);
+        let files = all.into_iter().skip(newest_below).map(|(_, path)| path).rev().collect();
+        Ok(LogReader { from, last, last_entry: None, files, open: None, dir: dir.into() })
+    }
+
+    /// The next transaction.
+    pub fn next_entry(&mut self, repair: Repair) -> Result<Option<(Zxid, Bytes)>, RecoveryError> {
+        loop {
+            let Some((path, scanner)) = &mut self.open else {
+                let Some(path) = self.files.pop() else { return Ok(None) };
+                let scanner = LogScanner::new(log::read(&path)?);
+                self.open = Some((path, scanner));
+                continue;
+            };
+            let Some(record) = scanner.next() else {
+                let end = scanner.end().cloned().unwrap_or(LogEnd::Clean { at: HEADER_SIZE });
+                let path = path.clone();
+                self.open = None;
+                self.file_ended(path, end, repair)?;
+                continue;
+            };
+            let zxid = record.zxid;
+            // Below the snapshot anything may stand; above it only a repetition of the same.
+            let covered = self.last_entry.is_none() && zxid <= self.last;
+            let repeated = zxid == self.last && self.last_entry.as_ref().is_some_and(|last| *last == record.entry);
+            if covered || repeated {
+                continue;
+            }
+            let wrong = |why: String| RecoveryError::Record { path: path.clone(), at: record.at, zxid, why };
+            let Some(_) = self.from else { return Err(RecoveryError::NoSnapshot { log: path.clone() }) };
+            if !zxid.follows(self.last) {
+                return Err(wrong(format!(
+                    "does not follow {}, so transactions are missing or out of order",
+                    self.last
+                )));
+            }
+            // A copy: a slice would keep the whole file in memory.
+            let entry = Bytes::copy_from_slice(&record.entry);
+            Txn::decode(entry.clone()).map_err(|e| wrong(format!("can't be read: {e}")))?;
+            self.last = zxid;
+            self.last_entry = Some(entry.clone());
+            return Ok(Some((zxid, entry)));
+        }
+    }
+
+    /// Judges how a file ended.
+    fn file_ended(&self, path: PathBuf, end: LogEnd, repair: Repair) -> Result<(), RecoveryError> {
+        let is_last = self.files.is_empty();
+        match end {
+            LogEnd::Damaged { .. } => return Err(RecoveryError::Damaged { path, end, last: self.last }),
+            // Apache's server leaves a torn tail where it is; whether something is missing, the next file's first
+            // zxid shows.
+            LogEnd::Torn { .. } if !is_last => warn!("{}: {end}", path.display()),
+            // The server is appending at this moment.
+            _ if repair == Repair::No => {}
+            LogEnd::Torn { at, .. } if at > HEADER_SIZE => {
+                warn!("{}: {end}; cuts that off, it was never acknowledged", path.display());
+                log::cut(&path, at)?;
+            }
+            // A file without a record would stand in the way of the next one of its name.
+            LogEnd::Torn { at, .. } | LogEnd::Clean { at } if is_last && at <= HEADER_SIZE => {
+                info!("{}: holds no transaction; removes it", path.display());
+                files::remove(&path)?;
+                files::sync_dir(&self.dir)?;
+            }
+            LogEnd::Torn { .. } | LogEnd::Clean { .. } => {}
+        }
+        Ok(())
+    }
+}

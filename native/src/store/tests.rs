@@ -1,0 +1,1 @@
+//! Whole stores: what a start makes of files.
