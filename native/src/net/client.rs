@@ -1,0 +1,337 @@
+//! The client port: sockets around the core's `Link`. A connection's task splits frames, answers reads itself from
+//! the shared read side, hands writes to the owner thread, and sends what comes back.
+
+use super::links::{LinkBox, Links};
+use crate::four_letter::{self, FourLetter};
+use crate::metrics::Metrics;
+use crate::read_side::SharedRead;
+use crate::replica::Post;
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, sleep_until, timeout};
+use tracing::{debug, warn};
+use zebu_core::effect::{LinkClose, ToLink};
+use zebu_core::id::LinkId;
+use zebu_core::input::{Input, Submission};
+use zebu_core::link::{Link, LinkEffect};
+use zebu_core::service::read::Asker;
+use zebu_core::wire::frame::split_frame;
+
+/// A connection with more requests unanswered is not read from.
+const PENDING_MAX: usize = 1000;
+
+/// How long a closed connection is still read from, so that the last answer is not lost to a reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Answers gather up to this size before they are written.
+const WRITE_SIZE: usize = 64 << 10;
+
+/// What all connections share.
+pub struct ClientPort {
+    /// Where the tree is.
+    pub side: SharedRead,
+    /// The owner's mailbox.
+    pub post: Arc<Post>,
+    /// The open connections.
+    pub links: Arc<Links>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The four-letter words.
+    pub words: FourLetter,
+    /// `jute.maxbuffer`.
+    pub max_buffer: usize,
+    /// `maxClientCnxns`, 0 for no limit.
+    pub max_per_ip: usize,
+    /// `nio.sessionlessCnxnTimeout`.
+    pub sessionless_timeout: Duration,
+    /// `globalOutstandingLimit`.
+    pub outstanding_limit: usize,
+    /// Connections by address.
+    pub by_ip: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl ClientPort {
+    /// Serves connections for ever.
+    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            let (stream, remote) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(e) => {
+                    warn!("client port: can't accept a connection: {e}");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let ip = remote.ip().to_canonical();
+            {
+                let mut by_ip = self.by_ip.lock();
+                let count = by_ip.entry(ip).or_insert(0);
+                if self.max_per_ip > 0 && *count >= self.max_per_ip {
+                    self.metrics.connections_rejected.fetch_add(1, Relaxed);
+                    warn!("client port: refuses {remote}: {} connections from there (maxClientCnxns)", *count);
+                    continue;
+                }
+                *count += 1;
+            }
+            let port = self.clone();
+            tokio::spawn(async move {
+                port.serve(stream, SocketAddr::new(ip, remote.port())).await;
+                port.metrics.connections_dropped.fetch_add(1, Relaxed);
+                let mut by_ip = port.by_ip.lock();
+                if let Some(count) = by_ip.get_mut(&ip) {
+                    *count -= 1;
+                    if *count == 0 {
+                        by_ip.remove(&ip);
+                    }
+                }
+            });
+        }
+    }
+
+    async fn serve(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let shared = self.links.open(remote);
+        let id = shared.id;
+        let connection = Connection {
+            link: Link::new(id, &remote.ip().to_string()),
+            shared,
+            port: self.clone(),
+            out: BytesMut::new(),
+            effects: VecDeque::new(),
+            inbox: VecDeque::new(),
+            submits: Vec::new(),
+            asked: VecDeque::new(),
+            counted: 0,
+            closing: None,
+        };
+        connection.run(stream).await;
+        self.links.close(id);
+        self.post.push(Input::Submit { link: id, request: Submission::Gone });
+    }
+}
+
+/// One connection.
+struct Connection {
+    link: Link,
+    shared: Arc<LinkBox>,
+    port: Arc<ClientPort>,
+    /// Answers to be written.
+    out: BytesMut,
+    effects: VecDeque<LinkEffect>,
+    /// What the server said and has not been looked at yet.
+    inbox: VecDeque<ToLink>,
+    submits: Vec<Input>,
+    /// When the requests under way at the server came.
+    asked: VecDeque<Instant>,
+    /// How many of its requests are in the count of all.
+    counted: usize,
+    closing: Option<LinkClose>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.port.metrics.outstanding.fetch_sub(self.counted as i64, Relaxed);
+    }
+}
+
+impl Connection {
+    fn id(&self) -> LinkId {
+        self.link.id()
+    }
+
+    async fn run(mut self, mut stream: TcpStream) {
+        let remote = self.shared.remote;
+        let mut buf = BytesMut::with_capacity(4096);
+        let opened = Instant::now();
+        let mut heard = opened;
+        let mut first = true;
+        loop {
+            let limit = match self.link.session_timeout_ms() {
+                Some(ms) => heard + Duration::from_millis(u64::try_from(ms).unwrap_or(0)),
+                None => opened + self.port.sessionless_timeout,
+            };
+            let may_read = self.may_read();
+            if may_read {
+                buf.reserve(4096);
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.woken() => {}
+                read = stream.read_buf(&mut buf), if may_read => match read {
+                    Ok(0) => break,
+                    Ok(_) => {
+                        heard = Instant::now();
+                        self.shared.heard();
+                    }
+                    Err(e) => {
+                        debug!("client {remote}: {e}");
+                        break;
+                    }
+                },
+                () = sleep_until(limit.into()) => {
+                    debug!("client {remote}: nothing heard for too long");
+                    break;
+                }
+            }
+            if first && let Some(word) = buf.first_chunk::<4>() {
+                first = false;
+                if four_letter::is_word(*word) {
+                    let word = *word;
+                    self.port.metrics.packets_received.fetch_add(1, Relaxed);
+                    let answer = self.port.words.answer(word, self.id()).await;
+                    self.out.extend_from_slice(answer.as_bytes());
+                    self.finish(stream).await;
+                    return;
+                }
+            }
+            if self.shared.is_overrun() {
+                warn!("client {remote}: does not read what it is sent; ends it");
+                break;
+            }
+            self.inbox.extend(self.shared.drain());
+            self.pump();
+            loop {
+                while self.closing.is_none() && self.out.len() < WRITE_SIZE && self.may_read() {
+                    match split_frame(&mut buf, self.port.max_buffer) {
+                        Ok(None) => break,
+                        Ok(Some(frame)) if frame.is_empty() => {
+                            self.closing = Some(LinkClose::BadRequest("an empty frame".into()));
+                        }
+                        Ok(Some(frame)) => self.on_frame(frame),
+                        Err(e) => self.closing = Some(LinkClose::BadRequest(format!("{e} (jute.maxbuffer)"))),
+                    }
+                }
+                if !self.submits.is_empty() {
+                    self.port.post.push_all(self.submits.drain(..));
+                }
+                self.count();
+                if self.out.is_empty() || self.closing.is_some() {
+                    break;
+                }
+                let full = self.out.len() >= WRITE_SIZE;
+                if let Err(e) = stream.write_all(&self.out).await {
+                    debug!("client {remote}: {e}");
+                    return;
+                }
+                self.out.clear();
+                if !full {
+                    break;
+                }
+            }
+            if let Some(why) = &self.closing {
+                match why {
+                    LinkClose::BadRequest(what) => warn!("client {remote}: ends the connection: {what}"),
+                    why => debug!("client {remote}: ends the connection: {why:?}"),
+                }
+                self.finish(stream).await;
+                return;
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        let pending = self.link.pending();
+        let all = usize::try_from(self.port.metrics.outstanding.load(Relaxed)).unwrap_or(0);
+        pending == 0 || (pending < PENDING_MAX && all < self.port.outstanding_limit)
+    }
+
+    /// Keeps the count of all unanswered requests.
+    fn count(&mut self) {
+        let pending = self.link.pending();
+        if pending != self.counted {
+            self.port.metrics.outstanding.fetch_add(pending as i64 - self.counted as i64, Relaxed);
+            self.shared.pending.store(pending, Relaxed);
+            self.counted = pending;
+        }
+    }
+
+    fn on_frame(&mut self, frame: Bytes) {
+        self.shared.received.fetch_add(1, Relaxed);
+        self.port.metrics.packets_received.fetch_add(1, Relaxed);
+        let mut effects = Vec::new();
+        self.link.on_frame(frame, &mut effects);
+        self.effects.extend(effects);
+        self.pump();
+    }
+
+    /// Carries out the link's effects, and tells it what the server said, one message at a time: a message may let a
+    /// read go on, which then has to be answered before the next message counts.
+    fn pump(&mut self) {
+        let mut new = Vec::new();
+        while self.closing.is_none() {
+            match self.effects.pop_front() {
+                Some(LinkEffect::Write(bytes)) => {
+                    self.shared.sent.fetch_add(1, Relaxed);
+                    self.port.metrics.packets_sent.fetch_add(1, Relaxed);
+                    self.out.extend_from_slice(&bytes);
+                }
+                Some(LinkEffect::Submit(request)) => {
+                    if !matches!(request, Submission::Connect(_)) {
+                        self.asked.push_back(Instant::now());
+                    }
+                    self.submits.push(Input::Submit { link: self.id(), request });
+                }
+                Some(LinkEffect::Read { xid, request }) => {
+                    let Some(session) = self.link.session() else { continue };
+                    let asker = Asker { link: self.id(), session, auth: self.link.auth() };
+                    let (zxid, answer) = self.port.side.answer(asker, &request);
+                    self.port.metrics.answered(Duration::ZERO);
+                    // What the answer shows may have fired watches of ours: the client is told of that first.
+                    let (events, others) =
+                        self.shared.drain().into_iter().partition(|msg| matches!(msg, ToLink::Event(_)));
+                    let (waiting, behind): (Vec<_>, Vec<_>) =
+                        self.inbox.drain(..).partition(|msg| matches!(msg, ToLink::Event(_)));
+                    self.inbox.extend(behind);
+                    self.inbox.extend::<Vec<_>>(others);
+                    for event in waiting.into_iter().chain::<Vec<_>>(events) {
+                        self.link.on_server(event, &mut new);
+                    }
+                    self.link.on_read(xid, zxid, answer.outcome, answer.events, &mut new);
+                    self.effects.extend(new.drain(..));
+                }
+                Some(LinkEffect::Close(why)) => self.closing = Some(why),
+                None => {
+                    let Some(msg) = self.inbox.pop_front() else { return };
+                    if let (ToLink::Reply { .. }, Some(at)) = (&msg, self.asked.front()) {
+                        self.port.metrics.answered(at.elapsed());
+                        self.asked.pop_front();
+                    }
+                    let connects = matches!(msg, ToLink::Connected(_));
+                    self.link.on_server(msg, &mut new);
+                    if let Some(session) = self.link.session().filter(|_| connects) {
+                        self.shared.set_session(session);
+                        self.shared.heard();
+                    }
+                    self.effects.extend(new.drain(..));
+                }
+            }
+        }
+    }
+
+    /// Sends what is left, then waits a moment for the other side to close: closing on unread bytes would reset the
+    /// connection and could take the answer back.
+    async fn finish(&mut self, mut stream: TcpStream) {
+        let ending = async {
+            stream.write_all(&self.out).await?;
+            stream.shutdown().await?;
+            let mut rest = [0; 1024];
+            let mut budget = 1 << 20;
+            while budget > 0 {
+                match stream.read(&mut rest).await? {
+                    0 => break,
+                    n => budget -= n.min(budget),
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        // Neither a timeout nor an error matters any more.
+        let _ = timeout(LINGER, ending).await;
+    }
+}

@@ -1,0 +1,332 @@
+//! The election port (quorum-protocol.md §2): one connection per pair of servers, kept by the one with the larger
+//! id; of several notifications that wait for a peer only the newest is sent.
+//!
+//! The core says [`Election::notify`] and does not care for connections. A connection is made when there is something
+//! to say and none is there; one that fails is tried again with the next notification, which the core repeats with
+//! growing pauses as long as it is in an election.
+
+use super::listen::{ListenError, listen};
+use crate::config_file::{ServerLine, ZooCfg, bracketed};
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+use zebu_core::id::ServerId;
+use zebu_core::wire::frame::split_frame;
+use zebu_core::wire::notification::{InitialMessage, MAX_MESSAGE, Notification};
+
+/// Connections that have not said who they are: more at once are refused.
+const MAX_HANDSHAKES: usize = 64;
+
+/// Takes what peers say.
+pub type OnNotification = dyn Fn(ServerId, Notification) + Send + Sync;
+
+/// The election transport of one server.
+pub struct Election {
+    me: ServerId,
+    peers: BTreeMap<ServerId, Arc<Peer>>,
+    deliver: Arc<OnNotification>,
+}
+
+/// What is known of one peer.
+struct Peer {
+    id: ServerId,
+    host: String,
+    port: u16,
+    slot: Mutex<Slot>,
+    /// Something is to be sent, or a connection to be made.
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// The newest notification that was not sent yet.
+    waiting: Option<Bytes>,
+    /// What was sent last: a fresh connection begins with it, as the peer may have missed it.
+    last: Option<Bytes>,
+    connection: Option<Connection>,
+    /// The peer called us although the larger id calls: call back.
+    call_back: bool,
+    /// To tell a connection from its successor.
+    connections: u64,
+}
+
+struct Connection {
+    number: u64,
+    task: AbortHandle,
+    wake: Arc<Notify>,
+}
+
+/// How things are done, the same for all peers.
+#[derive(Clone)]
+struct Rules {
+    me: ServerId,
+    /// What we say first on a connection.
+    initial: Bytes,
+    connect_timeout: Duration,
+    handshake_timeout: Duration,
+}
+
+impl Election {
+    /// Opens the port and starts the tasks; to be called inside the runtime. `deliver` gets what peers say, and what
+    /// we say to ourselves.
+    ///
+    /// # Errors
+    /// The port can't be opened, after the configured number of tries.
+    pub async fn start(cfg: &ZooCfg, own: &ServerLine, deliver: Arc<OnNotification>) -> Result<Election, ListenError> {
+        let listener = open_port(cfg, own).await?;
+        let mut initial = BytesMut::new();
+        let address = format!("{}:{}", bracketed(&own.host), own.election_port);
+        InitialMessage { server: cfg.id, addresses: vec![address] }.encode(&mut initial);
+        let rules = Rules {
+            me: cfg.id,
+            initial: initial.freeze(),
+            connect_timeout: cfg.connect_timeout,
+            handshake_timeout: cfg.handshake_timeout,
+        };
+        let mut peers = BTreeMap::new();
+        for (id, line) in cfg.servers.iter().filter(|(id, _)| **id != cfg.id) {
+            let peer = Arc::new(Peer {
+                id: *id,
+                host: line.host.clone(),
+                port: line.election_port,
+                slot: Mutex::default(),
+                wake: Notify::new(),
+            });
+            tokio::spawn(peer.clone().run(rules.clone(), deliver.clone()));
+            peers.insert(*id, peer);
+        }
+        let election = Election { me: cfg.id, peers, deliver };
+        tokio::spawn(accept(listener, rules, election.peers.clone(), election.deliver.clone()));
+        Ok(election)
+    }
+
+    /// Sends a notification, instead of one to the same server that still waits.
+    pub fn notify(&self, to: ServerId, note: Notification) {
+        if to == self.me {
+            (self.deliver)(to, note);
+            return;
+        }
+        let Some(peer) = self.peers.get(&to) else { return };
+        let mut slot = peer.slot.lock();
+        slot.waiting = Some(note.frame());
+        match &slot.connection {
+            Some(connection) => connection.wake.notify_one(),
+            None => peer.wake.notify_one(),
+        }
+    }
+}
+
+async fn open_port(cfg: &ZooCfg, own: &ServerLine) -> Result<TcpListener, ListenError> {
+    let host = (!cfg.quorum_listen_on_all_ips).then_some(own.host.as_str());
+    let key = format!("server.{}", cfg.id);
+    let mut tries = 0;
+    loop {
+        match listen(host, own.election_port, None, "election port", &key).await {
+            Err(e) if e.in_use && cfg.bind_retries.is_none_or(|most| tries < most) => {
+                tries += 1;
+                info!("{e}; tries again in a second");
+                sleep(Duration::from_secs(1)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    rules: Rules,
+    peers: BTreeMap<ServerId, Arc<Peer>>,
+    deliver: Arc<OnNotification>,
+) {
+    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    loop {
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                warn!("election port: can't accept a connection: {e}");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = handshakes.clone().try_acquire_owned() else {
+            warn!("election port: refuses {remote}: {MAX_HANDSHAKES} others have not said who they are yet");
+            continue;
+        };
+        let (rules, peers, deliver) = (rules.clone(), peers.clone(), deliver.clone());
+        tokio::spawn(async move {
+            match timeout(rules.handshake_timeout, greet(stream, remote, &rules, &peers, deliver)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => warn!("election port: refuses {remote}: {why}"),
+                Err(_) => warn!("election port: refuses {remote}: it did not say who it is in time"),
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Reads who calls, and keeps the connection or calls back.
+async fn greet(
+    mut stream: TcpStream,
+    remote: SocketAddr,
+    rules: &Rules,
+    peers: &BTreeMap<ServerId, Arc<Peer>>,
+    deliver: Arc<OnNotification>,
+) -> Result<(), String> {
+    let mut buf = BytesMut::with_capacity(128);
+    let initial = loop {
+        if let Some(initial) = InitialMessage::decode(&mut buf).map_err(|e| e.to_string())? {
+            break initial;
+        }
+        match stream.read_buf(&mut buf).await {
+            Ok(0) if buf.is_empty() => return Ok(()),
+            Ok(0) => return Err("it ended in the middle of its first message".into()),
+            Ok(_) => {}
+            Err(e) => return Err(e.to_string()),
+        }
+    };
+    let from = initial.server;
+    if from == rules.me {
+        return Err(format!(
+            "it says that it is server {from}, which is this server; do two servers have the same myid?"
+        ));
+    }
+    let Some(peer) = peers.get(&from) else {
+        return Err(format!("it says that it is server {from}, which zoo.cfg does not list"));
+    };
+    if from < rules.me {
+        debug!("election port: server {from} called, calls back");
+        let mut slot = peer.slot.lock();
+        if let Some(old) = slot.connection.take() {
+            old.task.abort();
+        }
+        slot.call_back = true;
+        peer.wake.notify_one();
+        return Ok(());
+    }
+    debug!("election port: connected with server {from} at {remote}");
+    peer.keep(stream, buf, deliver);
+    Ok(())
+}
+
+impl Peer {
+    /// Makes connections when they are needed.
+    async fn run(self: Arc<Self>, rules: Rules, deliver: Arc<OnNotification>) {
+        loop {
+            self.wake.notified().await;
+            {
+                let mut slot = self.slot.lock();
+                let wanted = slot.waiting.is_some() || slot.call_back;
+                slot.call_back = false;
+                if slot.connection.is_some() || !wanted {
+                    continue;
+                }
+            }
+            match timeout(rules.connect_timeout, self.call(&rules)).await {
+                Ok(Ok(stream)) if self.id < rules.me => {
+                    debug!("election port: connected to server {}", self.id);
+                    self.keep(stream, BytesMut::new(), deliver.clone());
+                }
+                // The larger id keeps the connection that it opens itself: this one was only to ask for it.
+                Ok(Ok(_)) => {}
+                Ok(Err(e)) => debug!("election port: server {} can't be reached: {e}", self.id),
+                Err(_) => debug!("election port: server {} can't be reached in time", self.id),
+            }
+        }
+    }
+
+    async fn call(&self, rules: &Rules) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&rules.initial).await?;
+        Ok(stream)
+    }
+
+    /// Uses a connection, instead of an older one.
+    fn keep(self: &Arc<Self>, stream: TcpStream, buf: BytesMut, deliver: Arc<OnNotification>) {
+        let _ = stream.set_nodelay(true);
+        let mut slot = self.slot.lock();
+        if let Some(old) = slot.connection.take() {
+            old.task.abort();
+        }
+        slot.connections += 1;
+        let number = slot.connections;
+        if slot.waiting.is_none() {
+            slot.waiting = slot.last.clone();
+        }
+        let wake = Arc::new(Notify::new());
+        wake.notify_one();
+        let (peer, woken) = (self.clone(), wake.clone());
+        let task = tokio::spawn(async move {
+            let (read, write) = stream.into_split();
+            let ended = tokio::select! {
+                ended = peer.receive(read, buf, deliver) => ended,
+                ended = peer.send(write, &woken) => ended,
+            };
+            match ended {
+                Ok(()) => debug!("election port: server {} ended the connection", peer.id),
+                Err(why) => info!("election port: drops the connection with server {}: {why}", peer.id),
+            }
+            let mut slot = peer.slot.lock();
+            if slot.connection.as_ref().is_some_and(|c| c.number == number) {
+                slot.connection = None;
+                if slot.waiting.is_some() {
+                    peer.wake.notify_one();
+                }
+            }
+        });
+        slot.connection = Some(Connection { number, task: task.abort_handle(), wake });
+    }
+
+    async fn receive(
+        &self,
+        mut read: OwnedReadHalf,
+        mut buf: BytesMut,
+        deliver: Arc<OnNotification>,
+    ) -> Result<(), String> {
+        loop {
+            while let Some(payload) = split_frame(&mut buf, MAX_MESSAGE).map_err(|e| e.to_string())? {
+                if payload.is_empty() {
+                    return Err("it sent an empty message".into());
+                }
+                match Notification::decode(payload) {
+                    Ok(note) => deliver(self.id, note),
+                    Err(e) => warn!("election port: skips a message of server {}: {e}", self.id),
+                }
+            }
+            match read.read_buf(&mut buf).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+                Err(e) => return Err(e.to_string()),
+            }
+        }
+    }
+
+    async fn send(&self, mut write: OwnedWriteHalf, wake: &Notify) -> Result<(), String> {
+        loop {
+            wake.notified().await;
+            let message = {
+                let mut slot = self.slot.lock();
+                let message = slot.waiting.take();
+                if message.is_some() {
+                    slot.last = message.clone();
+                }
+                message
+            };
+            if let Some(message) = message {
+                write.write_all(&message).await.map_err(|e| e.to_string())?;
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The client connections of this process: how the owner thread and the read side reach them.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use tokio::sync::Notify;
+use zebu_core::effect::{LinkClose, ToLink};
+use zebu_core::id::{LinkId, SessionId};
+
+/// A connection with more than this waiting to be written does not read: it is ended.
+const OUTBOX_MAX: usize = 256 * 1024;
+
+/// One connection's side that others see.
+#[derive(Debug)]
+pub struct LinkBox {
+    /// Its number.
+    pub id: LinkId,
+    /// The other end.
+    pub remote: SocketAddr,
+    outbox: Mutex<Vec<ToLink>>,
+    wake: Notify,
+    overrun: AtomicBool,
+    /// 0 before the handshake is answered.
+    session: AtomicI64,
+    heard: AtomicBool,
+    /// Frames that came.
+    pub received: AtomicU64,
+    /// Frames that were sent.
+    pub sent: AtomicU64,
+    /// Requests not answered yet.
+    pub pending: AtomicUsize,
+}
+
+impl LinkBox {
+    /// Something for this connection; in order of the calls.
+    pub fn push(&self, msg: ToLink) {
+        let mut outbox = self.outbox.lock();
+        if outbox.len() < OUTBOX_MAX {
+            outbox.push(msg);
+        } else {
+            self.overrun.store(true, Relaxed);
+        }
+        drop(outbox);
+        self.wake.notify_one();
+    }
+
+    /// Takes all that waits.
+    pub fn drain(&self) -> Vec<ToLink> {
+        std::mem::take(&mut *self.outbox.lock())
+    }
+
+    /// Waits until something may wait.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Whether something had to be thrown away: the connection can't be used any more.
+    pub fn is_overrun(&self) -> bool {
+        self.overrun.load(Relaxed)
+    }
+
+    /// Its session, once there is one.
+    pub fn session(&self) -> Option<SessionId> {
+        Some(SessionId(self.session.load(Relaxed))).filter(|s| s.0 != 0)
+    }
+
+    /// The handshake is answered.
+    pub fn set_session(&self, session: SessionId) {
+        self.session.store(session.0, Relaxed);
+    }
+
+    /// The client was heard.
+    pub fn heard(&self) {
+        self.heard.store(true, Relaxed);
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Links {
+    open: Mutex<HashMap<LinkId, Arc<LinkBox>>>,
+    next: AtomicU64,
+}
+
+impl Links {
+    /// A new connection; the number is never used again.
+    pub fn open(&self, remote: SocketAddr) -> Arc<LinkBox> {
+        let link = Arc::new(LinkBox {
+            id: LinkId(self.next.fetch_add(1, Relaxed) + 1),
+            remote,
+            outbox: Mutex::new(Vec::new()),
+            wake: Notify::new(),
+            overrun: AtomicBool::new(false),
+            session: AtomicI64::new(0),
+            heard: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            pending: AtomicUsize::new(0),
+        });
+        self.open.lock().insert(link.id, link.clone());
+        link
+    }
+
+    /// The connection is gone.
+    pub fn close(&self, id: LinkId) {
+        self.open.lock().remove(&id);
+    }
+
+    /// Tells one connection something; one that is gone does not hear it.
+    pub fn push(&self, id: LinkId, msg: ToLink) {
+        let link = self.open.lock().get(&id).cloned();
+        if let Some(link) = link {
+            link.push(msg);
+        }
+    }
+
+    /// Ends all connections.
+    pub fn close_all(&self, why: &LinkClose) {
+        for link in self.all() {
+            link.push(ToLink::Close(why.clone()));
+        }
+    }
+
+    /// Those that are open, in order of their numbers.
+    pub fn all(&self) -> Vec<Arc<LinkBox>> {
+        let mut all: Vec<_> = self.open.lock().values().cloned().collect();
+        all.sort_by_key(|l| l.id);
+        all
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// The sessions heard from since the last call.
+    pub fn take_touched(&self) -> Vec<SessionId> {
+        let open = self.open.lock();
+        let mut touched: Vec<_> =
+            open.values().filter(|l| l.heard.swap(false, Relaxed)).filter_map(|l| l.session()).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zebu_core::wire::client::{EventKind, WatcherEvent};
+
+    fn event() -> ToLink {
+        ToLink::Event(WatcherEvent { kind: EventKind::Created, path: "/a".into() })
+    }
+
+    #[test]
+    fn outboxes_and_touched_sessions() {
+        let links = Links::default();
+        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+        let (a, b) = (links.open(remote), links.open(remote));
+        assert_ne!(a.id, b.id);
+        links.push(a.id, event());
+        assert_eq!((a.drain().len(), b.drain().len()), (1, 0));
+        a.heard();
+        assert_eq!(links.take_touched(), [], "no session yet");
+        a.set_session(SessionId(7));
+        a.heard();
+        assert_eq!((links.take_touched(), links.take_touched()), (vec![SessionId(7)], vec![]));
+        links.close(a.id);
+        links.push(a.id, event());
+        links.close_all(&LinkClose::NotServing);
+        assert_eq!((a.drain().len(), b.drain().len(), links.len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn a_client_that_never_reads_is_found() {
+        let links = Links::default();
+        let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)));
+        (0..=OUTBOX_MAX).for_each(|_| link.push(event()));
+        assert!(link.is_overrun());
+        assert_eq!(link.drain().len(), OUTBOX_MAX);
+    }
+}

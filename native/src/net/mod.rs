@@ -1,0 +1,7 @@
+//! Sockets: the client port, the quorum port, the election port.
+
+pub mod client;
+pub mod election;
+pub mod links;
+pub mod listen;
+pub mod quorum;

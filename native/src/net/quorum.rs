@@ -1,0 +1,247 @@
+//! The quorum port: packets between leader and learners, in order within a connection.
+
+use super::listen::{ListenError, listen};
+use crate::config_file::{ServerLine, ZooCfg};
+use crate::mailbox::Mailbox;
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+use zebu_core::effect::DropReason;
+use zebu_core::id::{ConnId, ServerId};
+use zebu_core::input::Input;
+use zebu_core::wire::peer::{Limits, PacketDecoder, PeerMsg, Sender};
+
+/// A peer that lets more than this wait does not read; its connection is ended. Larger than any sane backlog behind
+/// a slow network, small enough to survive it. A SNAP counts with its body, so one alone never exceeds it.
+const QUEUE_BYTES: usize = 64 << 20;
+
+/// Messages encoded into one write.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// How long a connection that is dropped may take to send what was queued before.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Connections open at once on the quorum port; more are refused.
+const MAX_CONNECTIONS: usize = 512;
+
+/// The quorum transport of one server.
+pub struct Quorum<Q> {
+    shared: Arc<Shared<Q>>,
+    runtime: tokio::runtime::Handle,
+    peers: BTreeMap<ServerId, (String, u16)>,
+    connect_timeout: Duration,
+}
+
+struct Shared<Q> {
+    mailbox: Arc<Mailbox<Q>>,
+    open: Mutex<HashMap<ConnId, Queue>>,
+    next: AtomicU64,
+    limits: Limits,
+}
+
+/// The way to a connection's writer.
+struct Queue {
+    messages: UnboundedSender<PeerMsg>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl<Q: Send + 'static> Quorum<Q> {
+    /// Opens the port; to be called inside the runtime.
+    ///
+    /// # Errors
+    /// The port can't be opened.
+    pub async fn start(cfg: &ZooCfg, own: &ServerLine, mailbox: Arc<Mailbox<Q>>) -> Result<Quorum<Q>, ListenError> {
+        let host = (!cfg.quorum_listen_on_all_ips).then_some(own.host.as_str());
+        let key = format!("server.{}", cfg.id);
+        let listener = listen(host, own.quorum_port, None, "quorum port", &key).await?;
+        // Apache's peers send up to jute.maxbuffer and as much again.
+        let field = cfg.max_buffer.saturating_mul(2);
+        let shared = Arc::new(Shared {
+            mailbox,
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            limits: Limits { field, ..Limits::default() },
+        });
+        tokio::spawn(accept(listener, shared.clone()));
+        let peers = cfg.servers.iter().map(|(id, line)| (*id, (line.host.clone(), line.quorum_port))).collect();
+        let runtime = tokio::runtime::Handle::current();
+        Ok(Quorum { shared, runtime, peers, connect_timeout: cfg.connect_timeout })
+    }
+
+    /// Connects to a peer's quorum port; `Connected` or `DialFailed` follows.
+    pub fn dial(&self, to: ServerId) {
+        let Some((host, port)) = self.peers.get(&to).cloned() else {
+            self.shared.mailbox.push(Input::DialFailed { to });
+            return;
+        };
+        let (shared, limit) = (self.shared.clone(), self.connect_timeout);
+        self.runtime.spawn(async move {
+            match timeout(limit, TcpStream::connect((host.as_str(), port))).await {
+                Ok(Ok(stream)) => {
+                    shared.serve(stream, Sender::Leader, |conn| Input::Connected { to, conn }).await;
+                }
+                failed => {
+                    match failed {
+                        Ok(Err(e)) => debug!("quorum port of server {to} at {host}:{port}: {e}"),
+                        _ => debug!("quorum port of server {to} at {host}:{port} can't be reached in time"),
+                    }
+                    shared.mailbox.push(Input::DialFailed { to });
+                }
+            }
+        });
+    }
+
+    /// Queues a packet; lost if the connection is gone.
+    pub fn send(&self, conn: ConnId, msg: PeerMsg) {
+        let mut open = self.shared.open.lock();
+        let Some(queue) = open.get(&conn) else { return };
+        let size = weight(&msg);
+        let waiting = queue.bytes.fetch_add(size, Relaxed);
+        if waiting > QUEUE_BYTES {
+            warn!("quorum connection {conn}: the peer does not read, {} MiB wait for it; drops it", waiting >> 20);
+            open.remove(&conn);
+            drop(open);
+            self.shared.mailbox.push(Input::Closed { conn });
+            return;
+        }
+        // A writer that has ended reports that itself.
+        let _ = queue.messages.send(msg);
+    }
+
+    /// Ends a connection behind what was queued.
+    pub fn drop_conn(&self, conn: ConnId, why: &DropReason) {
+        if self.shared.open.lock().remove(&conn).is_some() {
+            match why {
+                DropReason::RoleChanged | DropReason::Replaced => debug!("quorum connection {conn}: ends it: {why:?}"),
+                DropReason::Violation(v) => warn!("quorum connection {conn}: drops it: {v}"),
+                why => info!("quorum connection {conn}: drops it: {why:?}"),
+            }
+        }
+    }
+}
+
+/// Bytes that a message keeps in memory, about.
+fn weight(msg: &PeerMsg) -> usize {
+    64 + match msg {
+        PeerMsg::Snap { body, .. } => body.len(),
+        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } => txn.len(),
+        PeerMsg::Request(request) => request.body.len(),
+        _ => 0,
+    }
+}
+
+async fn accept<Q: Send + 'static>(listener: TcpListener, shared: Arc<Shared<Q>>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote)) => {
+                if shared.open.lock().len() >= MAX_CONNECTIONS {
+                    warn!("quorum port: refuses {remote}: {MAX_CONNECTIONS} connections are open");
+                    continue;
+                }
+                debug!("quorum port: {remote} connected");
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    shared.serve(stream, Sender::Learner, |conn| Input::Accepted { conn }).await;
+                });
+            }
+            Err(e) => {
+                warn!("quorum port: can't accept a connection: {e}");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+impl<Q> Shared<Q> {
+    /// Runs a connection until it ends; `other` is what the other end is.
+    async fn serve(&self, stream: TcpStream, other: Sender, opened: impl FnOnce(ConnId) -> Input) {
+        let conn = ConnId(self.next.fetch_add(1, Relaxed) + 1);
+        let remote = stream.peer_addr().map_or("?".into(), |a| a.to_string());
+        let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&stream).set_keepalive(true);
+        let (messages, queue) = unbounded_channel();
+        let bytes = Arc::new(AtomicUsize::new(0));
+        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone() });
+        self.mailbox.push(opened(conn));
+        let (read, write) = stream.into_split();
+        tokio::select! {
+            ended = self.receive(conn, read, PacketDecoder::new(other, self.limits)) => match ended {
+                Ok(()) => debug!("quorum connection {conn} with {remote} ended"),
+                Err(why) => warn!("quorum connection {conn} with {remote}: drops it: {why}"),
+            },
+            ended = send(queue, write, &bytes) => if let Err(why) = ended {
+                debug!("quorum connection {conn} with {remote}: {why}");
+            },
+        }
+        self.open.lock().remove(&conn);
+        self.mailbox.push(Input::Closed { conn });
+    }
+
+    async fn receive(&self, conn: ConnId, mut read: OwnedReadHalf, mut decoder: PacketDecoder) -> Result<(), String> {
+        let mut buf = BytesMut::with_capacity(64 << 10);
+        let mut packets = Vec::new();
+        loop {
+            buf.reserve(16 << 10);
+            match read.read_buf(&mut buf).await {
+                Ok(0) if buf.is_empty() => return Ok(()),
+                Ok(0) => return Err("it ended in the middle of a packet".into()),
+                Ok(_) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
+                Err(e) => return Err(e.to_string()),
+            }
+            let malformed = loop {
+                match decoder.next(&mut buf) {
+                    Ok(Some(msg)) => packets.push(Input::Packet { conn, msg }),
+                    Ok(None) => break None,
+                    Err(e) => break Some(e.to_string()),
+                }
+            };
+            if !packets.is_empty() {
+                self.mailbox.push_all(packets.drain(..));
+                self.mailbox.room().await;
+            }
+            if let Some(why) = malformed {
+                return Err(why);
+            }
+        }
+    }
+}
+
+/// Writes what is queued, as much as there is in one call, until the queue is closed or the socket fails.
+async fn send(
+    mut queue: UnboundedReceiver<PeerMsg>,
+    mut write: OwnedWriteHalf,
+    bytes: &AtomicUsize,
+) -> std::io::Result<()> {
+    let mut buf = BytesMut::with_capacity(64 << 10);
+    while let Some(first) = queue.recv().await {
+        let mut next = Some(first);
+        while let Some(msg) = next {
+            msg.encode(&mut buf);
+            bytes.fetch_sub(weight(&msg), Relaxed);
+            next = if buf.len() < WRITE_BYTES { queue.try_recv().ok() } else { None };
+        }
+        if queue.is_closed() {
+            match timeout(LINGER, write.write_all(&buf)).await {
+                Ok(result) => result?,
+                Err(_) => return Ok(()),
+            }
+        } else {
+            write.write_all(&buf).await?;
+        }
+        buf.clear();
+        if buf.capacity() > 4 * WRITE_BYTES {
+            buf = BytesMut::with_capacity(64 << 10);
+        }
+    }
+    write.shutdown().await
+}
