@@ -253,11 +253,12 @@ impl Client {
         self.session = hello.session;
         self.passwd = hello.passwd;
         self.timeout = Duration::from_millis(timeout_ms);
-        let (session, timeout) = (self.session, self.timeout);
-        out.push(ClientOutput::Event(ClientEvent::Connected { session, timeout, fresh }));
+        // Before the application hears of it: what it asks now must not overtake the watches.
         if let Some(request) = self.watches.set_again(self.seen) {
             self.send(now, xid::SET_WATCHES, request, out);
         }
+        let (session, timeout) = (self.session, self.timeout);
+        out.push(ClientOutput::Event(ClientEvent::Connected { session, timeout, fresh }));
     }
 
     fn on_reply(&mut self, frame: Bytes, out: &mut Vec<ClientOutput>) -> Result<(), ClientError> {

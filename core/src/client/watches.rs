@@ -59,11 +59,6 @@ impl Watches {
             .collect()
     }
 
-    /// Whether one of this kind is armed.
-    pub fn is_armed(&self, kind: WatchKind, path: &str) -> bool {
-        self.armed.get(&kind).is_some_and(|paths| paths.contains(path))
-    }
-
     /// The request that sets all of them at another server; `None` when there are none.
     pub fn set_again(&self, seen: Zxid) -> Option<Request> {
         let list = |kind| self.armed.get(&kind).map(|p| p.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();

@@ -162,6 +162,12 @@ impl WatchRegistry {
         self.data.len()
     }
 
+    /// How many watches there are on a path's data or children.
+    pub fn count(&self, path: &str) -> usize {
+        let on = |table: &Table| table.get(path).map_or(0, BTreeSet::len);
+        on(&self.data) + on(&self.child)
+    }
+
     /// How many watches of both kinds there are.
     pub fn len(&self) -> usize {
         self.links.values().map(BTreeSet::len).sum()

@@ -1,15 +1,22 @@
 //! Making the picture of a world.
 
+use crate::client::line;
 use crate::config::MemberKind;
-use crate::id::Epoch;
+use crate::id::{ServerId, SessionId, Zxid};
+use crate::server::{Plain, Server};
 use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
-use crate::sim::view::{CheckView, Flight, LinkView, NextEvent, Place, ServerView, Shown, WorldView};
-use crate::sim::{Next, World};
+use crate::sim::view::{
+    CheckView, Flight, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown, WorldView, ZnodeView,
+};
+use crate::sim::{Next, World, label};
+use crate::status::Deadline;
+use crate::wire::notification::ServerState;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 impl World {
     /// The whole picture at this moment.
@@ -115,26 +122,35 @@ impl World {
                 (Place::Server(server), format!("server {server} notes which sessions were heard from"), true)
             }
             Due::ClientDial { client, .. } => (Place::Client(client), format!("client {client} dials a server"), true),
-            Due::Fault => return None,
-            Due::Load { client } => (Place::Client(client), format!("client {client} asks for something"), false),
         })
     }
 
     fn timer_text(&self, process: &Process) -> (String, bool) {
-        (format!("a timer of server {} runs out", process.id), true)
+        let id = process.id;
+        let reason = process.server.as_ref().and_then(|s| s.next_deadline()).map(|(_, reason)| reason);
+        match reason {
+            Some(Deadline::Notifications) => (format!("server {id} sends its vote again"), true),
+            Some(Deadline::Finalize) => (format!("server {id} has waited long enough for a better vote"), false),
+            Some(Deadline::Join) => (format!("server {id} gives up waiting"), false),
+            Some(Deadline::Tick) => (format!("server {id} ticks: it pings its learners and counts them"), true),
+            Some(Deadline::LeaderSilent) => (format!("server {id} has heard nothing of its leader"), false),
+            Some(Deadline::Redial) => (format!("server {id} dials its leader again"), true),
+            Some(Deadline::Session) => (format!("server {id} looks for silent sessions"), true),
+            None => (format!("a timer of server {id} runs out"), true),
+        }
     }
 
     fn server_view(&self, process: &Process) -> ServerView {
         let ensemble = self.spec.ensemble();
         let kind = ensemble.member(process.id).map_or(MemberKind::Observer, |m| m.kind);
         let media = &process.disk.media;
-        ServerView {
+        let mut view = ServerView {
             id: process.id,
             kind,
             shown: Shown::Down,
             paused: process.paused,
             phase: None,
-            epoch: Epoch(0),
+            epoch: media.current,
             accepted: media.accepted,
             current: media.current,
             leader: None,
@@ -153,6 +169,93 @@ impl World {
             tree: Vec::new(),
             sessions: Vec::new(),
             deadline: None,
+        };
+        match &process.server {
+            Some(server) => self.add_running(&mut view, process, server),
+            None => {
+                let cell = |(zxid, txn): &(Zxid, Bytes)| LogCell {
+                    zxid: *zxid,
+                    label: label::transaction(txn),
+                    synced: true,
+                    acked: false,
+                    committed: false,
+                };
+                view.log = media.entries.iter().map(cell).collect();
+            }
         }
+        view
+    }
+
+    fn add_running(&self, view: &mut ServerView, process: &Process, server: &Server<Plain>) {
+        let status = server.status();
+        view.shown = match status.state {
+            ServerState::Looking => Shown::Looking,
+            ServerState::Following => Shown::Following,
+            ServerState::Leading => Shown::Leading,
+            ServerState::Observing => Shown::Observing,
+        };
+        view.phase = Some(status.phase);
+        view.epoch = status.epoch;
+        view.accepted = status.accepted;
+        view.current = status.current;
+        view.leader = status.leader;
+        view.serving = status.serving;
+        view.round = status.round;
+        view.vote = Some(status.vote);
+        view.ballots = status.ballots;
+        view.logged = status.logged;
+        view.synced = status.synced;
+        view.committed = status.committed;
+        let acked = self.acked_by(process.id);
+        view.log = server
+            .history()
+            .map(|(entry, synced)| LogCell {
+                zxid: entry.zxid,
+                label: label::transaction(&entry.txn),
+                synced,
+                acked: entry.zxid <= acked.max(status.committed),
+                committed: entry.zxid <= status.committed,
+            })
+            .collect();
+        view.outstanding = status.outstanding;
+        view.deadline = server.next_deadline().map(|(at, reason)| (process.clock.world(at), reason));
+        let state = &server.side().0;
+        view.tree_digest = state.tree.digest();
+        view.tree = state
+            .tree
+            .walk()
+            .map(|(path, node)| {
+                let stat = node.stat();
+                let path = if path.is_empty() { "/" } else { path };
+                ZnodeView {
+                    path: path.into(),
+                    data: line::text(node.data().map(|d| &d[..]).unwrap_or_default(), 40),
+                    version: stat.version,
+                    owner: (stat.ephemeral_owner != 0).then_some(SessionId(stat.ephemeral_owner)),
+                    watches: state.watches.count(path),
+                    mzxid: stat.mzxid,
+                }
+            })
+            .collect();
+        let expires = |id| server.service().expires(id).map(|at| process.clock.world(at));
+        view.sessions = state
+            .tree
+            .sessions()
+            .iter()
+            .map(|(id, timeout)| SessionView { id: *id, timeout_ms: *timeout, expires: expires(*id) })
+            .collect();
+    }
+
+    /// Up to where the current leader has this server's acknowledgement.
+    fn acked_by(&self, id: ServerId) -> Zxid {
+        let leader = self
+            .processes
+            .iter()
+            .filter_map(|p| p.server.as_ref())
+            .filter(|s| s.service().serving().is_some_and(|s| s.role == ServerState::Leading))
+            .max_by_key(|s| s.peer().epoch());
+        let outstanding = leader.map(|s| s.status().outstanding).unwrap_or_default();
+        let acked = outstanding.iter().rev().find(|(_, by)| by.contains(&id));
+        acked.map_or(Zxid::ZERO, |(zxid, _)| *zxid)
     }
 }

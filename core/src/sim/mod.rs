@@ -15,6 +15,7 @@ mod clock;
 pub mod command;
 mod control;
 mod disk;
+mod drive;
 mod error;
 mod label;
 mod look;
@@ -227,12 +228,5 @@ impl World {
 
     fn index(&self, id: ServerId) -> Option<usize> {
         usize::try_from(id.0).ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < self.processes.len())
-    }
-
-    fn frozen(&self, place: Place) -> bool {
-        match place {
-            Place::Server(id) => self.index(id).is_some_and(|i| self.processes[i].paused),
-            Place::Client(_) => false,
-        }
     }
 }

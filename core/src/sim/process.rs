@@ -1,42 +1,53 @@
-//! A server's process: its disk, its clock, its mail on the election port.
+//! A server's process: the real server with its client connections, its disk, its clock and its mail.
 
 use crate::config::BrokenRule;
-use crate::id::{ServerId, Zxid};
+use crate::id::{LinkId, ServerId, SessionId};
 use crate::input::Input;
+use crate::link::Link;
 use crate::rng::Rng;
-use crate::sim::World;
+use crate::server::{Plain, Server};
 use crate::sim::clock::Clock;
 use crate::sim::disk::Disk;
-use crate::sim::view::Place;
 use crate::time::Instant;
-use crate::trace::TraceEvent;
 use crate::trace::digest::Digest;
 use crate::wire::notification::Notification;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use bytes::Bytes;
+use core::fmt::{self, Write};
 use serde::Serialize;
 
+/// One process (or the place where it would run) with its machine.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub id: ServerId,
     pub clock: Clock,
     pub rng: Rng,
     pub disk: Disk,
-    pub running: bool,
+    /// The server, while the process runs.
+    pub server: Option<Server<Plain>>,
+    /// Frozen: nothing reaches the server, and its timers wait.
     pub paused: bool,
+    /// It stopped itself.
+    pub halted: bool,
     /// Counts starts, so that what an earlier run left in the queue is recognised.
     pub run: u32,
+    /// What happened on this machine while the process was frozen.
     pub deferred: Vec<Input>,
     pub mail: BTreeMap<ServerId, Outbox>,
+    pub links: BTreeMap<LinkId, Link>,
+    /// Sessions heard from since the last report.
+    pub touched: BTreeSet<SessionId>,
+    /// The server's next deadline in the world's time.
+    deadline: Option<Instant>,
 }
 
-/// What waits for one other server on the election port.
+/// The election connection to one other server, and what waits for it: one notification, the newest.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Outbox {
     pub conn: Option<u64>,
     pub dialling: bool,
     pub waiting: Option<Notification>,
+    /// What was sent last: sent again on a fresh connection if nothing waits.
     pub last: Option<Notification>,
 }
 
@@ -47,60 +58,73 @@ impl Process {
             clock: Clock { ppm },
             rng,
             disk: Disk::new(),
-            running: false,
+            server: None,
             paused: false,
+            halted: false,
             run: 0,
             deferred: Vec::new(),
             mail: BTreeMap::new(),
+            links: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            deadline: None,
         }
     }
+
+    /// Whether the process runs (frozen or not).
     pub fn is_running(&self) -> bool {
-        self.running
+        self.server.is_some()
     }
+
+    /// When its server wants a tick.
     pub fn timer(&self) -> Option<Instant> {
-        None
+        if self.paused { None } else { self.deadline }
     }
-    pub fn break_rule(&mut self, _: Option<BrokenRule>) {}
+
+    /// Looks at the server's deadline again; to be called after every step.
+    pub fn set_timer(&mut self) {
+        let deadline = self.server.as_ref().and_then(Server::next_deadline);
+        self.deadline = deadline.map(|(at, _)| self.clock.world(at));
+    }
+
+    /// The process ends: everything in memory is gone.
+    pub fn forget(&mut self) {
+        self.server = None;
+        self.paused = false;
+        self.deadline = None;
+        self.deferred.clear();
+        self.mail.clear();
+        self.links.clear();
+        self.touched.clear();
+    }
+
+    pub fn break_rule(&mut self, rule: Option<BrokenRule>) {
+        if let Some(server) = &mut self.server {
+            server.break_rule(rule);
+        }
+    }
+
+    /// Adds the complete state.
     pub fn digest_into(&self, d: &mut Digest) {
-        d.value(&self.disk);
+        d.value(&(self.id, self.clock, &self.rng, &self.disk, self.paused, self.halted, self.run, self.deadline));
+        d.value(&(&self.mail, &self.touched, &self.deferred));
+        let mut out = Shown(d);
+        for link in self.links.values() {
+            // Writing into a digest never fails.
+            let _ = write!(out, "{link:?}");
+        }
+        if let Some(server) = &self.server {
+            let _ = write!(out, "{:?}{:?}{:?}", server.peer(), server.service(), server.side());
+            d.value(server.side().0.tree.sessions());
+        }
     }
 }
 
-impl World {
-    pub(super) fn start(&mut self, index: usize) {
-        let process = &mut self.processes[index];
-        process.running = true;
-        process.run += 1;
-        let server = process.id;
-        self.record(|| TraceEvent::Started { server });
+/// Hashes what is written: the state of the protocol's machines has no other complete form than its debug text.
+struct Shown<'a>(&'a mut Digest);
+
+impl fmt::Write for Shown<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0.bytes(s.as_bytes());
+        Ok(())
     }
-    pub(super) fn kill(&mut self, index: usize, silent: bool) {
-        let process = &mut self.processes[index];
-        process.running = false;
-        process.paused = false;
-        let server = process.id;
-        for (conn, _) in self.net.at(Place::Server(server)) {
-            self.close(conn, Place::Server(server), silent);
-        }
-        self.record(|| TraceEvent::Stopped { server, unsynced: 0, kept: 0 });
-    }
-    pub(super) fn drive(&mut self, _: usize, _: Input) {}
-    pub(super) fn on_server_timer(&mut self, _: usize) -> bool {
-        true
-    }
-    pub(super) fn on_disk_done(&mut self, server: ServerId, _: u32) -> Option<(Place, bool)> {
-        Some((Place::Server(server), true))
-    }
-    pub(super) fn on_compact_done(&mut self, server: ServerId, _: u32, _: Zxid) -> Option<(Place, bool)> {
-        Some((Place::Server(server), true))
-    }
-    pub(super) fn on_report_touched(&mut self, server: ServerId, _: u32) -> Option<(Place, bool)> {
-        Some((Place::Server(server), true))
-    }
-    pub(super) fn mail_opened(&mut self, _: usize, _: Option<Place>, _: u64) {}
-    pub(super) fn mail_closed(&mut self, _: usize, _: Option<Place>, _: u64) {}
-    pub(super) fn mail_failed(&mut self, _: usize, _: ServerId) {}
-    pub(super) fn link_opened(&mut self, _: usize, _: u64) {}
-    pub(super) fn link_gone(&mut self, _: usize, _: u64) {}
-    pub(super) fn link_frame(&mut self, _: usize, _: u64, _: Bytes) {}
 }

@@ -24,10 +24,6 @@ pub(crate) enum Due {
     ReportTouched { server: ServerId, run: u32 },
     /// A client looks for a server.
     ClientDial { client: ClientId, attempt: u32 },
-    /// The seeded fault generator acts.
-    Fault,
-    /// A client of the seeded load asks for something.
-    Load { client: ClientId },
 }
 
 /// The queue.
@@ -42,11 +38,6 @@ impl Queue {
     pub fn push(&mut self, at: Instant, due: Due) {
         self.heap.push(Reverse((at, self.next, due)));
         self.next += 1;
-    }
-
-    /// When the next is due.
-    pub fn next_at(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// What is due next.

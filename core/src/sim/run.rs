@@ -8,10 +8,10 @@ use crate::sim::command::ClientId;
 use crate::sim::label::{self, Described};
 use crate::sim::net::{Arrival, ConnKind, Parcel, Payload};
 use crate::sim::queue::Due;
+use crate::sim::spec::Fidelity;
 use crate::sim::view::Place;
 use crate::sim::{Next, Stepped, World};
 use crate::trace::{LossReason, SessionTurn, TraceEvent};
-use crate::wire::client::Request;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -54,7 +54,6 @@ impl World {
             Due::CompactDone { server, run, upto } => self.on_compact_done(server, run, upto),
             Due::ReportTouched { server, run } => self.on_report_touched(server, run),
             Due::ClientDial { client, attempt } => self.on_client_dial(client, attempt),
-            Due::Fault | Due::Load { .. } => None,
         }
     }
 
@@ -272,7 +271,6 @@ impl World {
                 actor.numbered(xid);
                 actor.lines.insert(xid, text.clone());
                 let server = Some(actor.home);
-                self.checks.asked(id, xid);
                 self.record(|| TraceEvent::Asked { client: id, server, line: text });
             }
             self.client_outputs(id, out);
@@ -364,6 +362,9 @@ impl World {
     /// Sends on a connection from the end that `place` holds.
     pub(super) fn send(&mut self, conn: u64, place: Place, payload: Payload) {
         let Some(towards) = self.net.conns.get(&conn).map(|c| u8::from(c.ends[0] == place)) else { return };
+        if self.spec.fidelity == Fidelity::Bytes {
+            self.check_packet(conn, towards, &payload);
+        }
         let sent = self.net.send(self.now, conn, towards, payload, &mut self.queue);
         if self.spec.trace && sent.is_some() {
             self.record_sent(conn, towards);
@@ -427,17 +428,4 @@ fn is_heartbeat(payload: &Payload) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a request changes the tree.
-pub(crate) fn is_write(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Create { .. }
-            | Request::CreateTtl { .. }
-            | Request::Delete { .. }
-            | Request::SetData { .. }
-            | Request::SetAcl { .. }
-            | Request::Multi { .. }
-    )
 }

@@ -1,5 +1,24 @@
-//! The rules that are checked after every event, from outside the servers.
+//! The rules that are checked after every event, from outside the servers: from what they send, store and commit, and
+//! from what their disks and their clients have.
 
+mod clients;
+mod history;
+
+use crate::effect::{HaltReason, Record, Serving};
+use crate::id::{Epoch, ServerId, Zxid};
+use crate::server::Recovered;
+use crate::sim::disk::Media;
+use crate::sim::process::Process;
+use crate::sim::spec::WorldSpec;
+use crate::trace::digest::Digest;
+use crate::wire::notification::ServerState;
+use crate::wire::peer::PeerMsg;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use clients::Clients;
+use history::{History, Unlike};
 use serde::{Deserialize, Serialize};
 
 macro_rules! rules {
@@ -47,25 +66,39 @@ rules! {
     CodecRoundTrip = "codec-round-trip", "what is sent is what is received";
 }
 
-use crate::client::{ClientError, ClientEvent};
-use crate::id::ServerId;
-use crate::sim::WorldSpec;
-use crate::sim::command::ClientId;
-use crate::time::Instant;
-use crate::trace::digest::Digest;
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
+/// What the checks remember of one server.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Watched {
+    /// The last committed zxid seen.
+    committed: Zxid,
+    /// The last transaction it was asked to log.
+    logged: Zxid,
+    /// Its disk was made to fail.
+    disk_failed: bool,
+}
 
 /// What the checks remember, and what they found.
 #[derive(Clone, Debug)]
 pub struct Checks {
     broken: BTreeMap<Rule, String>,
+    news: Vec<(Rule, String)>,
+    servers: Vec<Watched>,
+    /// Who was established in which epoch.
+    leaders: BTreeMap<Epoch, ServerId>,
+    history: History,
+    clients: Clients,
 }
 
 impl Checks {
-    pub(crate) fn new(_: &WorldSpec) -> Checks {
-        Checks { broken: BTreeMap::new() }
+    pub(crate) fn new(spec: &WorldSpec) -> Checks {
+        Checks {
+            broken: BTreeMap::new(),
+            news: Vec::new(),
+            servers: alloc::vec![Watched::default(); (spec.servers + spec.observers) as usize],
+            leaders: BTreeMap::new(),
+            history: History::default(),
+            clients: Clients::default(),
+        }
     }
 
     /// All rules, with the reason of those that are broken.
@@ -78,15 +111,206 @@ impl Checks {
         self.broken.iter().map(|(rule, why)| (*rule, why.as_str()))
     }
 
-    pub(crate) fn client_error(&mut self, client: ClientId, error: &ClientError) {
-        self.broken.entry(Rule::SessionOrder).or_insert_with(|| format!("client {client}: {error}"));
+    /// How many transactions are committed.
+    pub fn committed(&self) -> usize {
+        self.history.len()
     }
 
-    pub(crate) fn asked(&mut self, _: ClientId, _: i32) {}
+    pub(crate) fn violate(&mut self, rule: Rule, why: String) {
+        if !self.broken.contains_key(&rule) {
+            self.news.push((rule, why.clone()));
+            self.broken.insert(rule, why);
+        }
+    }
 
-    pub(crate) fn client_event(&mut self, _: Instant, _: ClientId, _: ServerId, _: &ClientEvent) {}
+    pub(crate) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    pub(crate) fn take_news(&mut self) -> Vec<(Rule, String)> {
+        core::mem::take(&mut self.news)
+    }
 
     pub(crate) fn digest_into(&self, d: &mut Digest) {
-        d.value(&self.broken);
+        d.value(&(&self.broken, &self.servers, &self.leaders, &self.history, &self.clients));
+    }
+
+    /// A server starts from its disk.
+    pub(crate) fn started(&mut self, index: usize, recovered: &Recovered) {
+        let logged = recovered.entries.last().map_or(recovered.snapshot, |(zxid, _)| *zxid);
+        self.servers[index] = Watched { committed: recovered.snapshot, logged, disk_failed: false };
+        // A learner may hold a snapshot of a history that its leader did not live to have committed.
+        let known = self.history.knows(recovered.snapshot);
+        if known && let Err(why) = self.history.holds_at(recovered.snapshot, recovered.tree.digest()) {
+            self.violate(Rule::CommittedStays, format!("server {} starts from a snapshot: {why}", index + 1));
+        }
+    }
+
+    /// A server's process ended.
+    pub(crate) fn stopped(&mut self, index: usize) {
+        self.servers[index] = Watched::default();
+    }
+
+    /// A server's disk was made to fail: it may stop itself.
+    pub(crate) fn disk_failed(&mut self, index: usize) {
+        self.servers[index].disk_failed = true;
+    }
+
+    /// A server stops itself.
+    pub(crate) fn halted(&mut self, index: usize, why: &HaltReason) {
+        if !(self.servers[index].disk_failed && matches!(why, HaltReason::Storage(_))) {
+            self.violate(Rule::NoHalt, format!("server {} stops itself: {why}", index + 1));
+        }
+    }
+
+    /// A server asks its disk for something.
+    pub(crate) fn stored(&mut self, index: usize, leading: bool, record: &Record) {
+        let server = index + 1;
+        let before = self.servers[index].logged;
+        match record {
+            Record::Txn { zxid, txn } => {
+                if !zxid.follows(before) {
+                    self.violate(Rule::PrimaryOrder, format!("server {server} logs {zxid} behind {before}"));
+                }
+                self.servers[index].logged = *zxid;
+                if leading && let Err(other) = self.history.proposed(*zxid, txn) {
+                    let why =
+                        format!("server {server} proposes {zxid}, which was proposed with other content: {other}");
+                    self.violate(Rule::Integrity, why);
+                }
+            }
+            Record::Truncate { to } => self.servers[index].logged = *to,
+            Record::Install { zxid, .. } => self.servers[index].logged = *zxid,
+            Record::AcceptedEpoch(_) | Record::CurrentEpoch(_) => {}
+        }
+    }
+
+    /// A record becomes durable on a disk; `media` is how the disk was before.
+    pub(crate) fn durable(&mut self, index: usize, media: &Media, record: &Record) {
+        let server = index + 1;
+        match record {
+            Record::Txn { .. } => {}
+            Record::AcceptedEpoch(epoch) if *epoch < media.accepted => {
+                let why = format!("server {server} promises epoch {epoch} after epoch {}", media.accepted);
+                self.violate(Rule::EpochsOnlyGrow, why);
+            }
+            Record::CurrentEpoch(epoch) if *epoch < media.current => {
+                let why = format!("server {server} enters epoch {epoch} after epoch {}", media.current);
+                self.violate(Rule::EpochsOnlyGrow, why);
+            }
+            Record::AcceptedEpoch(_) | Record::CurrentEpoch(_) => {}
+            Record::Truncate { to } => {
+                if *to < media.base() {
+                    let why = format!("server {server} cuts its log at {to}, below its snapshot of {}", media.base());
+                    self.violate(Rule::CommittedStays, why);
+                }
+                let lost = media.entries.iter().rev().take_while(|(zxid, _)| zxid > to);
+                let lost = lost.filter(|(zxid, txn)| self.history.is_committed(*zxid, txn)).last();
+                if let Some((zxid, _)) = lost {
+                    let why = format!("server {server} cuts its log at {to} and drops {zxid}, which is committed");
+                    self.violate(Rule::CommittedStays, why);
+                }
+            }
+            Record::Install { zxid, .. } => {
+                let lost = media.entries.iter().rev().find(|(z, txn)| z > zxid && self.history.is_committed(*z, txn));
+                if let Some((gone, _)) = lost {
+                    let why =
+                        format!("server {server} takes a snapshot of {zxid} and loses {gone}, which is committed");
+                    self.violate(Rule::CommittedStays, why);
+                } else if *zxid < media.base() && self.history.knows(media.base()) {
+                    let why = format!("server {server} replaces its snapshot of {} by one of {zxid}", media.base());
+                    self.violate(Rule::CommittedStays, why);
+                }
+            }
+        }
+    }
+
+    /// A server's disk was folded into a snapshot.
+    pub(crate) fn compacted(&mut self, index: usize, upto: Zxid, digest: i64) {
+        if let Err(why) = self.history.holds_at(upto, digest) {
+            self.violate(Rule::CommittedStays, format!("server {} writes a snapshot: {why}", index + 1));
+        }
+    }
+
+    /// A server sends a packet; `media` is its disk.
+    pub(crate) fn sent(&mut self, index: usize, media: &Media, msg: &PeerMsg) {
+        let PeerMsg::Ack { zxid } = msg else { return };
+        let server = index + 1;
+        if zxid.counter() == 0 {
+            let epoch = zxid.epoch();
+            if media.accepted > epoch {
+                let why = format!("server {server} follows into epoch {epoch}, but has promised {}", media.accepted);
+                self.violate(Rule::EpochsOnlyGrow, why);
+            }
+            if media.current != epoch || media.last() != self.servers[index].logged {
+                let why = format!(
+                    "server {server} acknowledges the history of epoch {epoch} up to {}, its disk has epoch {} up to {}",
+                    self.servers[index].logged,
+                    media.current,
+                    media.last()
+                );
+                self.violate(Rule::DurableBeforeAck, why);
+            }
+        } else if *zxid > media.last() || (*zxid > media.base() && media.entry(*zxid).is_none()) {
+            let why = format!("server {server} acknowledges {zxid}, its disk has {} to {}", media.base(), media.last());
+            self.violate(Rule::DurableBeforeAck, why);
+        }
+    }
+
+    /// A server begins or ceases to serve.
+    pub(crate) fn serving(&mut self, index: usize, serving: Option<Serving>, processes: &[Process]) {
+        let Some(serving) = serving else { return };
+        let (process, id) = (&processes[index], processes[index].id);
+        if serving.role != ServerState::Leading {
+            return;
+        }
+        match self.leaders.insert(serving.epoch, id) {
+            Some(other) if other != id => {
+                let why = format!("servers {other} and {id} are both established in epoch {}", serving.epoch);
+                self.violate(Rule::OneLeaderPerEpoch, why);
+            }
+            _ => {}
+        }
+        let Some(server) = &process.server else { return };
+        let own = &server.peer().ground().history;
+        if let Some(missing) = self.history.missing_in(own, &process.disk.media) {
+            let why = format!("server {id} leads epoch {} without {missing}, which is committed", serving.epoch);
+            self.violate(Rule::LeaderIsComplete, why);
+        }
+    }
+
+    /// Looks at a server after it did something.
+    pub(crate) fn look(&mut self, index: usize, processes: &[Process], voters: usize) {
+        let process = &processes[index];
+        let Some(server) = &process.server else { return };
+        // What a server has while it does not serve may still be taken back.
+        if server.service().serving().is_none() {
+            return;
+        }
+        let own = &server.peer().ground().history;
+        let (before, now) = (self.servers[index].committed, own.committed());
+        if now == before {
+            return;
+        }
+        self.servers[index].committed = now;
+        let id = process.id;
+        if now < before {
+            self.violate(Rule::CommittedStays, format!("server {id} goes back from {before} to {now}"));
+            return;
+        }
+        let tree = &server.side().0.tree;
+        if let Err(Unlike { rule, why }) = self.history.follow(id, before, now, own, processes, voters) {
+            self.violate(rule, why);
+        }
+        if tree.applied() != now {
+            let why = format!("server {id} has committed {now} and applied {}", tree.applied());
+            self.violate(Rule::PrefixConsistency, why);
+        }
+        if let Err(why) = self.history.holds_at(now, tree.digest()) {
+            self.violate(Rule::SameStateAtSameZxid, format!("server {id}: {why}"));
+        }
+        if let Err(why) = self.history.ephemerals_match(now, tree) {
+            self.violate(Rule::EphemeralsFollowSessions, format!("server {id} at {now}: {why}"));
+        }
     }
 }

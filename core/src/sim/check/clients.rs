@@ -1,0 +1,134 @@
+//! What every client may rely on: order, committed answers, watches.
+
+use crate::client::{ClientError, ClientEvent};
+use crate::error::ZkError;
+use crate::id::{ServerId, SessionId, Zxid};
+use crate::sim::check::{Checks, Rule};
+use crate::sim::command::ClientId;
+use crate::time::Instant;
+use crate::wire::client::{EventKind, Request, Response};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use serde::Serialize;
+
+/// What is remembered of a client.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Seen {
+    session: Option<SessionId>,
+    /// The highest zxid of an answer.
+    zxid: Zxid,
+    /// The last number answered.
+    answered: i32,
+    /// Armed watches on data, with the change that was known when they were set (zero: the znode did not exist).
+    data: BTreeMap<String, Zxid>,
+}
+
+/// All clients.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Clients {
+    seen: BTreeMap<ClientId, Seen>,
+    /// Answers to writes.
+    pub answered_writes: u64,
+}
+
+impl Checks {
+    /// How many writes were answered without an error.
+    pub fn answered_writes(&self) -> u64 {
+        self.clients.answered_writes
+    }
+
+    pub(crate) fn client_error(&mut self, client: ClientId, error: &ClientError) {
+        self.violate(Rule::SessionOrder, format!("client {client}: {error}"));
+    }
+
+    /// A client is told something.
+    pub(crate) fn client_event(&mut self, _: Instant, client: ClientId, home: ServerId, event: &ClientEvent) {
+        match event {
+            ClientEvent::Connected { session, fresh, .. } => {
+                if *fresh {
+                    self.clients.seen.insert(client, Seen::default());
+                }
+                self.clients.seen.entry(client).or_default().session = Some(*session);
+            }
+            ClientEvent::Answer { xid, zxid, request, outcome } => {
+                self.answer(client, home, *xid, *zxid, request, outcome);
+            }
+            ClientEvent::Watch { event, armed, .. } => {
+                if !armed {
+                    let why = format!("client {client} is told of {} without having a watch there", event.path);
+                    self.violate(Rule::WatchOnce, why);
+                }
+                if event.kind != EventKind::ChildrenChanged
+                    && let Some(seen) = self.clients.seen.get_mut(&client)
+                {
+                    seen.data.remove(&event.path);
+                }
+            }
+            ClientEvent::Over(_) => {
+                self.clients.seen.remove(&client);
+            }
+            ClientEvent::Unanswered { .. } | ClientEvent::Disconnected => {}
+        }
+    }
+
+    fn answer(
+        &mut self,
+        client: ClientId,
+        home: ServerId,
+        xid: i32,
+        zxid: Zxid,
+        request: &Request,
+        outcome: &Result<Response, ZkError>,
+    ) {
+        let Some(seen) = self.clients.seen.get_mut(&client) else { return };
+        let (before, number) = (seen.zxid, seen.answered);
+        seen.zxid = zxid.max(before);
+        seen.answered = xid;
+        let session = seen.session;
+        if zxid < before {
+            let why = format!("client {client} is answered {zxid} by server {home} after it has seen {before}");
+            self.violate(Rule::SessionOrder, why);
+        }
+        if xid <= number {
+            self.violate(Rule::SessionOrder, format!("client {client}: answer {xid} comes after answer {number}"));
+        }
+        let writes = matches!(
+            request,
+            Request::Create { .. } | Request::Delete { .. } | Request::SetData { .. } | Request::Multi { .. }
+        );
+        if writes
+            && outcome.is_ok()
+            && let Some(session) = session
+        {
+            self.clients.answered_writes += 1;
+            if let Err(why) = self.history.answers(zxid, session, xid) {
+                let why = format!("client {client}'s request {xid} was answered by server {home}, but {why}");
+                self.violate(Rule::AnswerIsCommitted, why);
+            }
+        }
+        self.look_at_read(client, request, outcome);
+    }
+
+    /// A read shows data: a watch that was armed on it must have fired if the data is new.
+    fn look_at_read(&mut self, client: ClientId, request: &Request, outcome: &Result<Response, ZkError>) {
+        let (path, watch, now) = match (request, outcome) {
+            (Request::GetData { path, watch }, Ok(Response::Data(_, stat))) => (path, *watch, stat.mzxid),
+            (Request::Exists { path, watch }, Ok(Response::Stat(stat))) => (path, *watch, stat.mzxid),
+            (Request::Exists { path, watch }, Err(ZkError::NoNode)) => (path, *watch, Zxid::ZERO),
+            _ => return,
+        };
+        let Some(seen) = self.clients.seen.get_mut(&client) else { return };
+        let known = seen.data.get(path).copied();
+        if watch {
+            seen.data.insert(path.clone(), now);
+        }
+        if let Some(known) = known
+            && known != now
+        {
+            let why =
+                format!("client {client} reads {path} as of {now}; its watch was set at {known} and has not fired");
+            self.violate(Rule::WatchOnce, why);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The one history of committed transactions, put together from what the servers commit.
+
+use crate::id::{ServerId, SessionId, Zxid};
+use crate::sim::check::Rule;
+use crate::sim::disk::Media;
+use crate::sim::process::Process;
+use crate::tree::Tree;
+use crate::wire::txn::{Txn, TxnBody};
+use crate::zab::history::History as OwnHistory;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use serde::Serialize;
+
+/// A committed transaction.
+#[derive(Clone, Debug, Serialize)]
+struct Placed {
+    zxid: Zxid,
+    txn: Bytes,
+    /// Whose request it was, and that session's number of it.
+    session: SessionId,
+    cxid: i32,
+    /// The tree's digest right after it, once a server was seen there.
+    digest: Option<i64>,
+    /// The first server seen to commit it.
+    by: ServerId,
+}
+
+/// What was expected and is not so.
+pub(super) struct Unlike {
+    pub rule: Rule,
+    pub why: String,
+}
+
+fn unlike<T>(rule: Rule, why: String) -> Result<T, Unlike> {
+    Err(Unlike { rule, why })
+}
+
+/// The history, and what follows from it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct History {
+    order: Vec<Placed>,
+    /// What leaders have proposed and is not committed yet.
+    proposed: BTreeMap<Zxid, Bytes>,
+    /// The sessions at the end of `order`.
+    sessions: BTreeSet<SessionId>,
+    /// Ephemerals at the end of `order`, with their sessions.
+    ephemerals: BTreeMap<String, SessionId>,
+    /// Per session, the last of its requests that is committed.
+    asked: BTreeMap<SessionId, i32>,
+}
+
+impl History {
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn last(&self) -> Zxid {
+        self.order.last().map_or(Zxid::ZERO, |p| p.zxid)
+    }
+
+    fn position(&self, zxid: Zxid) -> Option<usize> {
+        self.order.binary_search_by_key(&zxid, |p| p.zxid).ok()
+    }
+
+    /// Whether this zxid is committed.
+    pub fn knows(&self, zxid: Zxid) -> bool {
+        self.position(zxid).is_some()
+    }
+
+    /// A leader proposes.
+    pub fn proposed(&mut self, zxid: Zxid, txn: &Bytes) -> Result<(), &'static str> {
+        if let Some(at) = self.position(zxid) {
+            return if self.order[at].txn == *txn { Ok(()) } else { Err("and committed") };
+        }
+        match self.proposed.insert(zxid, txn.clone()) {
+            Some(other) if other != *txn => Err("by another leader of the epoch"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether exactly this transaction is committed.
+    pub fn is_committed(&self, zxid: Zxid, txn: &Bytes) -> bool {
+        self.position(zxid).is_some_and(|at| self.order[at].txn == *txn)
+    }
+
+    /// The transaction of this session's request at this place, if it is committed.
+    pub fn answers(&self, zxid: Zxid, session: SessionId, cxid: i32) -> Result<(), String> {
+        match self.position(zxid) {
+            None => Err(format!("{zxid} is not committed")),
+            Some(at) if (self.order[at].session, self.order[at].cxid) != (session, cxid) => {
+                let other = &self.order[at];
+                Err(format!("{zxid} is request {} of session {}", other.cxid, other.session))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// A server's tree at `zxid` has this digest.
+    pub fn holds_at(&mut self, zxid: Zxid, digest: i64) -> Result<(), String> {
+        if zxid == Zxid::ZERO {
+            return Ok(());
+        }
+        let Some(at) = self.position(zxid) else { return Err(format!("{zxid} is not committed")) };
+        let placed = &mut self.order[at];
+        match placed.digest.replace(digest) {
+            Some(other) if other != digest => {
+                Err(format!("at {zxid} the tree has digest {digest}, another server's has {other}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first committed transaction that a server's history lacks, looking at the last ones.
+    pub fn missing_in(&self, own: &OwnHistory, media: &Media) -> Option<Zxid> {
+        let lacks = |p: &&Placed| {
+            let held = own.get(p.zxid).map(|e| &e.txn).or_else(|| media.entry(p.zxid));
+            held.map_or(p.zxid > own.base(), |txn| *txn != p.txn)
+        };
+        self.order.iter().rev().take(64).filter(lacks).last().map(|p| p.zxid)
+    }
+
+    /// A server has committed what is above `before` up to `now`.
+    pub fn follow(
+        &mut self,
+        id: ServerId,
+        before: Zxid,
+        now: Zxid,
+        own: &OwnHistory,
+        processes: &[Process],
+        voters: usize,
+    ) -> Result<(), Unlike> {
+        let mut at = if before == Zxid::ZERO {
+            0
+        } else {
+            match self.position(before) {
+                Some(at) => at + 1,
+                None => {
+                    return unlike(
+                        Rule::PrefixConsistency,
+                        format!("server {id} was at {before}, which is not committed"),
+                    );
+                }
+            }
+        };
+        // What memory has let go is still on the disk, unless a snapshot took its place: that must be one of the history.
+        let first = own.after(before).next().map_or(now, |e| e.zxid);
+        let from_disk: Vec<(Zxid, Bytes)> = if own.base() > before {
+            let media = processes.iter().find(|p| p.id == id).map(|p| &p.disk.media);
+            let entries = media.into_iter().flat_map(|m| m.entries.iter());
+            entries.filter(|(z, _)| *z > before && *z < first && *z <= own.base()).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        if own.base() > before && from_disk.first().is_none_or(|(z, _)| !z.follows(before)) {
+            at = match self.position(own.base()) {
+                Some(at) => at + 1,
+                None if own.base() == now && self.position(now).is_none() => {
+                    return unlike(
+                        Rule::PrefixConsistency,
+                        format!("server {id} takes a state at {now}, which is not committed"),
+                    );
+                }
+                None => {
+                    let why = format!("server {id} goes on behind {}, which is not committed", own.base());
+                    return unlike(Rule::PrefixConsistency, why);
+                }
+            };
+        } else {
+            for (zxid, txn) in &from_disk {
+                self.place(at, id, *zxid, txn, processes, voters)?;
+                at += 1;
+            }
+        }
+        for entry in own.after(before).take_while(|e| e.zxid <= now) {
+            self.place(at, id, entry.zxid, &entry.txn, processes, voters)?;
+            at += 1;
+        }
+        if self.order.get(at.wrapping_sub(1)).map(|p| p.zxid) != Some(now) {
+            return unlike(
+                Rule::PrefixConsistency,
+                format!("server {id} has committed up to {now} with a gap before it"),
+            );
+        }
+        Ok(())
+    }
+
+    /// A server commits this transaction at this place.
+    fn place(
+        &mut self,
+        at: usize,
+        id: ServerId,
+        zxid: Zxid,
+        txn: &Bytes,
+        processes: &[Process],
+        voters: usize,
+    ) -> Result<(), Unlike> {
+        if let Some(placed) = self.order.get(at) {
+            return if placed.zxid != zxid {
+                let why =
+                    format!("server {id} commits {zxid} where server {} has committed {}", placed.by, placed.zxid);
+                unlike(Rule::TotalOrder, why)
+            } else if placed.txn != *txn {
+                let why = format!("servers {} and {id} have committed different transactions at {zxid}", placed.by);
+                unlike(Rule::Agreement, why)
+            } else {
+                Ok(())
+            };
+        }
+        let last = self.last();
+        if !zxid.follows(last) {
+            let rule = if zxid <= last { Rule::Agreement } else { Rule::PrimaryOrder };
+            return unlike(rule, format!("server {id} commits {zxid} behind {last}, which is committed"));
+        }
+        let (session, cxid) = match Txn::decode(txn.clone()) {
+            Ok(decoded) => {
+                self.follow_sessions(&decoded)?;
+                (decoded.header.session, decoded.header.cxid)
+            }
+            Err(e) => return unlike(Rule::Integrity, format!("server {id} commits {zxid}, which can't be read: {e}")),
+        };
+        self.order.push(Placed { zxid, txn: txn.clone(), session, cxid, digest: None, by: id });
+        match self.proposed.remove(&zxid) {
+            Some(meant) if meant == *txn => {}
+            Some(_) => {
+                return unlike(Rule::Integrity, format!("server {id} commits {zxid} otherwise than it was proposed"));
+            }
+            None => {
+                return unlike(Rule::Integrity, format!("server {id} commits {zxid}, which no leader has proposed"));
+            }
+        }
+        let holds = |p: &&Process| p.disk.media.base() >= zxid || p.disk.media.entry(zxid) == Some(txn);
+        let durable = processes.iter().take(voters).filter(holds).count();
+        if durable <= voters / 2 {
+            let why = format!("server {id} commits {zxid}, which is durable on {durable} of {voters} voters' disks");
+            return unlike(Rule::QuorumBeforeCommit, why);
+        }
+        Ok(())
+    }
+
+    /// What a committed transaction means for sessions and their ephemerals.
+    fn follow_sessions(&mut self, txn: &Txn) -> Result<(), Unlike> {
+        let (session, cxid) = (txn.header.session, txn.header.cxid);
+        match &txn.body {
+            TxnBody::CreateSession { .. } => {
+                self.sessions.insert(session);
+                return Ok(());
+            }
+            TxnBody::CloseSession { paths } => {
+                self.sessions.remove(&session);
+                self.asked.remove(&session);
+                let owned: BTreeSet<&String> =
+                    self.ephemerals.iter().filter(|(_, s)| **s == session).map(|(path, _)| path).collect();
+                let named: BTreeSet<&String> = paths.iter().flatten().collect();
+                if paths.is_some() && owned != named {
+                    let why = format!("session {session} owns {owned:?}, its end takes {named:?}");
+                    return unlike(Rule::EphemeralsFollowSessions, why);
+                }
+                self.ephemerals.retain(|_, s| *s != session);
+                return Ok(());
+            }
+            body => self.follow_body(session, body),
+        }
+        match self.asked.insert(session, cxid) {
+            Some(before) if before >= cxid => {
+                let why =
+                    format!("{}: request {cxid} of session {session} behind its request {before}", txn.header.zxid);
+                unlike(Rule::SessionOrder, why)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn follow_body(&mut self, session: SessionId, body: &TxnBody) {
+        match body {
+            TxnBody::Create { path, ephemeral: true, .. } => {
+                self.ephemerals.insert(path.clone(), session);
+            }
+            TxnBody::Delete { path, .. } => {
+                self.ephemerals.remove(path);
+            }
+            TxnBody::Multi { txns } if txns.iter().all(|t| !matches!(t, TxnBody::Error { .. })) => {
+                txns.iter().for_each(|t| self.follow_body(session, t));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the tree of a server that is at the end of the history has the ephemerals and sessions it must have.
+    pub fn ephemerals_match(&self, at: Zxid, tree: &Tree) -> Result<(), String> {
+        if at != self.last() {
+            return Ok(());
+        }
+        let there: usize = tree.ephemerals().values().map(BTreeSet::len).sum();
+        if there != self.ephemerals.len() {
+            return Err(format!("there are {there} ephemerals, there should be {}", self.ephemerals.len()));
+        }
+        for (session, paths) in tree.ephemerals() {
+            for path in paths {
+                match self.ephemerals.get(&**path) {
+                    Some(owner) if owner == session && self.sessions.contains(session) => {}
+                    Some(owner) => return Err(format!("{path} belongs to session {session}, not {owner}")),
+                    None => return Err(format!("{path} of session {session} should not exist")),
+                }
+            }
+        }
+        if tree.sessions().len() != self.sessions.len() {
+            return Err(format!(
+                "there are {} sessions, there should be {}",
+                tree.sessions().len(),
+                self.sessions.len()
+            ));
+        }
+        Ok(())
+    }
+}
