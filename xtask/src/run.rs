@@ -78,14 +78,14 @@ pub fn capture(command: &mut Command, line: &Line, limit: Duration) -> Result<Fi
             Ok(text) => {
                 if let Some(what) = progress(&text) {
                     doing = what.to_owned();
+                    line.show(&doing);
                 }
                 output.push_str(&text);
                 output.push('\n');
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => line.show(&doing),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         }
-        line.show(&doing);
         if Instant::now() > deadline {
             child.kill().with_context(|| format!("cannot stop `{name}`"))?;
             child.wait().with_context(|| format!("cannot wait for `{name}`"))?;
@@ -147,7 +147,7 @@ fn forward(stream: Box<dyn Read + Send>, lines: &mpsc::Sender<String>) {
 
 /// What a line of cargo's says about its progress.
 fn progress(line: &str) -> Option<&str> {
-    let line = line.trim();
+    let line = line.split(" (/").next().unwrap_or(line).trim();
     let verbs = ["Compiling ", "Checking ", "Downloading ", "Downloaded ", "Updating ", "Running ", "test ", "PASS "];
     verbs.iter().any(|verb| line.starts_with(verb)).then_some(line)
 }
