@@ -214,7 +214,7 @@ impl ZooCfg {
             max_session_ms,
             max_client_cnxns: keys.number("maxClientCnxns", 0..=i64::from(i32::MAX))?.unwrap_or(60) as usize,
             quorum_listen_on_all_ips: keys.flag("quorumListenOnAllIPs", false)?,
-            pre_alloc: keys.number("preAllocSize", -1..=4 << 20)?.unwrap_or(65536).max(0) as u64 * 1024,
+            pre_alloc: keys.number("preAllocSize", 0..=4 << 20)?.unwrap_or(65536) as u64 * 1024,
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
             max_buffer: keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize,

@@ -72,7 +72,7 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
         ("quorumListenOnAllIPs=yes", "false or true"),
         ("standaloneEnabled=1", "false or true"),
         ("electionAlg=0", "3"),
-        ("preAllocSize=64M", "a whole number from -1 to 4194304"),
+        ("preAllocSize=64M", "a whole number from 0 to 4194304"),
         ("snapCount=1", "a whole number from 2 to"),
         ("commitLogCount=0", "a whole number from 1 to"),
         ("jute.maxbuffer=12", "a whole number from 1024 to"),
