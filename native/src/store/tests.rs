@@ -512,15 +512,19 @@ mod apache {
 
     #[test]
     fn files_of_an_ensemble() {
-        for (log, snapshot, name, last_zxid) in
-            [("trunc-after-log.300000001", "trunc-sync-snapshot.300000003", "snapshot.300000003", 0x3_0000_0003)]
-        {
+        for (log, snapshot, last_zxid) in [
+            ("trunc-after-log.300000001", "trunc-sync-snapshot.300000003", 0x3_0000_0003),
+            ("sessions-log.100000001", "sessions-snapshot.10000000f", 0x1_0000_0010),
+        ] {
             let disk = Disk::new();
             fs::create_dir_all(disk.dir()).expect("made");
-            fs::copy(vectors().join("txnlog").join(log), disk.dir().join("log.300000001")).expect("copied");
-            fs::copy(vectors().join("snapshot").join(snapshot), disk.dir().join(name)).expect("copied");
+            for (folder, file) in [("txnlog", log), ("snapshot", snapshot)] {
+                let name = file.rsplit('-').next().expect("the real name is at the end");
+                fs::copy(vectors().join(folder).join(file), disk.dir().join(name)).expect("copied");
+            }
             let found = disk.recover().expect(log);
-            assert_eq!((last(&found), found.accepted, found.current), (Zxid(last_zxid), Epoch(3), Epoch(3)));
+            let epoch = Zxid(last_zxid).epoch();
+            assert_eq!((last(&found), found.accepted, found.current), (Zxid(last_zxid), epoch, epoch));
         }
     }
 }
