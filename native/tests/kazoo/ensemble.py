@@ -3,6 +3,7 @@
 The program is named by the environment variable ZEBU; what the servers write goes under ZEBU_TEST_DIR.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -18,6 +19,8 @@ import time
 import unittest
 
 from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError as HandlerTimeout
 
 # Long enough that only a hang is caught: the tests share the machine with other work.
 PATIENCE = 60.0
@@ -171,7 +174,6 @@ class Ensemble:
             "4lw.commands.whitelist": "ruok, srvr, stat, mntr",
             "preAllocSize": 1024,
             "maxClientCnxns": 0,
-            "admin.enableServer": "false",
         }
         lines.update(settings or {})
         for peer in self.servers.values():
@@ -208,7 +210,12 @@ class Ensemble:
         """Waits until every running server leads or follows."""
         running = [server for server in self.servers.values() if server.process is not None]
         for server in running:
-            wait_for(f"server {server.id} serves ({server.log})", lambda server=server: server.mode())
+
+            def serves(server=server):
+                assert server.alive(), f"server {server.id} ended with exit code {server.process.returncode}"
+                return server.mode()
+
+            wait_for(f"server {server.id} serves", serves)
         return self.leader()
 
     def client(self, *servers, timeout=10.0, client_class=KazooClient, **options):
@@ -219,7 +226,7 @@ class Ensemble:
             timeout=timeout,
             randomize_hosts=False,
             connection_retry={"max_tries": -1, "delay": 0.05, "backoff": 1, "max_delay": 0.2},
-            command_retry={"max_tries": 0},
+            command_retry={"max_tries": -1, "delay": 0.05, "backoff": 1, "max_delay": 0.2},
             **options,
         )
         client.start(timeout=PATIENCE)
@@ -229,8 +236,10 @@ class Ensemble:
     def close(self):
         """Ends clients and servers and removes their data; the logs stay for `tails`."""
         for client in self.clients:
-            client.stop()
-            client.close()
+            # What a closing client gives up on may not keep the servers from being ended.
+            with contextlib.suppress(KazooException, HandlerTimeout):
+                client.stop()
+                client.close()
         for server in self.servers.values():
             if server.process is not None:
                 server.kill()

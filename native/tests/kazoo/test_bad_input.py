@@ -7,7 +7,7 @@ import struct
 import unittest
 
 import raw
-from ensemble import PATIENCE, OwnEnsembleTest
+from ensemble import PATIENCE, OwnEnsembleTest, wait_for
 
 GARBAGE = random.Random(7).randbytes(4096)
 MAX_BUFFER = 0xFFFFF
@@ -172,10 +172,14 @@ class BadInput(OwnEnsembleTest):
             with self.subTest(sent=name):
                 self.send(self.leader.quorum_port, data)
                 self.nobody_noticed()
+        # The newest connection of a server is believed, because a server that lost its old one comes back this way: the
+        # follower is disturbed for a moment, and nothing is lost.
         with self.subTest(sent="the id of a follower that is connected"):
             self.send(self.leader.quorum_port, packet(follower_info, 0, taken))
-            self.client.set("/unharmed", b"2")
-            self.assertEqual(self.ensemble.leader(), self.leader)
+            self.client.retry(self.client.set, "/unharmed", b"2")
+            self.ensemble.all_serve()
+            wait_for("the session goes on", lambda: self.client.connected)
+            self.nobody_noticed()
 
     def test_many_connections_at_once(self):
         for _ in range(200):

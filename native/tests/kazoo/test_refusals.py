@@ -64,7 +64,7 @@ class Refusals(unittest.TestCase):
             ("minSessionTimeout", "x"),
             ("maxSessionTimeout", "x"),
             ("snapCount", "often"),
-            ("preAllocSize", "-1"),
+            ("preAllocSize", "64M"),
             ("jute.maxbuffer", "big"),
             ("server.1", "127.0.0.1"),
             ("server.1", "127.0.0.1:99999:3888"),

@@ -53,23 +53,25 @@ class Restart(OwnEnsembleTest):
 class Away(OwnEnsembleTest):
     # Snapshots every few hundred transactions, and no sync from the log on disk: a server that was away for long has to
     # be given a snapshot.
-    settings = {"snapCount": 300, "snapshotSizeFactor": -1, "commitLogCount": 100}
+    settings = {"snapCount": 300, "snapshotSizeFactor": -1, "commitLogCount": 500}
 
-    def away_while_written(self, server, writes):
+    def away_while_written(self, server, writes, brought_back_by):
         load = Load(self.ensemble, f"away{writes}")
         load.wait_for_more(100)
         server.kill()
         load.wait_for_more(writes)
         load.stop()
+        known = len(server.log.read_text())
         server.start()
         self.ensemble.all_serve()
+        self.assertIn(f"synchronised by {brought_back_by}", server.log.read_text()[known:])
         load.check(self, self.ensemble)
 
-    def test_a_follower_catches_up_after_a_moment(self):
-        self.away_while_written(self.ensemble.followers()[0], 20)
+    def test_a_follower_away_for_a_moment_is_given_what_it_missed(self):
+        self.away_while_written(self.ensemble.followers()[0], 20, "DIFF")
 
-    def test_a_follower_catches_up_after_thousands_of_writes(self):
-        self.away_while_written(self.ensemble.followers()[0], 3000)
+    def test_a_follower_away_for_thousands_of_writes_is_given_a_snapshot(self):
+        self.away_while_written(self.ensemble.followers()[0], 3000, "SNAP")
 
     def test_a_server_that_lost_its_disk_is_given_everything(self):
         client = self.ensemble.client(self.ensemble.leader())
