@@ -1,7 +1,9 @@
 //! One client connection, from the handshake to the close: what may come when, and in which order answers leave.
 //!
-//! A client's requests are answered in the order they came. Writes go through the server and come back later; a read
-//! behind one's own pending write waits here, other connections do not notice. Pings are answered at once.
+//! A client's requests are done and answered in the order they came. Writes go through the server and come back later;
+//! a read behind one's own pending write waits here, other connections do not notice. A write behind a waiting read is
+//! not submitted before that read is answered: otherwise the read could show what the later write made, with a zxid
+//! beyond that of the write's own answer. Pings are answered at once.
 //!
 //! A driver feeds frames and what the server says, and carries out [`LinkEffect`]s in order:
 //!
@@ -21,6 +23,7 @@ use crate::wire::client::{
 };
 use crate::wire::op::OpCode;
 use crate::wire::record::Id;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -74,6 +77,8 @@ enum State {
 enum Pending {
     /// The server answers it.
     Submitted { xid: i32, closes: bool },
+    /// The server is told once the reads before it are answered.
+    Held { xid: i32, closes: bool, submission: Box<Submission> },
     /// The read side answers it, once it is its turn.
     Read { xid: i32, request: Request },
     /// It is answered by this error, once it is its turn; then the connection may have to end.
@@ -196,14 +201,12 @@ impl Link {
             | OpCode::Multi
             | OpCode::CloseSession => {
                 let closes = op == OpCode::CloseSession;
-                self.queue.push_back(Pending::Submitted { xid, closes });
                 let auth = self.auth.clone();
-                out.push(LinkEffect::Submit(Submission::Write { session, xid, op, body, auth }));
+                self.submit(xid, closes, Submission::Write { session, xid, op, body, auth }, out);
             }
             OpCode::Sync => match Request::decode(op, body) {
                 Ok(Request::Sync { path }) => {
-                    self.queue.push_back(Pending::Submitted { xid, closes: false });
-                    out.push(LinkEffect::Submit(Submission::Sync { session, xid, path }));
+                    self.submit(xid, false, Submission::Sync { session, xid, path }, out);
                 }
                 _ => self.refuse(xid, ZkError::MarshallingError, None, out),
             },
@@ -248,6 +251,28 @@ impl Link {
                 self.close(LinkClose::BadRequest(format!("there is no authentication scheme {scheme:?}")), out);
             }
             _ => self.close(LinkClose::BadRequest("an auth packet can't be parsed".into()), out),
+        }
+    }
+
+    /// Submits at once where nothing but submitted requests waits before it: the queue is always a run of those, then
+    /// what starts with a read or a refusal.
+    fn submit(&mut self, xid: i32, closes: bool, submission: Submission, out: &mut Vec<LinkEffect>) {
+        if self.queue.back().is_none_or(|last| matches!(last, Pending::Submitted { .. })) {
+            self.queue.push_back(Pending::Submitted { xid, closes });
+            out.push(LinkEffect::Submit(submission));
+        } else {
+            self.queue.push_back(Pending::Held { xid, closes, submission: Box::new(submission) });
+        }
+    }
+
+    /// Submits the held requests at the head of the queue, up to the next read.
+    fn submit_held(&mut self, out: &mut Vec<LinkEffect>) {
+        for pending in &mut self.queue {
+            let Pending::Held { xid, closes, .. } = pending else { return };
+            let submitted = Pending::Submitted { xid: *xid, closes: *closes };
+            if let Pending::Held { submission, .. } = core::mem::replace(pending, submitted) {
+                out.push(LinkEffect::Submit(*submission));
+            }
         }
     }
 
@@ -354,6 +379,7 @@ impl Link {
                         return;
                     }
                 }
+                Some(Pending::Held { .. }) => return self.submit_held(out),
                 Some(Pending::Submitted { .. }) | None => return,
             }
         }
@@ -369,7 +395,7 @@ impl Link {
 impl Pending {
     fn is_last(&self) -> bool {
         match self {
-            Pending::Submitted { closes, .. } => *closes,
+            Pending::Submitted { closes, .. } | Pending::Held { closes, .. } => *closes,
             Pending::Refused { close, .. } => close.is_some(),
             Pending::Read { .. } => false,
         }

@@ -62,6 +62,32 @@ fn a_read_waits_behind_ones_own_write_and_a_ping_does_not() {
 }
 
 #[test]
+fn a_write_waits_behind_ones_own_read_that_waits() {
+    let mut link = open_link();
+    let mut out = Vec::new();
+    for (xid, request) in
+        [(1, set("/a")), (2, get("/a")), (3, set("/a")), (4, set("/a")), (5, get("/a")), (6, set("/a"))]
+    {
+        link.on_frame(frame(xid, &request), &mut out);
+    }
+    assert!(matches!(out.as_slice(), [LinkEffect::Submit(Submission::Write { xid: 1, .. })]), "{out:?}");
+    out.clear();
+    link.on_server(ToLink::Reply { xid: 1, zxid: Zxid(5), outcome: Ok(Response::Empty) }, &mut out);
+    assert!(matches!(out.as_slice(), [LinkEffect::Write(_), LinkEffect::Read { xid: 2, .. }]), "{out:?}");
+    out.clear();
+    link.on_read(2, Zxid(5), Err(ZkError::NoNode), Vec::new(), &mut out);
+    let [LinkEffect::Write(_), LinkEffect::Submit(third), LinkEffect::Submit(fourth)] = out.as_slice() else {
+        panic!("{out:?}");
+    };
+    assert!(matches!(third, Submission::Write { xid: 3, .. }) && matches!(fourth, Submission::Write { xid: 4, .. }));
+    out.clear();
+    link.on_server(ToLink::Reply { xid: 3, zxid: Zxid(6), outcome: Ok(Response::Empty) }, &mut out);
+    link.on_server(ToLink::Reply { xid: 4, zxid: Zxid(7), outcome: Ok(Response::Empty) }, &mut out);
+    link.on_read(5, Zxid(7), Err(ZkError::NoNode), Vec::new(), &mut out);
+    assert!(matches!(out.last(), Some(LinkEffect::Submit(Submission::Write { xid: 6, .. }))), "{out:?}");
+}
+
+#[test]
 fn garbage_first_closes_and_garbage_later_is_answered_in_turn() {
     let mut link = Link::new(LinkId(1), "127.0.0.1");
     let mut out = Vec::new();
