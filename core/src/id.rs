@@ -21,6 +21,9 @@ impl ServerId {
 pub struct Epoch(pub i64);
 
 impl Epoch {
+    /// The last one that has zxids: 31 bits of it are in them, above comes the sign.
+    pub const LAST: Epoch = Epoch(i32::MAX as i64);
+
     /// The zxid with counter 0 of this epoch, NEWLEADER's pseudo zxid.
     pub const fn start(self) -> Zxid {
         Zxid(self.0 << 32)

@@ -155,7 +155,8 @@ impl Peer {
             return;
         }
         let early = core::mem::take(early);
-        self.round += 1;
+        // Others can bring any round up; at the end of the numbers the same one serves again.
+        self.round = self.round.saturating_add(1);
         let own = own_vote(&self.ground);
         let me = self.ground.config.id;
         let mut ballots = BTreeMap::new();
@@ -197,9 +198,12 @@ impl Peer {
         };
         let voting = match election {
             Election::Waiting { early } => {
-                if early.len() < EARLY_MAX {
-                    early.push((from, note));
+                // Only a server's newest word matters.
+                early.retain(|(sender, _)| *sender != from);
+                if early.len() >= EARLY_MAX {
+                    early.remove(0);
                 }
+                early.push((from, note));
                 return;
             }
             Election::Voting(voting) => voting,
@@ -209,8 +213,16 @@ impl Peer {
             cx.fx.push(Effect::Notify { to: from, note: self.notification() });
             return;
         }
+        if note.state == ServerState::Looking {
+            // What it said while it had a leader holds no longer: to dial a leader of that time would be in vain.
+            voting.outside.remove(&from);
+        }
         if note.state == ServerState::Looking && note.round < self.round {
-            cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            // An observer's round is nobody's business; and voters answer an observer whatever it says, so that the
+            // two would go on for ever.
+            if self.ground.config.is_voter() {
+                cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            }
             return;
         }
         if !ensemble.is_voter(note.vote.leader) {

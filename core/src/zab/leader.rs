@@ -14,6 +14,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::ops::Bound;
 
 /// A leader's role.
 #[derive(Clone, Debug)]
@@ -207,6 +208,12 @@ impl Leader {
         if info.config_version > ground.config.ensemble.version() {
             return Err(DropReason::NewerConfig);
         }
+        if accepted >= Epoch::LAST {
+            // No epoch could follow it: one such claim must not keep the others from having a leader.
+            let got = format!("FOLLOWERINFO with accepted epoch {accepted}");
+            let expected = format!("an epoch below {}", Epoch::LAST);
+            return Err(DropReason::Violation(Violation::Unexpected { got, expected }));
+        }
         // The same server anew: its old connection is dead, whether TCP knows it or not.
         let older: Vec<_> = self.learners.iter().filter(|(_, l)| l.server == server).map(|(c, _)| *c).collect();
         for old in older {
@@ -266,6 +273,8 @@ impl Leader {
                     }
                     Stage::Broadcast { epoch } if zxid == epoch.start() => {
                         learner.step = LearnerStep::Live;
+                        // From now on the shorter limit holds, so what it owes counts from now on.
+                        learner.owes = learner.owes.map(|(zxid, _)| (zxid, cx.now.mono));
                         cx.send(conn, PeerMsg::UpToDate);
                     }
                     _ => return Err(unexpected("ACK of another zxid than NEWLEADER's", learner.step)),
@@ -275,7 +284,7 @@ impl Leader {
             (LearnerStep::Secured | LearnerStep::Live, PeerMsg::Ack { zxid }) => {
                 if votes && zxid.counter() != 0 {
                     if learner.owes.is_some_and(|(owed, _)| owed <= zxid) {
-                        let next = self.outstanding.range(Zxid(zxid.0 + 1)..).next();
+                        let next = self.outstanding.range((Bound::Excluded(zxid), Bound::Unbounded)).next();
                         learner.owes = next.map(|(z, _)| (*z, cx.now.mono));
                     }
                     self.acknowledge(ground, server, zxid, cx);
@@ -463,6 +472,9 @@ impl Leader {
                     }
                     let highest = heard.values().copied().max().unwrap_or(ground.accepted);
                     let highest = if ground.breaks(BrokenRule::IgnoreEpoch) { ground.current } else { highest };
+                    if highest >= Epoch::LAST {
+                        return Err(StandDown::CounterUsedUp);
+                    }
                     let epoch = highest.next();
                     cx.fx.note(|| Note::EpochProposed { epoch, heard: servers.into_iter().collect() });
                     let lsn = ground.accept_epoch(epoch, cx.fx);
@@ -516,7 +528,6 @@ impl Leader {
         self.ping_at = cx.now.mono + ground.config.tick / 2;
         cx.fx.note(|| Note::Established { epoch, by: by.into_iter().collect() });
         ground.commit_upto(ground.history.last(), cx);
-        ground.ask_for_all = false;
         for (conn, learner) in &mut self.learners {
             learner.heard = cx.now.mono;
             if learner.step == LearnerStep::Secured {

@@ -30,6 +30,9 @@ pub struct Learner {
     tries: u32,
     /// When the current step has taken too long.
     deadline: Instant,
+    /// The log could not be cut where this leader wanted it: claim an empty log to it, and to nobody else, so that it
+    /// sends everything.
+    ask_for_all: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -46,8 +49,9 @@ enum Step {
     AwaitPlan { conn: ConnId, epoch: Epoch },
     /// The history is coming; everything up to `settled` is committed once the leader says UPTODATE.
     Receiving { conn: ConnId, epoch: Epoch, settled: Zxid },
-    /// The history is complete and on its way to the disk, with the epoch behind it.
-    Securing { conn: ConnId, epoch: Epoch, settled: Zxid, lsn: Lsn },
+    /// The history is complete and on its way to the disk, with the epoch behind it. It ends for the leader at `acked`;
+    /// what comes behind that needs an acknowledgement of its own.
+    Securing { conn: ConnId, epoch: Epoch, settled: Zxid, acked: Zxid, lsn: Lsn },
     /// NEWLEADER is acknowledged; everything up to `acked` needs no more acknowledgement.
     AwaitUpToDate { conn: ConnId, epoch: Epoch, settled: Zxid, acked: Zxid },
     /// Serving.
@@ -63,6 +67,7 @@ impl Learner {
             step: Step::Dialling,
             tries: 1,
             deadline: cx.now.mono + ground.config.init_time(),
+            ask_for_all: false,
         }
     }
 
@@ -195,10 +200,10 @@ impl Learner {
                 cx.send(conn, answer.clone());
                 self.step = Step::AwaitPlan { conn, epoch };
             }
-            Step::Securing { conn, epoch, settled, lsn } if ground.synced >= *lsn => {
-                let (conn, epoch, settled) = (*conn, *epoch, *settled);
+            Step::Securing { conn, epoch, settled, acked, lsn } if ground.synced >= *lsn => {
+                let (conn, epoch, settled, acked) = (*conn, *epoch, *settled, *acked);
                 cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
-                self.step = Step::AwaitUpToDate { conn, epoch, settled, acked: settled };
+                self.step = Step::AwaitUpToDate { conn, epoch, settled, acked };
                 // The leader may still wait for the others, and does not ping before it is established.
                 self.deadline = cx.now.mono + ground.config.init_time();
             }
@@ -247,7 +252,7 @@ impl Learner {
             (Step::AwaitEpoch { .. }, PeerMsg::LeaderInfo { epoch, .. }) => self.promise(ground, conn, epoch, cx),
             (Step::AwaitPlan { epoch, .. }, PeerMsg::Diff { target }) => {
                 let epoch = *epoch;
-                if core::mem::take(&mut ground.ask_for_all) {
+                if core::mem::take(&mut self.ask_for_all) {
                     // The leader takes us for empty, and has nothing to send: then the empty state is the truth.
                     let empty = cx.host.empty();
                     install(ground, Zxid::ZERO, empty, cx)?;
@@ -259,8 +264,10 @@ impl Learner {
             (Step::AwaitPlan { epoch, .. }, PeerMsg::Trunc { to }) => {
                 let epoch = *epoch;
                 if !ground.history.can_end_at(to) {
-                    ground.ask_for_all = true;
-                    return Err(Refusal::StandDown(StandDown::CannotTruncate));
+                    // Once more to the same leader, for everything.
+                    self.ask_for_all = true;
+                    cx.drop_conn(conn, DropReason::RoleChanged);
+                    return self.try_again(cx).map_err(|_| Refusal::StandDown(StandDown::CannotTruncate));
                 }
                 cx.fx.note(|| Note::Syncing { kind: SyncKind::Trunc, zxid: to });
                 let dropped = ground.history.truncate(to);
@@ -271,18 +278,22 @@ impl Learner {
             }
             (Step::AwaitPlan { epoch, .. }, PeerMsg::Snap { zxid, body }) => {
                 let epoch = *epoch;
+                belongs(zxid, epoch)?;
                 cx.fx.note(|| Note::Syncing { kind: SyncKind::Snap, zxid });
                 install(ground, zxid, body, cx)?;
-                ground.ask_for_all = false;
+                self.ask_for_all = false;
                 self.step = Step::Receiving { conn, epoch, settled: zxid };
                 Ok(())
             }
             (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, .. }) => self.secure(ground, of, cx),
             (
-                Step::Receiving { .. } | Step::Securing { .. } | Step::AwaitUpToDate { .. } | Step::Live { .. },
+                Step::Receiving { epoch, .. }
+                | Step::Securing { epoch, .. }
+                | Step::AwaitUpToDate { epoch, .. }
+                | Step::Live { epoch, .. },
                 PeerMsg::Proposal { zxid, txn },
             ) => {
-                append(ground, zxid, txn, cx)?;
+                append(ground, *epoch, zxid, txn, cx)?;
                 if ground.breaks(BrokenRule::AckBeforeSync) {
                     self.acknowledge(ground, cx);
                 }
@@ -293,10 +304,12 @@ impl Learner {
                 PeerMsg::Commit { zxid },
             ) => settle(ground, settled, zxid),
             (
-                Step::Receiving { settled, .. } | Step::Securing { settled, .. } | Step::AwaitUpToDate { settled, .. },
+                Step::Receiving { epoch, settled, .. }
+                | Step::Securing { epoch, settled, .. }
+                | Step::AwaitUpToDate { epoch, settled, .. },
                 PeerMsg::Inform { zxid, txn },
             ) => {
-                append(ground, zxid, txn, cx)?;
+                append(ground, *epoch, zxid, txn, cx)?;
                 settle(ground, settled, zxid)
             }
             (Step::AwaitUpToDate { epoch, settled, acked, .. }, PeerMsg::UpToDate) => {
@@ -321,12 +334,15 @@ impl Learner {
                     _ => Err(Refusal::Violation(Violation::UnknownCommit(zxid))),
                 }
             }
-            (Step::Live { .. }, PeerMsg::Inform { zxid, txn }) => {
-                append(ground, zxid, txn, cx)?;
+            (Step::Live { epoch, .. }, PeerMsg::Inform { zxid, txn }) => {
+                append(ground, *epoch, zxid, txn, cx)?;
                 ground.commit_upto(zxid, cx);
                 self.heard(ground, cx);
                 Ok(())
             }
+            // An Apache leader that is in office pings as soon as NEWLEADER is out, yet drops a learner whose next packet
+            // is anything but its acknowledgement (quorum-protocol §8).
+            (Step::Receiving { .. } | Step::Securing { .. }, PeerMsg::Ping { .. }) => Ok(()),
             (_, PeerMsg::Ping { zxid }) => {
                 let touched: Vec<_> = core::mem::take(&mut ground.touched).into_iter().collect();
                 cx.send(conn, PeerMsg::Pong { zxid, touched });
@@ -358,18 +374,21 @@ impl Learner {
     }
 
     fn promise(&mut self, ground: &mut Ground, conn: ConnId, epoch: Epoch, cx: &mut Cx<'_>) -> Result<(), Refusal> {
-        let last = if ground.ask_for_all { Zxid::ZERO } else { ground.history.last() };
         let ignore = ground.breaks(BrokenRule::IgnoreEpoch);
         if epoch < ground.accepted && !ignore {
             cx.drop_conn(conn, DropReason::Violation(Violation::StaleEpoch { got: epoch, promised: ground.accepted }));
             return Err(Refusal::StandDown(StandDown::StaleLeader));
         }
         if epoch > ground.accepted {
-            let answer = PeerMsg::AckEpoch { last, current: Some(ground.current) };
+            // This answer counts towards a leader's quorum: that leader must see our true log, or it could be
+            // established without what only we have. So whom it was that could not cut our log is forgotten.
+            self.ask_for_all = false;
+            let answer = PeerMsg::AckEpoch { last: ground.history.last(), current: Some(ground.current) };
             let lsn = ground.accept_epoch(epoch, cx.fx);
             self.step = Step::Promising { conn, epoch, lsn, answer };
         } else {
             // Promised before, perhaps in memory only so far: the answer waits for the disk all the same.
+            let last = if self.ask_for_all { Zxid::ZERO } else { ground.history.last() };
             let current = if ignore { Some(ground.current) } else { None };
             let answer = PeerMsg::AckEpoch { last, current };
             self.step = Step::Promising { conn, epoch, lsn: ground.last_lsn, answer };
@@ -392,7 +411,9 @@ impl Learner {
         }
         // The stream of storage effects is in order: when the epoch is durable, so is the history before it.
         let lsn = ground.begin_epoch(epoch, cx.fx);
-        self.step = Step::Securing { conn, epoch, settled, lsn };
+        // A COMMIT that comes before this is durable moves `settled` on, but not this: the leader sent that proposal to
+        // us too, and counts us as silent until we acknowledge it.
+        self.step = Step::Securing { conn, epoch, settled, acked: settled, lsn };
         Ok(())
     }
 }
@@ -424,9 +445,21 @@ fn install(ground: &mut Ground, zxid: Zxid, body: Bytes, cx: &mut Cx<'_>) -> Res
     Ok(())
 }
 
+/// Refuses what is of no epoch up to the leader's: appended, it would stand above everything that later leaders propose.
+fn belongs(zxid: Zxid, epoch: Epoch) -> Result<(), Refusal> {
+    if (Epoch(0)..=epoch).contains(&zxid.epoch()) {
+        return Ok(());
+    }
+    Err(Refusal::Violation(Violation::Unexpected {
+        got: format!("transaction {zxid}"),
+        expected: format!("one of an epoch up to {epoch}"),
+    }))
+}
+
 /// Appends what continues the history; passes over what is there already (a learner can get a transaction both as
 /// history and as a proposal).
-fn append(ground: &mut Ground, zxid: Zxid, txn: Bytes, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+fn append(ground: &mut Ground, epoch: Epoch, zxid: Zxid, txn: Bytes, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+    belongs(zxid, epoch)?;
     let last = ground.history.last();
     if zxid <= last {
         return if zxid <= ground.history.committed() || ground.history.get(zxid).is_some() {

@@ -16,6 +16,8 @@ pub mod history;
 pub mod leader;
 pub mod learner;
 pub mod sync;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{BrokenRule, Config};
 use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
@@ -89,8 +91,6 @@ pub struct Ground {
     pub last_lsn: Lsn,
     /// The last one that is durable.
     pub synced: Lsn,
-    /// The log could not be cut where a leader wanted it: claim an empty log, so that the next one sends everything.
-    pub ask_for_all: bool,
     /// Sessions heard from since the last ping, for the leader.
     pub touched: BTreeMap<SessionId, i32>,
 }
@@ -208,16 +208,8 @@ impl Peer {
     ) -> Peer {
         // A crash between the history of an epoch and the file of that epoch leaves a log that is ahead of both files.
         let accepted = accepted.max(current).max(history.last().epoch());
-        let ground = Ground {
-            config,
-            accepted,
-            current,
-            history,
-            last_lsn: Lsn(0),
-            synced: Lsn(0),
-            ask_for_all: false,
-            touched: BTreeMap::new(),
-        };
+        let ground =
+            Ground { config, accepted, current, history, last_lsn: Lsn(0), synced: Lsn(0), touched: BTreeMap::new() };
         let settled = election::own_vote(&ground);
         let mut peer = Peer {
             role: Role::Looking(Election::waiting()),
@@ -258,11 +250,13 @@ impl Peer {
             Input::Tick => self.on_tick(cx),
             Input::Notification { from, note } => self.on_notification(from, note, cx),
             Input::Accepted { conn } => {
-                if self.waiting.len() >= WAITING_MAX {
-                    cx.drop_conn(conn, DropReason::TooMany);
-                } else {
-                    self.waiting.insert(conn, None);
+                // The oldest goes: whoever says nothing must not keep those out who come to follow.
+                if self.waiting.len() >= WAITING_MAX
+                    && let Some((oldest, _)) = self.waiting.pop_first()
+                {
+                    cx.drop_conn(oldest, DropReason::TooMany);
                 }
+                self.waiting.insert(conn, None);
             }
             Input::Connected { to, conn } => match &mut self.role {
                 Role::Learning(l) => l.on_connected(&mut self.ground, to, conn, cx),
@@ -283,6 +277,7 @@ impl Peer {
     }
 
     fn on_packet(&mut self, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) {
+        let admitted = self.waiting.contains_key(&conn);
         if let Some(first) = self.waiting.get_mut(&conn) {
             let greets = matches!(msg, PeerMsg::FollowerInfo { .. } | PeerMsg::ObserverInfo { .. });
             if first.is_some() || !greets {
@@ -313,6 +308,8 @@ impl Peer {
             }
         }
         let verdict = match &mut self.role {
+            // What was still under way on a connection that we have dropped.
+            Role::Leading(l) if !admitted && !l.has(conn) => Ok(()),
             Role::Leading(l) => l.on_packet(&mut self.ground, conn, msg, cx),
             Role::Learning(l) => l.on_packet(&mut self.ground, conn, msg, cx),
             Role::Looking(_) => Ok(()),
