@@ -77,7 +77,8 @@ pub struct Service {
     compacting: bool,
     fault: Option<String>,
     /// Digests foretold up to here say nothing: the log may be replayed over a snapshot taken while the tree changed.
-    fuzzy_upto: Zxid,
+    /// `None` while it is not known how far that goes: a server that joins has it all by UPTODATE.
+    fuzzy_upto: Option<Zxid>,
 }
 
 impl Service {
@@ -99,7 +100,7 @@ impl Service {
             snapshot_after: 0,
             compacting: false,
             fault: None,
-            fuzzy_upto: Zxid::ZERO,
+            fuzzy_upto: None,
         };
         service.draw_snapshot_point();
         service
@@ -126,14 +127,11 @@ impl Service {
 
     pub(super) fn replaced(&mut self, applied: Zxid) {
         self.applied = applied;
-    }
-
-    pub(super) fn replayed_upto(&mut self, last: Zxid) {
-        self.fuzzy_upto = last;
+        self.fuzzy_upto = None;
     }
 
     pub(super) fn trusts_digest_of(&self, zxid: Zxid) -> bool {
-        zxid > self.fuzzy_upto
+        self.fuzzy_upto.is_some_and(|upto| zxid > upto)
     }
 
     pub(super) fn fail(&mut self, what: String) {
@@ -369,6 +367,9 @@ impl Service {
         event: PeerEvent,
         fx: &mut Effects,
     ) {
+        if matches!(event, PeerEvent::Established | PeerEvent::Joined) {
+            self.fuzzy_upto.get_or_insert(peer.ground().history.last());
+        }
         match event {
             PeerEvent::Established => self.begin_to_lead(peer, side, now, fx),
             PeerEvent::Joined => {

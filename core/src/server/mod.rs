@@ -80,7 +80,6 @@ impl<R: ReadSide> Server<R> {
         let mut side = side;
         let mut service = Service::new(&config, seed, now);
         let history = History::new(snapshot, entries);
-        service.replayed_upto(history.last());
         let mut host = HostView { service: &mut service, side: &mut side, now };
         host.replace(tree);
         let peer = Peer::start(config, accepted, current, history, now, fx, &mut host);

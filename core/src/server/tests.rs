@@ -301,3 +301,82 @@ fn sync_is_answered_by_leader_and_follower() {
         );
     }
 }
+
+/// What an Apache leader sends as SNAP holds what it applied while it wrote it, beyond the zxid that it names.
+#[test]
+fn a_snapshot_taken_while_the_tree_changed_is_no_divergence() {
+    use crate::service::{Prep, PrepRequest};
+    use crate::wire::notification::{Notification, Vote};
+    use crate::wire::peer::PeerMsg;
+    use crate::wire::txn::TxnHeader;
+
+    let (mut tree, mut prep) = (Tree::new(), Prep::new(false));
+    let mut counter = 0;
+    let mut prepare = |tree: &mut Tree, request: PrepRequest| {
+        counter += 1;
+        let zxid = Zxid::new(Epoch(1), counter);
+        let header = TxnHeader { session: SessionId(5), cxid: 1, zxid, time_ms: 1 };
+        let txn = prep.prepare(tree, header, &[], request);
+        tree.apply(&txn);
+        PeerMsg::Proposal { zxid, txn: txn.encode() }
+    };
+    let write = |path: &str| PrepRequest::Client(create(path, 0));
+    prepare(&mut tree, PrepRequest::CreateSession { timeout_ms: 4000 });
+    let second = prepare(&mut tree, write("/a"));
+    let third = prepare(&mut tree, write("/b"));
+    let body = tree.write_body();
+    let fourth = prepare(&mut tree, write("/c"));
+    // What a leader with another tree would foretell.
+    let mut other = tree.clone();
+    prepare(&mut other, write("/only-there"));
+    let sixth = prepare(&mut other, write("/d"));
+
+    let ensemble = Net::new(3, 0).ensemble;
+    let now = Now { mono: Instant::ZERO, wall_ms: 0 };
+    let config = Config::new(ServerId(1), ensemble);
+    let mut fx = Effects::new();
+    let mut server = Server::start(config, 1, Recovered::empty(), Plain::default(), now, &mut fx);
+    let vote = Vote { epoch: Epoch(0), zxid: Zxid::ZERO, leader: ServerId(3) };
+    let note = Notification { state: ServerState::Looking, vote, round: 1, version: 2, config: Default::default() };
+    let commit = |counter| PeerMsg::Commit { zxid: Zxid::new(Epoch(1), counter) };
+    let packet = |msg| Input::Packet { conn: ConnId(1), msg };
+    let late = Now { mono: now.mono + Duration::from_millis(200), wall_ms: 0 };
+    let mut halts = |now, inputs: Vec<Input>| {
+        let mut queue = VecDeque::from(inputs);
+        let mut halted = None;
+        while let Some(input) = queue.pop_front() {
+            server.step(now, input, &mut fx);
+            for effect in fx.drain() {
+                match effect {
+                    Effect::Store { lsn, .. } => queue.push_front(Input::Synced { upto: lsn }),
+                    Effect::Halt(why) => halted = Some(why),
+                    _ => {}
+                }
+            }
+        }
+        (halted, server.status().committed.counter())
+    };
+    assert_eq!(halts(now, vec![Input::Notification { from: ServerId(3), note }]), (None, 0));
+    let joins = vec![
+        Input::Tick,
+        Input::Connected { to: ServerId(3), conn: ConnId(1) },
+        packet(PeerMsg::LeaderInfo { epoch: Epoch(1), protocol: 0x10000 }),
+        packet(PeerMsg::Snap { zxid: Zxid::new(Epoch(1), 1), body }),
+        packet(second),
+        packet(commit(2)),
+        packet(third),
+        packet(PeerMsg::NewLeader { epoch: Epoch(1), config: Default::default() }),
+        packet(commit(3)),
+        packet(PeerMsg::UpToDate),
+        packet(fourth),
+        packet(commit(4)),
+    ];
+    assert_eq!(halts(late, joins), (None, 4));
+    // Once all of that is applied, a digest is a promise again.
+    let PeerMsg::Proposal { txn, .. } = sixth else { panic!() };
+    let mut txn = crate::wire::txn::Txn::decode(txn).unwrap();
+    txn.header.zxid = Zxid::new(Epoch(1), 5);
+    let fifth = PeerMsg::Proposal { zxid: txn.header.zxid, txn: txn.encode() };
+    let (why, _) = halts(late, vec![packet(fifth), packet(commit(5))]);
+    assert!(matches!(why, Some(HaltReason::Invariant(_))), "{why:?}");
+}
