@@ -270,6 +270,11 @@ impl Client {
             out.push(ClientOutput::Event(ClientEvent::Watch { event, zxid: header.zxid, armed }));
             return Ok(());
         }
+        // Pings are answered at once, whatever waits.
+        if header.xid == xid::PING {
+            self.see(header.zxid);
+            return Ok(());
+        }
         let expected = self.pending.front().map(|(number, _)| *number);
         if expected != Some(header.xid) {
             return Err(ClientError::OutOfOrder { got: header.xid, expected });
@@ -329,7 +334,8 @@ impl Client {
         if now >= self.heard + self.timeout * 2 / 3 {
             out.push(ClientOutput::Reconnect);
         } else if self.state == State::Served && now >= self.sent + self.timeout / 3 {
-            self.send(now, xid::PING, Request::Ping, out);
+            self.sent = now;
+            out.push(ClientOutput::Send(request_frame(xid::PING, &Request::Ping)));
         }
     }
 }

@@ -41,7 +41,9 @@ pub enum LinkEffect {
     Write(Bytes),
     /// Tell the server, as [`crate::input::Input::Submit`].
     Submit(Submission),
-    /// Answer from the read side and hand the answer to [`Link::on_read`] before anything else.
+    /// Answer from the read side and hand the answer to [`Link::on_read`] before the next frame of this link. A driver
+    /// with the plain read side first carries out all effects of the server's step under way: the tree is ahead of
+    /// the events among them, and a client must not see new data before the event that tells of it.
     Read {
         /// The client's number of it.
         xid: i32,

@@ -3,6 +3,7 @@
 use crate::client::line;
 use crate::id::ServerId;
 use crate::sim::actor::Actor;
+use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::queue::Due;
 use crate::sim::view::Place;
@@ -23,7 +24,10 @@ impl World {
         self.validate(command)?;
         self.record(|| TraceEvent::Command { command: command.clone() });
         match command {
-            Command::Kill { server } => self.on_index(*server, |w, i| w.kill(i, false)),
+            Command::Kill { server } => {
+                let silent = self.rng.chance(self.spec.power_loss_ppm.into());
+                self.on_index(*server, |w, i| w.kill(i, silent));
+            }
             Command::Restart { server } => self.on_index(*server, World::start),
             Command::Pause { server } => self.on_index(*server, World::pause),
             Command::Resume { server } => self.on_index(*server, World::resume),
@@ -215,6 +219,24 @@ impl World {
         actor.home = via;
         self.leave_server(id);
         self.redial(id, Duration::ZERO);
+    }
+
+    /// A disk that was told to fail will not.
+    pub(crate) fn clear_disk_fault(&mut self, server: ServerId) {
+        self.on_index(server, |w, i| w.processes[i].disk.fail_next = false);
+    }
+
+    /// Forgets a client that is over.
+    pub(crate) fn forget_client(&mut self, client: ClientId) {
+        if self.client_is_over(client) {
+            self.clients.remove(&client);
+        }
+    }
+
+    /// A rule is broken in a way that only a look at the whole run shows.
+    pub(crate) fn violate(&mut self, rule: Rule, why: String) {
+        self.checks.violate(rule, why);
+        self.report_violations();
     }
 
     /// Queues a request of a client; it leaves at once if the session is served.

@@ -92,6 +92,7 @@ impl World {
             }
         }
         self.checks.stopped(index);
+        self.checks.after_writing(&self.processes, self.spec.servers as usize);
         for (conn, _) in self.net.at(Place::Server(server)) {
             self.close(conn, Place::Server(server), silent);
         }
@@ -187,6 +188,7 @@ impl World {
                 Effect::Note(what) => self.record(|| TraceEvent::Note { server, what }),
             }
         }
+        self.answer_reads(index, inputs);
     }
 
     /// The server's deadline has come; whether people need to see it.
@@ -205,6 +207,7 @@ impl World {
             DiskDone::Synced { upto, records } => {
                 let (last, records) = (process.disk.media.last(), records as u32);
                 self.record(|| TraceEvent::Synced { server, upto: last, records });
+                self.checks.after_writing(&self.processes, self.spec.servers as usize);
                 self.drive(index, Input::Synced { upto });
                 self.begin_sync(index);
             }
@@ -392,6 +395,7 @@ impl World {
         }
         let mut inputs = VecDeque::new();
         self.link_effects(index, link, out, &mut inputs);
+        self.answer_reads(index, &mut inputs);
         if !inputs.is_empty() {
             self.drive_all(index, inputs);
         }
@@ -405,28 +409,28 @@ impl World {
     }
 
     fn link_effects(&mut self, index: usize, link: LinkId, out: Vec<LinkEffect>, inputs: &mut VecDeque<Input>) {
-        let mut out = VecDeque::from(out);
-        while let Some(effect) = out.pop_front() {
+        for effect in out {
             match effect {
                 LinkEffect::Write(frames) => self.write_frames(index, link, frames),
                 LinkEffect::Submit(request) => inputs.push_back(Input::Submit { link, request }),
-                LinkEffect::Read { xid, request } => {
-                    let process = &mut self.processes[index];
-                    let (Some(machine), Some(server)) = (process.links.get_mut(&link), &mut process.server) else {
-                        continue;
-                    };
-                    let Some(session) = machine.session() else { continue };
-                    let state = &mut server.side_mut().0;
-                    let answer = state.answer(Asker { link, session, auth: machine.auth() }, &request);
-                    let zxid = state.tree.applied();
-                    let mut more = Vec::new();
-                    machine.on_read(xid, zxid, answer.outcome, answer.events, &mut more);
-                    for effect in more.into_iter().rev() {
-                        out.push_front(effect);
-                    }
-                }
+                LinkEffect::Read { xid, request } => self.processes[index].reads.push_back((link, xid, request)),
                 LinkEffect::Close(_) => self.end_link(index, link, inputs),
             }
+        }
+    }
+
+    /// Answers the reads that links wait for, now that every event the tree is ahead of has been told.
+    fn answer_reads(&mut self, index: usize, inputs: &mut VecDeque<Input>) {
+        while let Some((link, xid, request)) = self.processes[index].reads.pop_front() {
+            let process = &mut self.processes[index];
+            let (Some(machine), Some(server)) = (process.links.get_mut(&link), &mut process.server) else { continue };
+            let Some(session) = machine.session() else { continue };
+            let state = &mut server.side_mut().0;
+            let answer = state.answer(Asker { link, session, auth: machine.auth() }, &request);
+            let zxid = state.tree.applied();
+            let mut out = Vec::new();
+            machine.on_read(xid, zxid, answer.outcome, answer.events, &mut out);
+            self.link_effects(index, link, out, inputs);
         }
     }
 

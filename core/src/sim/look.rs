@@ -4,6 +4,7 @@ use crate::client::line;
 use crate::config::MemberKind;
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::server::{Plain, Server};
+use crate::sim::command::ClientId;
 use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
@@ -35,6 +36,65 @@ impl World {
                 .collect(),
             next: self.next_event(),
         }
+    }
+
+    /// The established leader of the highest epoch that serves.
+    pub fn leader(&self) -> Option<ServerId> {
+        self.leading().map(|(id, _)| id)
+    }
+
+    fn leading(&self) -> Option<(ServerId, &Server<Plain>)> {
+        let servers = self.processes.iter().filter_map(|p| p.server.as_ref().map(|s| (p.id, s)));
+        servers
+            .filter(|(_, s)| s.service().serving().is_some_and(|s| s.role == ServerState::Leading))
+            .max_by_key(|(_, s)| s.peer().epoch())
+    }
+
+    /// Whether all servers run, serve, and have the same state.
+    pub fn is_agreed(&self) -> bool {
+        let mut states = self.processes.iter().map(|p| {
+            let server = p.server.as_ref().filter(|s| s.service().serving().is_some())?;
+            let (own, tree) = (&server.peer().ground().history, &server.side().0.tree);
+            (own.last() == own.committed()).then(|| (own.committed(), tree.digest()))
+        });
+        let Some(Some(first)) = states.next() else { return false };
+        states.all(|state| state == Some(first))
+    }
+
+    /// Every server in a few words.
+    pub fn summary(&self) -> String {
+        let each = self.processes.iter().map(|p| match &p.server {
+            None => format!("{} down", p.id),
+            Some(server) => {
+                let (peer, own) = (server.peer(), &server.peer().ground().history);
+                let serves = if server.service().serving().is_some() { "" } else { ", not serving" };
+                format!(
+                    "{} {:?} in {:?} at {} of {}{serves}",
+                    p.id,
+                    peer.state(),
+                    peer.phase(),
+                    own.committed(),
+                    own.last()
+                )
+            }
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Whether a client will never do anything again.
+    pub fn client_is_over(&self, client: ClientId) -> bool {
+        self.clients.get(&client).is_none_or(|a| a.is_over())
+    }
+
+    /// Requests of a client that are not answered.
+    pub fn open_requests(&self, client: ClientId) -> usize {
+        self.clients.get(&client).map_or(0, |a| a.lines.len() + a.waiting.len())
+    }
+
+    /// Whether a client's last request was answered without an error; `None` while it waits or if there was none.
+    pub fn last_answer(&self, client: ClientId) -> Option<bool> {
+        let last = self.clients.get(&client)?.talk.iter().rev().map(|e| &e.talk).find(|t| !t.event)?;
+        last.answer.as_ref().map(|_| !last.failed)
     }
 
     fn link_views(&self) -> Vec<LinkView> {
@@ -248,13 +308,7 @@ impl World {
 
     /// Up to where the current leader has this server's acknowledgement.
     fn acked_by(&self, id: ServerId) -> Zxid {
-        let leader = self
-            .processes
-            .iter()
-            .filter_map(|p| p.server.as_ref())
-            .filter(|s| s.service().serving().is_some_and(|s| s.role == ServerState::Leading))
-            .max_by_key(|s| s.peer().epoch());
-        let outstanding = leader.map(|s| s.status().outstanding).unwrap_or_default();
+        let outstanding = self.leading().map(|(_, s)| s.status().outstanding).unwrap_or_default();
         let acked = outstanding.iter().rev().find(|(_, by)| by.contains(&id));
         acked.map_or(Zxid::ZERO, |(zxid, _)| *zxid)
     }

@@ -17,6 +17,7 @@ mod control;
 mod disk;
 mod drive;
 mod error;
+pub mod faults;
 mod label;
 mod look;
 mod net;
@@ -24,7 +25,9 @@ mod process;
 mod queue;
 mod run;
 pub mod spec;
+pub mod sweep;
 pub mod view;
+pub mod workload;
 
 pub use error::CommandError;
 pub use spec::WorldSpec;

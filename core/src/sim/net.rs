@@ -226,6 +226,10 @@ impl Net {
     /// behind what was sent already; not at all if `silent` (the machine lost its power).
     pub fn close_end(&mut self, now: Instant, id: u64, end: u8, silent: bool, queue: &mut Queue) -> Vec<Parcel> {
         let Some(conn) = self.conns.get_mut(&id) else { return Vec::new() };
+        if !conn.up && end == 1 {
+            // Nobody has answered the dial yet: it is decided when it is due.
+            return Vec::new();
+        }
         let lane = &mut conn.lanes[usize::from(end)];
         lane.open = false;
         lane.stalled = 0;

@@ -10,8 +10,9 @@ use crate::sim::clock::Clock;
 use crate::sim::disk::Disk;
 use crate::time::Instant;
 use crate::trace::digest::Digest;
+use crate::wire::client::Request;
 use crate::wire::notification::Notification;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub(crate) struct Process {
     pub deferred: Vec<Input>,
     pub mail: BTreeMap<ServerId, Outbox>,
     pub links: BTreeMap<LinkId, Link>,
+    /// Reads that links wait for; answered at the end of the step that is being carried out.
+    pub reads: VecDeque<(LinkId, i32, Request)>,
     /// Sessions heard from since the last report.
     pub touched: BTreeSet<SessionId>,
     /// The server's next deadline in the world's time.
@@ -65,6 +68,7 @@ impl Process {
             deferred: Vec::new(),
             mail: BTreeMap::new(),
             links: BTreeMap::new(),
+            reads: VecDeque::new(),
             touched: BTreeSet::new(),
             deadline: None,
         }
@@ -94,6 +98,7 @@ impl Process {
         self.deferred.clear();
         self.mail.clear();
         self.links.clear();
+        self.reads.clear();
         self.touched.clear();
     }
 

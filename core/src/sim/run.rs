@@ -12,6 +12,7 @@ use crate::sim::spec::Fidelity;
 use crate::sim::view::Place;
 use crate::sim::{Next, Stepped, World};
 use crate::trace::{LossReason, SessionTurn, TraceEvent};
+use crate::wire::peer::PeerMsg;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -100,7 +101,16 @@ impl World {
                 self.net.remove(conn);
                 self.drive(index, Input::Closed { conn: ConnId(conn) });
             }
-            (_, Payload::Packet(msg)) => self.drive(index, Input::Packet { conn: ConnId(conn), msg }),
+            (_, Payload::Packet(msg)) => {
+                let newleader = matches!(msg, PeerMsg::NewLeader { .. });
+                if newleader {
+                    self.checks.newleader(index);
+                }
+                self.drive(index, Input::Packet { conn: ConnId(conn), msg });
+                if newleader {
+                    self.checks.newleader(index);
+                }
+            }
             (ConnKind::Client, Payload::Syn) => self.link_opened(index, conn),
             (ConnKind::Client, Payload::Fin) => {
                 self.net.remove(conn);
@@ -419,7 +429,6 @@ impl World {
 }
 
 fn is_heartbeat(payload: &Payload) -> bool {
-    use crate::wire::peer::PeerMsg;
     match payload {
         Payload::Packet(PeerMsg::Ping { .. } | PeerMsg::Pong { .. }) | Payload::Syn | Payload::Fin => true,
         Payload::Frame(frame) => {

@@ -93,6 +93,9 @@ pub struct WorldSpec {
     pub reset_after_ms: u32,
     /// The largest drift of a server's clock, parts in a million; each server draws its own.
     pub drift_ppm: u32,
+    /// How many kills in a million take the machine's power with them: the others are not told, and find out by
+    /// their own timeouts.
+    pub power_loss_ppm: u32,
     /// See [`Fidelity`].
     pub fidelity: Fidelity,
     /// Whether records are kept for [`crate::sim::World::trace`] and servers make notes.
@@ -122,6 +125,7 @@ impl Default for WorldSpec {
             commit_log_count: 500,
             reset_after_ms: 8000,
             drift_ppm: 0,
+            power_loss_ppm: 0,
             fidelity: Fidelity::Bytes,
             trace: true,
             broken: None,

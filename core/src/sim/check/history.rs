@@ -145,33 +145,22 @@ impl History {
                 }
             }
         };
-        // What memory has let go is still on the disk, unless a snapshot took its place: that must be one of the history.
-        let first = own.after(before).next().map_or(now, |e| e.zxid);
-        let from_disk: Vec<(Zxid, Bytes)> = if own.base() > before {
-            let media = processes.iter().find(|p| p.id == id).map(|p| &p.disk.media);
-            let entries = media.into_iter().flat_map(|m| m.entries.iter());
-            entries.filter(|(z, _)| *z > before && *z < first && *z <= own.base()).cloned().collect()
-        } else {
-            Vec::new()
-        };
-        if own.base() > before && from_disk.first().is_none_or(|(z, _)| !z.follows(before)) {
-            at = match self.position(own.base()) {
-                Some(at) => at + 1,
-                None if own.base() == now && self.position(now).is_none() => {
-                    return unlike(
-                        Rule::PrefixConsistency,
-                        format!("server {id} takes a state at {now}, which is not committed"),
-                    );
-                }
+        if own.base() > before {
+            match self.position(own.base()) {
+                Some(base) => at = base + 1,
                 None => {
-                    let why = format!("server {id} goes on behind {}, which is not committed", own.base());
-                    return unlike(Rule::PrefixConsistency, why);
+                    // Memory has let it go already, or it came inside a snapshot: somebody's disk has it.
+                    let missing = self.find_missing(before.max(self.last()), own.base(), processes);
+                    at = self.order.len();
+                    for (zxid, txn) in missing {
+                        self.place(at, id, zxid, &txn, processes, voters)?;
+                        at += 1;
+                    }
+                    if self.last() != own.base() {
+                        let why = format!("server {id} has committed a state at {}, which nobody holds", own.base());
+                        return unlike(Rule::PrefixConsistency, why);
+                    }
                 }
-            };
-        } else {
-            for (zxid, txn) in &from_disk {
-                self.place(at, id, *zxid, txn, processes, voters)?;
-                at += 1;
             }
         }
         for entry in own.after(before).take_while(|e| e.zxid <= now) {
@@ -185,6 +174,16 @@ impl History {
             );
         }
         Ok(())
+    }
+
+    /// The transactions above `after` up to `upto`, from a disk that has them in its log, else as they were proposed.
+    fn find_missing(&self, after: Zxid, upto: Zxid, processes: &[Process]) -> Vec<(Zxid, Bytes)> {
+        let wanted = |zxid: &Zxid| *zxid > after && *zxid <= upto;
+        let holder = processes.iter().map(|p| &p.disk.media).find(|m| m.base() <= after && m.entry(upto).is_some());
+        match holder {
+            Some(media) => media.entries.iter().filter(|(z, _)| wanted(z)).cloned().collect(),
+            None => self.proposed.iter().filter(|(z, _)| wanted(z)).map(|(z, t)| (*z, t.clone())).collect(),
+        }
     }
 
     /// A server commits this transaction at this place.
@@ -231,13 +230,20 @@ impl History {
                 return unlike(Rule::Integrity, format!("server {id} commits {zxid}, which no leader has proposed"));
             }
         }
-        let holds = |p: &&Process| p.disk.media.base() >= zxid || p.disk.media.entry(zxid) == Some(txn);
-        let durable = processes.iter().take(voters).filter(holds).count();
+        let durable = self.durable_on(zxid, processes, voters);
         if durable <= voters / 2 {
             let why = format!("server {id} commits {zxid}, which is durable on {durable} of {voters} voters' disks");
             return unlike(Rule::QuorumBeforeCommit, why);
         }
         Ok(())
+    }
+
+    /// On how many voters' disks a committed transaction is.
+    pub fn durable_on(&self, zxid: Zxid, processes: &[Process], voters: usize) -> usize {
+        let Some(at) = self.position(zxid) else { return voters };
+        let txn = &self.order[at].txn;
+        let holds = |p: &&Process| p.disk.media.base() >= zxid || p.disk.media.entry(zxid) == Some(txn);
+        processes.iter().take(voters).filter(holds).count()
     }
 
     /// What a committed transaction means for sessions and their ephemerals.
@@ -248,6 +254,8 @@ impl History {
                 self.sessions.insert(session);
                 return Ok(());
             }
+            // It keeps its place, but nothing came of it; a request that came late through a former server ends so.
+            TxnBody::Error { .. } => return Ok(()),
             TxnBody::CloseSession { paths } => {
                 self.sessions.remove(&session);
                 self.asked.remove(&session);

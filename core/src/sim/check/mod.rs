@@ -73,6 +73,8 @@ struct Watched {
     committed: Zxid,
     /// The last transaction it was asked to log.
     logged: Zxid,
+    /// The end of its log when it got NEWLEADER: what its acknowledgement of that speaks of.
+    initial: Zxid,
     /// Its disk was made to fail.
     disk_failed: bool,
 }
@@ -81,23 +83,29 @@ struct Watched {
 #[derive(Clone, Debug)]
 pub struct Checks {
     broken: BTreeMap<Rule, String>,
+    /// The rule that broke first.
+    first: Option<Rule>,
     news: Vec<(Rule, String)>,
     servers: Vec<Watched>,
     /// Who was established in which epoch.
     leaders: BTreeMap<Epoch, ServerId>,
     history: History,
     clients: Clients,
+    /// Committed transactions that have just left a disk.
+    cuts: Vec<(usize, Zxid)>,
 }
 
 impl Checks {
     pub(crate) fn new(spec: &WorldSpec) -> Checks {
         Checks {
             broken: BTreeMap::new(),
+            first: None,
             news: Vec::new(),
             servers: alloc::vec![Watched::default(); (spec.servers + spec.observers) as usize],
             leaders: BTreeMap::new(),
             history: History::default(),
             clients: Clients::default(),
+            cuts: Vec::new(),
         }
     }
 
@@ -111,6 +119,12 @@ impl Checks {
         self.broken.iter().map(|(rule, why)| (*rule, why.as_str()))
     }
 
+    /// The rule that broke first, and how.
+    pub fn first(&self) -> Option<(Rule, &str)> {
+        let rule = self.first?;
+        Some((rule, self.broken.get(&rule).map(String::as_str).unwrap_or_default()))
+    }
+
     /// How many transactions are committed.
     pub fn committed(&self) -> usize {
         self.history.len()
@@ -118,6 +132,7 @@ impl Checks {
 
     pub(crate) fn violate(&mut self, rule: Rule, why: String) {
         if !self.broken.contains_key(&rule) {
+            self.first.get_or_insert(rule);
             self.news.push((rule, why.clone()));
             self.broken.insert(rule, why);
         }
@@ -138,7 +153,7 @@ impl Checks {
     /// A server starts from its disk.
     pub(crate) fn started(&mut self, index: usize, recovered: &Recovered) {
         let logged = recovered.entries.last().map_or(recovered.snapshot, |(zxid, _)| *zxid);
-        self.servers[index] = Watched { committed: recovered.snapshot, logged, disk_failed: false };
+        self.servers[index] = Watched { committed: recovered.snapshot, logged, ..Watched::default() };
         // A learner may hold a snapshot of a history that its leader did not live to have committed.
         let known = self.history.knows(recovered.snapshot);
         if known && let Err(why) = self.history.holds_at(recovered.snapshot, recovered.tree.digest()) {
@@ -204,23 +219,30 @@ impl Checks {
                     let why = format!("server {server} cuts its log at {to}, below its snapshot of {}", media.base());
                     self.violate(Rule::CommittedStays, why);
                 }
-                let lost = media.entries.iter().rev().take_while(|(zxid, _)| zxid > to);
-                let lost = lost.filter(|(zxid, txn)| self.history.is_committed(*zxid, txn)).last();
-                if let Some((zxid, _)) = lost {
-                    let why = format!("server {server} cuts its log at {to} and drops {zxid}, which is committed");
-                    self.violate(Rule::CommittedStays, why);
-                }
+                self.note_cut(index, media, *to);
             }
-            Record::Install { zxid, .. } => {
-                let lost = media.entries.iter().rev().find(|(z, txn)| z > zxid && self.history.is_committed(*z, txn));
-                if let Some((gone, _)) = lost {
-                    let why =
-                        format!("server {server} takes a snapshot of {zxid} and loses {gone}, which is committed");
-                    self.violate(Rule::CommittedStays, why);
-                } else if *zxid < media.base() && self.history.knows(media.base()) {
-                    let why = format!("server {server} replaces its snapshot of {} by one of {zxid}", media.base());
-                    self.violate(Rule::CommittedStays, why);
-                }
+            Record::Install { zxid, .. } => self.note_cut(index, media, *zxid),
+        }
+    }
+
+    /// Committed transactions above `to` leave a disk.
+    fn note_cut(&mut self, index: usize, media: &Media, to: Zxid) {
+        let committed = media.entries.iter().filter(|(z, txn)| *z > to && self.history.is_committed(*z, txn));
+        let snapshot = Some(media.base()).filter(|base| *base > to && self.history.knows(*base));
+        self.cuts.extend(committed.map(|(zxid, _)| *zxid).chain(snapshot).map(|zxid| (index, zxid)));
+    }
+
+    /// After disks have changed: a learner may be told to drop what its leader commits meanwhile, since it is sent
+    /// again right behind; but never while its copy is needed for a majority.
+    pub(crate) fn after_writing(&mut self, processes: &[Process], voters: usize) {
+        for (index, zxid) in core::mem::take(&mut self.cuts) {
+            let durable = self.history.durable_on(zxid, processes, voters);
+            if durable <= voters / 2 {
+                let why = format!(
+                    "server {} drops {zxid}, which is committed and now on {durable} of {voters} voters' disks",
+                    index + 1
+                );
+                self.violate(Rule::CommittedStays, why);
             }
         }
     }
@@ -242,10 +264,11 @@ impl Checks {
                 let why = format!("server {server} follows into epoch {epoch}, but has promised {}", media.accepted);
                 self.violate(Rule::EpochsOnlyGrow, why);
             }
-            if media.current != epoch || media.last() != self.servers[index].logged {
+            let initial = self.servers[index].initial;
+            if media.current != epoch || media.last() < initial {
                 let why = format!(
                     "server {server} acknowledges the history of epoch {epoch} up to {}, its disk has epoch {} up to {}",
-                    self.servers[index].logged,
+                    initial,
                     media.current,
                     media.last()
                 );
@@ -255,6 +278,11 @@ impl Checks {
             let why = format!("server {server} acknowledges {zxid}, its disk has {} to {}", media.base(), media.last());
             self.violate(Rule::DurableBeforeAck, why);
         }
+    }
+
+    /// A server gets NEWLEADER (told before and after it has handled it).
+    pub(crate) fn newleader(&mut self, index: usize) {
+        self.servers[index].initial = self.servers[index].logged;
     }
 
     /// A server begins or ceases to serve.
