@@ -511,6 +511,9 @@ impl Service {
                 self.answer(session, cxid, zxid, outcome, fx);
             }
         }
+        // Now, and not when the step is over: it may apply more, and answers leave in the order of the requests.
+        let sync = |conn, fx: &mut Effects| fx.push(Effect::Send { conn, msg: PeerMsg::Sync });
+        self.release_syncs(zxid, sync, fx);
     }
 
     /// Answers the oldest write of a session, if the transaction is that write.
@@ -527,10 +530,15 @@ impl Service {
         true
     }
 
-    /// Leader: answers the syncs whose proposal is applied by now.
+    /// Leader: answers the syncs that have nothing to wait for.
     pub(super) fn answer_syncs(&mut self, peer: &mut Peer, fx: &mut Effects) {
-        let Some(lead) = &mut self.lead else { return };
         let committed = peer.ground().history.committed();
+        self.release_syncs(committed, |conn, fx| peer.send_to_learner(fx, conn, PeerMsg::Sync), fx);
+    }
+
+    /// Leader: answers the syncs whose proposal is applied once everything up to `committed` is.
+    fn release_syncs(&mut self, committed: Zxid, mut to_learner: impl FnMut(ConnId, &mut Effects), fx: &mut Effects) {
+        let Some(lead) = &mut self.lead else { return };
         while lead.syncs.front().is_some_and(|(point, _)| *point <= committed) {
             let Some((_, by)) = lead.syncs.pop_front() else { break };
             match by {
@@ -538,7 +546,7 @@ impl Service {
                     let outcome = Ok(Response::Path(path));
                     fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: committed, outcome } });
                 }
-                SyncFor::Learner(conn) => peer.send_to_learner(fx, conn, PeerMsg::Sync),
+                SyncFor::Learner(conn) => to_learner(conn, fx),
             }
         }
     }

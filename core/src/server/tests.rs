@@ -380,3 +380,104 @@ fn a_snapshot_taken_while_the_tree_changed_is_no_divergence() {
     let (why, _) = halts(late, vec![packet(fifth), packet(commit(5))]);
     assert!(matches!(why, Some(HaltReason::Invariant(_))), "{why:?}");
 }
+
+/// A client need not wait for the answer to one request before it sends the next: write, sync, write. Both writes are
+/// committed in one step; the sync's answer still has its place between theirs.
+#[test]
+fn a_sync_is_answered_between_the_writes_around_it() {
+    use crate::wire::notification::{Notification, Vote};
+    use crate::wire::peer::{Forwarded, LearnerInfo, PeerMsg};
+
+    let config = Config::new(ServerId(3), Net::new(3, 0).ensemble);
+    let mut now = Now { mono: Instant::ZERO, wall_ms: 0 };
+    let mut fx = Effects::quiet();
+    let mut server = Server::start(config, 1, Recovered::empty(), Plain::default(), now, &mut fx);
+    let mut last = crate::id::Lsn(0);
+    let mut step = |now, inputs: Vec<Input>, syncs: bool| {
+        let mut said = Vec::new();
+        let mut queue = VecDeque::from(inputs);
+        while let Some(input) = queue.pop_front() {
+            server.step(now, input, &mut fx);
+            for effect in fx.drain() {
+                if let Effect::Store { lsn, .. } = &effect {
+                    last = *lsn;
+                }
+                said.push(effect);
+            }
+            if syncs && queue.is_empty() && server.peer().ground().synced < last {
+                queue.push_back(Input::Synced { upto: last });
+            }
+        }
+        said
+    };
+    let packet = |msg| Input::Packet { conn: ConnId(1), msg };
+    let vote = Vote { epoch: Epoch(0), zxid: Zxid::ZERO, leader: ServerId(3) };
+    let note = Notification { state: ServerState::Looking, vote, round: 1, version: 2, config: Default::default() };
+    step(now, vec![Input::Notification { from: ServerId(1), note }], true);
+    now.mono = now.mono + Duration::from_millis(200);
+    let info = LearnerInfo { server: ServerId(1), protocol: 0x10000, config_version: 0 };
+    step(now, vec![Input::Tick, Input::Accepted { conn: ConnId(1) }], true);
+    step(now, vec![packet(PeerMsg::FollowerInfo { accepted: Epoch(0), info })], true);
+    step(now, vec![packet(PeerMsg::AckEpoch { last: Zxid::ZERO, current: Some(Epoch(0)) })], true);
+    step(now, vec![packet(PeerMsg::Ack { zxid: Epoch(1).start() })], true);
+
+    // One session here, one at the learner.
+    let ack = |counter| packet(PeerMsg::Ack { zxid: Zxid::new(Epoch(1), counter) });
+    let submit = |request| Input::Submit { link: LinkId(1), request };
+    let connect = ConnectRequest {
+        protocol: 0,
+        last_zxid_seen: Zxid::ZERO,
+        timeout_ms: 6000,
+        session: SessionId(0),
+        passwd: Bytes::from_static(&[0; 16]),
+        read_only: Some(false),
+    };
+    let said = step(now, vec![submit(Submission::Connect(connect)), ack(1)], true);
+    let session = said.iter().find_map(|e| match e {
+        Effect::ToLink { msg: ToLink::Connected(response), .. } => Some(response.session),
+        _ => None,
+    });
+    let (session, theirs) = (session.unwrap(), SessionId(77));
+    let request = |cxid, op: OpCode, body: Bytes| {
+        packet(PeerMsg::Request(Forwarded { session: theirs, cxid, op: op.code(), body, auth: vec![] }))
+    };
+    step(now, vec![request(0, OpCode::CreateSession, Bytes::from_static(&[0, 0, 20, 0])), ack(2)], true);
+
+    let body = |request: &Request| {
+        let mut body = BytesMut::new();
+        request.encode(&mut body);
+        body.freeze()
+    };
+    let write = |xid, path| {
+        let body = body(&create(path, 0));
+        submit(Submission::Write { session, xid, op: OpCode::Create, body, auth: vec![] })
+    };
+    let all = vec![
+        write(1, "/a"),
+        submit(Submission::Sync { session, xid: 2, path: "/".into() }),
+        write(3, "/b"),
+        request(1, OpCode::Create, body(&create("/c", 0))),
+        request(2, OpCode::Sync, body(&Request::Sync { path: "/".into() })),
+        request(3, OpCode::Create, body(&create("/d", 0))),
+        ack(3),
+        ack(4),
+        ack(5),
+        ack(6),
+    ];
+    step(now, all, false);
+    let said = step(now, vec![], true);
+    assert_eq!(said, []);
+    let upto = server.peer().ground().last_lsn;
+    server.step(now, Input::Synced { upto }, &mut fx);
+    let (mut xids, mut packets) = (Vec::new(), Vec::new());
+    for effect in fx.drain() {
+        match effect {
+            Effect::ToLink { msg: ToLink::Reply { xid, .. }, .. } => xids.push(xid),
+            Effect::Send { msg, .. } => packets.push(msg),
+            _ => {}
+        }
+    }
+    assert_eq!(xids, [1, 2, 3]);
+    let commit = |counter| PeerMsg::Commit { zxid: Zxid::new(Epoch(1), counter) };
+    assert_eq!(packets, [commit(3), commit(4), commit(5), PeerMsg::Sync, commit(6)]);
+}
