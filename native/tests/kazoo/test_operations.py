@@ -142,6 +142,8 @@ class Operations(SharedEnsembleTest):
         other.set(path, b"1")
         other.set(path, b"2")
         wait_for("the data event", lambda: seen)
+        # The other client's second write may not have reached this client's server.
+        self.client.sync(path)
         self.client.get(path, watch=lambda event: seen.append(("data", event.type)))
         other.delete(path)
         wait_for("the deletion", lambda: len(seen) >= 2)

@@ -47,6 +47,7 @@ class Restart(OwnEnsembleTest):
         self.assertEqual(leader.stop(), 0)
         wait_for("another leader", lambda: self.ensemble.leader() is not leader)
         reader = self.ensemble.client(*self.ensemble.followers())
+        reader.sync("/before")
         self.assertIsNotNone(reader.exists("/before"))
 
 

@@ -32,6 +32,7 @@ class Expiry(SharedEnsembleTest):
         with process:
             self.assertEqual(process.stdout.readline(), b"created\n")
             process.kill()
+        self.client.sync(path)
         self.assertIsNotNone(self.client.exists(path), "a lost connection alone ended the session")
         wait_for("the ephemeral is gone", lambda: self.client.exists(path) is None)
 
@@ -46,6 +47,7 @@ class Expiry(SharedEnsembleTest):
             silent = RawClient(self.ensemble[3].client_port, timeout_ms=2000)
             self.addCleanup(silent.close)
             self.assertEqual(silent.create(1, path, EPHEMERAL), 0)
+            self.client.sync(path)
             self.assertIsNotNone(self.client.exists(path))
             wait_for("the silent session expires", lambda path=path: self.client.exists(path) is None)
         self.assertIsNotNone(self.client.exists(self.top + "/idle"))
@@ -59,6 +61,7 @@ class Expiry(SharedEnsembleTest):
         first.stop()
         second = self.ensemble.client(self.ensemble[2], client_id=identity)
         wait_for("a session of its own", lambda: second.client_id and second.client_id[0] != identity[0])
+        second.sync(path)
         self.assertIsNone(second.exists(path))
 
     def test_a_foreign_password_does_not_take_a_session(self):
@@ -68,6 +71,7 @@ class Expiry(SharedEnsembleTest):
         session, _ = owner.client_id
         thief = self.ensemble.client(self.ensemble[2], client_id=(session, b"x" * 16))
         wait_for("a session of its own", lambda: thief.client_id and thief.client_id[0] != session)
+        self.client.sync(path)
         self.assertIsNotNone(self.client.exists(path))
         self.assertEqual(owner.client_id[0], session)
 
