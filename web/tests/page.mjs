@@ -124,14 +124,16 @@ export class Lab {
     }
   }
 
-  // Waits for one leader whom all others that run follow; `of` limits it to some servers.
-  async leader(of = undefined) {
+  // Waits for one leader of a later epoch than `after` whom all others that run follow in that epoch; `of` limits it to
+  // some servers.
+  async leader({ after = 0, of = undefined } = {}) {
     const part = (servers) => servers.filter((server) => !of || of.includes(server.id));
-    const servers = await this.until(`one leader of ${of ?? 'all'}`, (all) => {
+    const servers = await this.until(`one leader of ${of ?? 'all'} after epoch ${after}`, (all) => {
       const running = part(all).filter((server) => server.state !== 'down');
       const leaders = running.filter((server) => server.state === 'leading');
       const others = running.filter((server) => ['following', 'observing'].includes(server.state));
-      return leaders.length === 1 && others.length === running.length - 1 && committedOf(leaders[0]) >= 0;
+      const epochs = new Set(running.map((server) => server.epoch));
+      return leaders.length === 1 && others.length === running.length - 1 && epochs.size === 1 && leaders[0].epoch > after;
     });
     return part(servers).find((server) => server.state === 'leading');
   }

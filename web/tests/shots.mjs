@@ -40,7 +40,7 @@ async function act(lab) {
   for (const name of ['a', 'b', 'c']) await lab.send(`create /${name} 1`, first.id);
   await lab.until('three writes', (servers) => servers.every((server) => server.committed === servers[0].committed && server.committed !== `${first.epoch}:0`));
   await lab.press(`Kill server ${first.id}`);
-  const second = await lab.leader();
+  const second = await lab.leader({ after: first.epoch });
   await lab.send('create /d 1', second.id);
   await lab.send('set /a 2', second.id);
   await lab.page.waitForTimeout(1500);
