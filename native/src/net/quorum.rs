@@ -21,7 +21,7 @@ use zebu_core::input::Input;
 use zebu_core::wire::peer::{Limits, PacketDecoder, PeerMsg, Sender};
 
 /// A peer that lets more than this wait does not read; its connection is ended. Larger than any sane backlog behind
-/// a slow network, small enough to survive it. A SNAP counts with its body, so one alone never exceeds it.
+/// a slow network, small enough to survive it. The history that a learner is brought up to date with comes on top.
 const QUEUE_BYTES: usize = 64 << 20;
 
 /// Messages encoded into one write.
@@ -52,6 +52,31 @@ struct Shared<Q> {
 struct Queue {
     messages: UnboundedSender<PeerMsg>,
     bytes: Arc<AtomicUsize>,
+    limit: Limit,
+}
+
+/// How much may wait for a peer.
+#[derive(Debug)]
+enum Limit {
+    /// So many bytes.
+    Bytes(usize),
+    /// The leader hands over the history, all at once and however long it is: a limit would drop the same learner at
+    /// the same place each time it comes back.
+    History,
+}
+
+impl Limit {
+    /// Whether a message may join `waiting` bytes.
+    fn admits(&mut self, waiting: usize, msg: &PeerMsg) -> bool {
+        match (&self, msg) {
+            (_, PeerMsg::Diff { .. } | PeerMsg::Trunc { .. } | PeerMsg::Snap { .. }) => *self = Limit::History,
+            // The history ends here; what of it still waits is allowed to.
+            (Limit::History, PeerMsg::NewLeader { .. }) => *self = Limit::Bytes(waiting.saturating_add(QUEUE_BYTES)),
+            (Limit::History, _) => {}
+            (Limit::Bytes(most), _) => return waiting <= *most,
+        }
+        true
+    }
 }
 
 impl<Q: Send + 'static> Quorum<Q> {
@@ -103,10 +128,10 @@ impl<Q: Send + 'static> Quorum<Q> {
     /// Queues a packet; lost if the connection is gone.
     pub fn send(&self, conn: ConnId, msg: PeerMsg) {
         let mut open = self.shared.open.lock();
-        let Some(queue) = open.get(&conn) else { return };
+        let Some(queue) = open.get_mut(&conn) else { return };
         let size = weight(&msg);
         let waiting = queue.bytes.fetch_add(size, Relaxed);
-        if waiting > QUEUE_BYTES {
+        if !queue.limit.admits(waiting, &msg) {
             warn!("quorum connection {conn}: the peer does not read, {} MiB wait for it; drops it", waiting >> 20);
             open.remove(&conn);
             drop(open);
@@ -170,7 +195,7 @@ impl<Q> Shared<Q> {
         let _ = socket2::SockRef::from(&stream).set_keepalive(true);
         let (messages, queue) = unbounded_channel();
         let bytes = Arc::new(AtomicUsize::new(0));
-        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone() });
+        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone(), limit: Limit::Bytes(QUEUE_BYTES) });
         self.mailbox.push(opened(conn));
         let (read, write) = stream.into_split();
         tokio::select! {
@@ -244,4 +269,29 @@ async fn send(
         }
     }
     write.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use zebu_core::id::{Epoch, Zxid};
+
+    #[test]
+    fn a_learner_may_be_given_more_history_than_may_wait_otherwise() {
+        let zxid = Zxid::ZERO;
+        let commit = || PeerMsg::Commit { zxid };
+        for head in
+            [PeerMsg::Snap { zxid, body: Bytes::new() }, PeerMsg::Diff { target: zxid }, PeerMsg::Trunc { to: zxid }]
+        {
+            let mut limit = Limit::Bytes(QUEUE_BYTES);
+            assert!(limit.admits(QUEUE_BYTES, &commit()) && !limit.admits(QUEUE_BYTES + 1, &commit()));
+            assert!(limit.admits(0, &head));
+            let history = 5 * QUEUE_BYTES;
+            assert!(limit.admits(history, &commit()));
+            assert!(limit.admits(history, &PeerMsg::NewLeader { epoch: Epoch(1), config: String::new() }));
+            assert!(limit.admits(history + QUEUE_BYTES, &commit()));
+            assert!(!limit.admits(history + QUEUE_BYTES + 1, &commit()));
+        }
+    }
 }
