@@ -216,6 +216,7 @@ impl Peer {
         if note.state == ServerState::Looking {
             // What it said while it had a leader holds no longer: to dial a leader of that time would be in vain.
             voting.outside.remove(&from);
+            voting.ballots.retain(|server, ballot| *server != from || ballot.state == ServerState::Looking);
         }
         if note.state == ServerState::Looking && note.round < self.round {
             // An observer's round is nobody's business; and voters answer an observer whatever it says, so that the

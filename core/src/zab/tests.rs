@@ -307,16 +307,19 @@ fn observer_and_voter_do_not_answer_each_other_for_ever() {
 
 #[test]
 fn a_leader_that_looks_again_is_not_joined_on_what_it_said_before() {
-    // 3 led in epoch 4; it answers, then stands down and says so; 2 has not noticed yet.
-    let mut one = One::start(1, Zxid::ZERO, &[z(4, 1)]);
-    one.hear(3, note(ServerState::Leading, 3, (4, z(3, 1)), 7));
-    one.hear(3, note(ServerState::Looking, 3, (4, z(4, 1)), 1));
-    let said = one.hear(2, note(ServerState::Following, 3, (4, z(3, 1)), 7));
-    assert!(!said.contains(&Effect::Dial { to: ServerId(3) }));
-    assert_eq!(one.peer.state(), ServerState::Looking);
-    // While it still leads, it is joined.
-    let said = one.hear(3, note(ServerState::Leading, 3, (4, z(3, 1)), 7));
-    assert!(said.contains(&Effect::Dial { to: ServerId(3) }));
+    // 3 led in epoch 4, elected in another round than ours or in the same; it answers, then starts again and looks; 2
+    // has not noticed yet.
+    for (led, looks) in [(7, 1), (1, 0)] {
+        let mut one = One::start(1, Zxid::ZERO, &[z(4, 1)]);
+        one.hear(3, note(ServerState::Leading, 3, (4, z(3, 1)), led));
+        one.hear(3, note(ServerState::Looking, 3, (4, z(4, 1)), looks));
+        let said = one.hear(2, note(ServerState::Following, 3, (4, z(3, 1)), led));
+        assert!(!said.contains(&Effect::Dial { to: ServerId(3) }), "round {led}");
+        assert_eq!(one.peer.state(), ServerState::Looking);
+        // While it still leads, it is joined.
+        let said = one.hear(3, note(ServerState::Leading, 3, (4, z(3, 1)), led));
+        assert!(said.contains(&Effect::Dial { to: ServerId(3) }));
+    }
 }
 
 #[test]
