@@ -39,7 +39,7 @@ pub enum Condition {
     },
     /// Each of these servers serves clients.
     Serving(Selector),
-    /// All servers that run serve, at the same zxid, with the same tree.
+    /// All servers that run (at least one) serve, at the same zxid, with the same tree.
     Agreed,
     /// Each of these servers has committed exactly up to here, written like `1:4`.
     Committed {
@@ -198,7 +198,8 @@ impl Condition {
             Condition::Serving(at) => each(at, &|s| s.serving)?,
             Condition::Agreed => {
                 let up: Vec<_> = view.servers.iter().filter(|s| s.shown != Shown::Down).collect();
-                up.iter().all(|s| s.serving)
+                !up.is_empty()
+                    && up.iter().all(|s| s.serving)
                     && up.windows(2).all(|w| {
                         (w[0].committed, w[0].logged, w[0].tree_digest)
                             == (w[1].committed, w[1].logged, w[1].tree_digest)

@@ -15,7 +15,7 @@ use crate::sim::net::{ConnKind, Payload};
 use crate::sim::queue::Due;
 use crate::sim::spec::Fidelity;
 use crate::sim::view::Place;
-use crate::trace::TraceEvent;
+use crate::trace::{LossReason, TraceEvent};
 use crate::tree::Tree;
 use crate::wire::notification::Notification;
 use crate::wire::peer::{Limits, PacketDecoder, Sender};
@@ -93,8 +93,13 @@ impl World {
         }
         self.checks.stopped(index);
         self.checks.after_writing(&self.processes, self.spec.servers as usize);
-        for (conn, _) in self.net.at(Place::Server(server)) {
-            self.close(conn, Place::Server(server), silent);
+        let place = Place::Server(server);
+        for (conn, end) in self.net.at(place) {
+            let peer = self.net.conns.get(&conn).map_or(place, |c| c.ends[usize::from(1 - end)]);
+            for parcel in self.net.forget_unsent(conn, end) {
+                self.record_loss(&parcel, place, peer, LossReason::ConnectionClosed);
+            }
+            self.close(conn, place, silent);
         }
         let (unsynced, kept) = (loss.unsynced as u32, loss.kept as u32);
         self.record(|| TraceEvent::Stopped { server, unsynced, kept });

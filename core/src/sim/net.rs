@@ -242,6 +242,19 @@ impl Net {
         lost
     }
 
+    /// What the machine of `ends[end]` has not got through a cut when it stops: nobody sends it again.
+    pub fn forget_unsent(&mut self, id: u64, end: u8) -> Vec<Parcel> {
+        let Some(ends) = self.conns.get(&id).map(|c| c.ends) else { return Vec::new() };
+        let towards = usize::from(1 - end);
+        if !self.is_cut(ends[usize::from(end)], ends[towards]) {
+            return Vec::new();
+        }
+        let Some(conn) = self.conns.get_mut(&id) else { return Vec::new() };
+        let lane = &mut conn.lanes[towards];
+        lane.stalled = 0;
+        core::mem::take(&mut lane.queue).into()
+    }
+
     /// The machine of `place` is back: whoever still holds a connection to its former life learns that it is gone.
     pub fn refuse_old(&mut self, now: Instant, place: Place, queue: &mut Queue) {
         let dead = |conn: &Conn, end: usize| conn.up && conn.ends[end] == place && !conn.lanes[end].open;
