@@ -34,6 +34,10 @@ enum Command {
     Serve(cmd::serve::Args),
     /// Run three servers on this machine and the lab in the browser.
     Demo(cmd::demo::Args),
+    /// Run simulated ensembles under random faults and check every rule after every event.
+    Sim(cmd::sim::Args),
+    /// Play a scenario and say whether it goes as written.
+    Scenario(cmd::scenario::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,5 +45,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Serve(args) => cmd::serve::run(args, cli.log.as_deref()),
         Command::Demo(args) => cmd::demo::run(args),
+        Command::Sim(args) => cmd::sim::run(args),
+        Command::Scenario(args) => cmd::scenario::run(args),
     }
 }

@@ -1,4 +1,6 @@
 //! The subcommands of `zebu`.
 
 pub mod demo;
+pub mod scenario;
 pub mod serve;
+pub mod sim;
