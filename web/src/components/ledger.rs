@@ -1,0 +1,114 @@
+//! The logs of all servers, aligned by zxid.
+
+use crate::components::{Power, Send, state_key};
+use crate::i18n::Texts;
+use crate::scene::ledger::{Cell, Column, Ledger as Model, Row, Stamp};
+use crate::store::Action;
+use std::rc::Rc;
+use web_sys::Element;
+use yew::prelude::*;
+use zebu_core::id::ServerId;
+use zebu_core::sim::view::Shown;
+
+/// The ledger.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// What to draw.
+    pub ledger: Rc<Model>,
+    /// The selected server.
+    pub selected: ServerId,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// See [`Props`].
+#[component]
+pub fn Ledger(props: &Props) -> Html {
+    let Props { texts: t, ledger, selected, send } = props;
+    let scroller = use_node_ref();
+    {
+        let scroller = scroller.clone();
+        let last = ledger.columns.last().map(|c| c.zxid);
+        use_effect_with((last, ledger.columns.len()), move |_| {
+            if let Some(element) = scroller.cast::<Element>() {
+                element.set_scroll_left(element.scroll_width());
+            }
+        });
+    }
+    let many = ledger.rows.len() > 6;
+    html! {
+        <section class="ledger-pane" aria-label={t.t("ledger.title")}>
+            <div class="pane-head">
+                <h2>{ t.t("ledger.title") }</h2>
+                <ul class="legend" aria-hidden="true">
+                    { for [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed].iter().map(|s| html! {
+                        <li><i class={classes!("swatch", s.class())}></i>{ t.t(&format!("stamp.{}", s.class())) }</li>
+                    }) }
+                </ul>
+            </div>
+            <div class="ledger-scroll" ref={scroller} tabindex="0" role="group" aria-label={t.t("ledger.title")}>
+                <table class={classes!("ledger", many.then_some("many"))}>
+                    <thead><tr>
+                        <th class="who">
+                            if ledger.older > 0 { <span class="older">{ t.fill("ledger.older", &[("n", &ledger.older)]) }</span> }
+                        </th>
+                        { for ledger.columns.iter().map(|c| html! {
+                            <th key={c.zxid.0} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour)}>{ c.zxid.to_string() }</th>
+                        }) }
+                    </tr></thead>
+                    <tbody>
+                        { for ledger.rows.iter().map(|r| html! {
+                            <LedgerRow key={r.server.0} texts={t.clone()} row={r.clone()} columns={ledger.columns.clone()}
+                                selected={r.server == *selected} send={send.clone()}/>
+                        }) }
+                    </tbody>
+                </table>
+                if ledger.columns.is_empty() { <p class="quiet">{ t.t("ledger.empty") }</p> }
+            </div>
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RowProps {
+    texts: Rc<Texts>,
+    row: Row,
+    columns: Vec<Column>,
+    selected: bool,
+    send: Send,
+}
+
+#[component]
+fn LedgerRow(props: &RowProps) -> Html {
+    let RowProps { texts: t, row, columns, selected, send } = props;
+    let id = row.server;
+    let choose = send.reform(move |_: MouseEvent| Action::Select(id));
+    html! {
+        <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
+            <th scope="row" class="who">
+                <div class="who-row">
+                    <Power texts={t.clone()} server={id} shown={row.shown} paused={row.paused} send={send.clone()}/>
+                    <button type="button" class="who-name" onclick={choose} title={t.fill("do.select", &[("id", &id)])}>
+                        <span class="crown-sign" aria-hidden="true">{ if row.shown == Shown::Leading { "♛" } else { "" } }</span>
+                        <b>{ id.to_string() }</b>
+                        <span class="who-state">{ t.t(if row.paused { "state.paused" } else { state_key(row.shown) }) }</span>
+                    </button>
+                </div>
+            </th>
+            { for columns.iter().zip(&row.cells).map(|(column, cell)| cell_of(t, column, cell.as_ref())) }
+        </tr>
+    }
+}
+
+fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
+    let Some(cell) = cell else { return html! { <td key={column.zxid.0}></td> } };
+    let stamp = t.t(&format!("stamp.{}", cell.stamp.class()));
+    let name = t.fill("ledger.cell", &[("z", &column.zxid), ("label", &cell.label), ("stamp", &stamp)]);
+    html! {
+        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} title={name}>
+            <span>{ &cell.label }</span><span class="sr">{ format!(" {stamp}") }</span>
+        </td>
+    }
+}

@@ -1,0 +1,109 @@
+//! The menu of a server or a link on the stage: the same buttons as elsewhere, where the hand is.
+
+use crate::components::{Do, Power, Send};
+use crate::i18n::Texts;
+use crate::scene::layout::Point;
+use crate::store::{Action, Target};
+use std::rc::Rc;
+use web_sys::HtmlElement;
+use yew::prelude::*;
+use zebu_core::id::ServerId;
+use zebu_core::sim::command::Command;
+use zebu_core::sim::view::{ServerView, Shown, WorldView};
+
+/// The menu.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// Of what.
+    pub target: Target,
+    /// Where that is on the stage.
+    pub at: Point,
+    /// Size of the stage.
+    pub size: (f64, f64),
+    /// The picture.
+    pub view: Rc<WorldView>,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// See [`Props`].
+#[component]
+pub fn Menu(props: &Props) -> Html {
+    let Props { texts: t, target, at, size, view, send } = props;
+    let node = use_node_ref();
+    {
+        let node = node.clone();
+        use_effect_with(*target, move |_| {
+            let first = node.cast::<HtmlElement>().and_then(|e| e.query_selector("button").ok().flatten());
+            if let Some(button) = first.and_then(|b| wasm_bindgen::JsCast::dyn_into::<HtmlElement>(b).ok()) {
+                // Focus is a help, not a condition: a refusal changes nothing.
+                let _ = button.focus();
+            }
+        });
+    }
+    let inside = match target {
+        Target::Server(id) => match view.servers.iter().find(|s| s.id == *id) {
+            Some(server) => server_menu(t, server, send),
+            None => return html! {},
+        },
+        Target::Link(a, b) => link_menu(t, view, *a, *b, send),
+    };
+    let left = at.x.clamp(110.0, (size.0 - 110.0).max(110.0));
+    let below = at.y < size.1 * 0.55;
+    let style = if below {
+        format!("left:{left:.0}px;top:{:.0}px", at.y + 26.0)
+    } else {
+        format!("left:{left:.0}px;bottom:{:.0}px", size.1 - at.y + 26.0)
+    };
+    html! {
+        <div class="menu" role="group" {style} ref={node} aria-label={title(t, *target)}>
+            <p class="menu-title">{ title(t, *target) }</p>
+            { inside }
+        </div>
+    }
+}
+
+fn title(t: &Texts, target: Target) -> String {
+    match target {
+        Target::Server(id) => t.fill("tab.inspect", &[("id", &id)]),
+        Target::Link(a, b) => format!("{a}–{b}"),
+    }
+}
+
+fn server_menu(t: &Rc<Texts>, s: &ServerView, send: &Send) -> Html {
+    html! {
+        <>
+            <Power texts={t.clone()} server={s.id} shown={s.shown} paused={s.paused} words={true} send={send.clone()}/>
+            if s.shown != Shown::Down {
+                <Do label={t.fill("do.select", &[("id", &s.id)])} action={Action::Select(s.id)} send={send.clone()}/>
+            }
+        </>
+    }
+}
+
+fn link_menu(t: &Texts, view: &WorldView, a: ServerId, b: ServerId, send: &Send) -> Html {
+    let cut = |from: ServerId, to: ServerId| view.links.iter().any(|l| l.from == from && l.to == to && l.cut);
+    let one = |from: ServerId, to: ServerId| {
+        let (key, command) = if cut(from, to) {
+            ("do.heal.one", Command::Heal { from, to, both: false })
+        } else {
+            ("do.cut.one", Command::Cut { from, to, both: false })
+        };
+        html! { <Do label={t.fill(key, &[("a", &from), ("b", &to)])} action={Action::Do(command)} send={send.clone()}/> }
+    };
+    let (key, command) = if cut(a, b) && cut(b, a) {
+        ("do.heal", Command::Heal { from: a, to: b, both: true })
+    } else {
+        ("do.cut", Command::Cut { from: a, to: b, both: true })
+    };
+    html! {
+        <>
+            <Do label={t.fill(key, &[("a", &a), ("b", &b)])} action={Action::Do(command)} send={send.clone()}/>
+            { one(a, b) }
+            { one(b, a) }
+            <Do label={t.fill("do.reset", &[("a", &a), ("b", &b)])} action={Action::Do(Command::Reset { a, b })} send={send.clone()}/>
+        </>
+    }
+}

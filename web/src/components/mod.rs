@@ -1,0 +1,157 @@
+//! Markup: each component spells out a piece of the state. None of them decides anything.
+
+pub mod caption;
+pub mod checks;
+pub mod clients;
+pub mod controls;
+pub mod event_list;
+pub mod header;
+pub mod help;
+pub mod icons;
+pub mod inspector;
+pub mod ledger;
+pub mod links;
+pub mod menu;
+pub mod scenarios;
+pub mod server_node;
+pub mod setup;
+pub mod stage;
+pub mod text_twin;
+pub mod timeline_bar;
+pub mod tree_panel;
+
+use crate::i18n::Texts;
+use crate::store::Action;
+use std::rc::Rc;
+use yew::prelude::*;
+use zebu_core::sim::command::Command;
+use zebu_core::sim::view::Shown;
+
+/// Sends an action to the page.
+pub type Send = Callback<Action>;
+
+/// A button that sends an action.
+#[derive(Properties, PartialEq)]
+pub struct DoProps {
+    /// Its accessible name.
+    pub label: AttrValue,
+    /// What it does.
+    pub action: Action,
+    /// Where it is sent.
+    pub send: Send,
+    /// Style class.
+    #[prop_or_default]
+    pub class: Classes,
+    /// Can't be pressed now.
+    #[prop_or_default]
+    pub disabled: bool,
+    /// What it shows; its name, if nothing else.
+    #[prop_or_default]
+    pub children: Html,
+    /// A hint with the key, for the pointer.
+    #[prop_or_default]
+    pub title: Option<AttrValue>,
+    /// For a button that is on or off.
+    #[prop_or_default]
+    pub pressed: Option<bool>,
+}
+
+/// See [`DoProps`].
+#[component]
+pub fn Do(props: &DoProps) -> Html {
+    let onclick = {
+        let (send, action) = (props.send.clone(), props.action.clone());
+        Callback::from(move |e: MouseEvent| {
+            e.stop_propagation();
+            send.emit(action.clone());
+        })
+    };
+    let inside = if props.children == Html::default() { html! { &props.label } } else { props.children.clone() };
+    let title = props.title.clone().unwrap_or_else(|| props.label.clone());
+    html! {
+        <button type="button" class={classes!("btn", props.class.clone())} aria-label={props.label.clone()} {title}
+            disabled={props.disabled} aria-pressed={props.pressed.map(|p| if p { "true" } else { "false" })} {onclick}>
+            { inside }
+        </button>
+    }
+}
+
+/// Kill or restart, pause or resume: the two buttons of a server.
+#[derive(Properties, PartialEq)]
+pub struct PowerProps {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// Whose.
+    pub server: zebu_core::id::ServerId,
+    /// What it does.
+    pub shown: Shown,
+    /// Frozen.
+    pub paused: bool,
+    /// With words, or with signs only.
+    #[prop_or_default]
+    pub words: bool,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// See [`PowerProps`].
+#[component]
+pub fn Power(props: &PowerProps) -> Html {
+    let PowerProps { texts: t, server, shown, paused, words, send } = props;
+    let server = *server;
+    let down = *shown == Shown::Down;
+    let face = |icon: Html, text: String| if *words { html! { <>{ icon }<span>{ text }</span></> } } else { icon };
+    let kill = if down {
+        html! {
+            <Do class="power" label={t.fill("do.restart", &[("id", &server)])} send={send.clone()}
+                action={Action::Do(Command::Restart { server })}>
+                { face(icons::restart(), t.t("do.restart.short")) }
+            </Do>
+        }
+    } else {
+        html! {
+            <Do class="power" label={t.fill("do.kill", &[("id", &server)])} send={send.clone()}
+                action={Action::Do(Command::Kill { server })}>
+                { face(icons::kill(), t.t("do.kill.short")) }
+            </Do>
+        }
+    };
+    let freeze = if *paused {
+        html! {
+            <Do class="power" label={t.fill("do.resume", &[("id", &server)])} send={send.clone()}
+                action={Action::Do(Command::Resume { server })}>
+                { face(icons::play(), t.t("do.resume.short")) }
+            </Do>
+        }
+    } else {
+        html! {
+            <Do class="power" label={t.fill("do.pause", &[("id", &server)])} send={send.clone()} disabled={down}
+                action={Action::Do(Command::Pause { server })}>
+                { face(icons::pause(), t.t("do.pause.short")) }
+            </Do>
+        }
+    };
+    html! { <>{ kill }{ freeze }</> }
+}
+
+/// A state's word, as in the text twin.
+pub fn state_word(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Looking => "looking",
+        Shown::Following => "following",
+        Shown::Leading => "leading",
+        Shown::Observing => "observing",
+        Shown::Down => "down",
+    }
+}
+
+/// The key of a state's name.
+pub fn state_key(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Looking => "state.looking",
+        Shown::Following => "state.following",
+        Shown::Leading => "state.leading",
+        Shown::Observing => "state.observing",
+        Shown::Down => "state.down",
+    }
+}

@@ -1,0 +1,59 @@
+//! The list of scenarios.
+
+use crate::components::Send;
+use crate::components::help::Frame;
+use crate::i18n::{Lang, Texts};
+use crate::lessons;
+use crate::store::{Action, Dialog};
+use std::rc::Rc;
+use yew::prelude::*;
+use zebu_core::scenario::Text;
+
+/// The list.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// The one on the stage.
+    pub current: Option<String>,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// See [`Props`].
+#[component]
+pub fn Scenarios(props: &Props) -> Html {
+    let Props { texts: t, current, send } = props;
+    let own = |text: &Text| match t.lang {
+        Lang::En => text.en.clone(),
+        Lang::Zh => text.zh.clone(),
+    };
+    let lessons = use_memo((), |()| lessons::all());
+    let leave = send.reform(|_: MouseEvent| Action::Leave);
+    let close = send.reform(|_: MouseEvent| Action::Open(None::<Dialog>));
+    let free = Callback::from(move |e: MouseEvent| {
+        leave.emit(e.clone());
+        close.emit(e);
+    });
+    html! {
+        <Frame texts={t.clone()} title={t.t("scenario.list")} send={send.clone()}>
+            <ol class="scenario-list">
+                <li><button type="button" class={classes!("scenario", current.is_none().then_some("current"))} onclick={free}>
+                    <b>{ t.t("scenario.free") }</b>
+                </button></li>
+                { for lessons.iter().map(|lesson| {
+                    let go = send.reform({
+                        let name = lesson.name.clone();
+                        move |_: MouseEvent| Action::Lesson(name.clone())
+                    });
+                    let now = current.as_ref() == Some(&lesson.name);
+                    html! {
+                        <li><button type="button" class={classes!("scenario", now.then_some("current"))} onclick={go} data-scenario={lesson.name.clone()}>
+                            <b>{ own(&lesson.title) }</b><span>{ own(&lesson.about) }</span>
+                        </button></li>
+                    }
+                }) }
+            </ol>
+        </Frame>
+    }
+}

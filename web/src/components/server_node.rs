@@ -1,0 +1,154 @@
+//! One server on the stage: role by shape and word, epoch by colour and number.
+
+use crate::captions::phase_key;
+use crate::components::Send;
+use crate::i18n::Texts;
+use crate::scene::stage::Server;
+use crate::store::{Action, Target};
+use std::rc::Rc;
+use yew::prelude::*;
+use zebu_core::sim::view::Shown;
+
+/// A server and what is needed to draw it.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// The server.
+    pub server: Server,
+    /// Radius of its disc.
+    pub radius: f64,
+    /// Size of the text under it.
+    pub text: f64,
+    /// Short words.
+    pub compact: bool,
+    /// It is the selected one.
+    pub selected: bool,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// The two lines under a disc.
+#[component]
+pub fn ServerLabel(props: &Props) -> Html {
+    let Props { texts: t, server: s, radius, text, compact, .. } = props;
+    let logged = if *compact { "stage.logged.short" } else { "stage.logged" };
+    let committed = if *compact { "stage.committed.short" } else { "stage.committed" };
+    let votes = if *compact { "stage.votes.short" } else { "stage.votes" };
+    let (first, second) = if let Some((zxid, have, need)) = s.acks {
+        (t.fill("stage.acks", &[("z", &zxid), ("have", &have), ("need", &need)]), t.fill(committed, &[("z", &s.committed)]))
+    } else if let Some((leader, _)) = s.votes_for {
+        (t.fill(votes, &[("id", &leader)]), t.fill(logged, &[("z", &s.logged)]))
+    } else {
+        (t.fill(logged, &[("z", &s.logged)]), t.fill(committed, &[("z", &s.committed)]))
+    };
+    let strong = s.acks.is_some() || s.votes_for.is_some();
+    let top = radius + text * 1.55;
+    html! {
+        <g class={classes!("label", (s.shown == Shown::Down).then_some("faint"))}
+            transform={format!("translate({:.1} {:.1})", s.at.x, s.at.y)} aria-hidden="true">
+            <text class={classes!("mono", strong.then_some("strong"))} text-anchor="middle" y={top.to_string()}
+                font-size={text.to_string()}>{ first }</text>
+            <text class="mono" text-anchor="middle" y={(top + text * 1.2).to_string()} font-size={text.to_string()}>
+                { second }
+            </text>
+        </g>
+    }
+}
+
+/// The disc with everything on it.
+#[component]
+pub fn ServerDisc(props: &Props) -> Html {
+    let Props { texts: t, server: s, radius: r, text, selected, send, .. } = props;
+    let r = *r;
+    let id = s.id;
+    let word = match (s.shown, s.follows) {
+        (Shown::Looking, _) => t.t("state.looking"),
+        (Shown::Following, Some(l)) => t.fill("state.follows", &[("id", &l)]),
+        (Shown::Following, None) => t.t("state.following"),
+        (Shown::Leading, _) => t.t("state.LEADING"),
+        (Shown::Observing, Some(l)) => t.fill("state.observes", &[("id", &l)]),
+        (Shown::Observing, None) => t.t("state.observing"),
+        (Shown::Down, _) => t.t("state.down"),
+    };
+    let leads = s.shown == Shown::Leading;
+    let down = s.shown == Shown::Down;
+    let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_key(p))) };
+    let name = t.fill(
+        "stage.server.label",
+        &[
+            ("id", &id),
+            ("state", &word),
+            ("epoch", &s.epoch),
+            ("logged", &s.logged),
+            ("committed", &s.committed),
+        ],
+    );
+    let open = send.reform(move |()| Action::Menu(Some(Target::Server(id))));
+    let onclick = {
+        let open = open.clone();
+        Callback::from(move |e: MouseEvent| {
+            e.stop_propagation();
+            open.emit(());
+        })
+    };
+    let onkeydown = Callback::from(move |e: KeyboardEvent| {
+        if matches!(e.key().as_str(), "Enter" | " ") {
+            e.prevent_default();
+            e.stop_propagation();
+            open.emit(());
+        }
+    });
+    let shape = if s.observer {
+        "observer"
+    } else if s.shown == Shown::Looking {
+        "looking"
+    } else {
+        "voter"
+    };
+    let badge = t.fill("stage.epoch", &[("n", &s.epoch)]);
+    let badge_width = width_of(&badge) * text * 0.58 + text * 1.1;
+    let crown = r / 64.0;
+    html! {
+        <g class={classes!("server", s.colour, shape, leads.then_some("leads"), down.then_some("down"),
+                s.paused.then_some("paused"), selected.then_some("selected"))}
+            transform={format!("translate({:.1} {:.1})", s.at.x, s.at.y)}
+            role="button" tabindex="0" aria-label={name} aria-haspopup="true" data-id={id.to_string()}
+            {onclick} {onkeydown}>
+            <circle class="halo" r={(r + 15.0).to_string()}/>
+            if leads {
+                <circle class="second-ring" r={(r * 1.14).to_string()}/>
+                <path class={if s.reigns { "crown" } else { "crown hollow" }}
+                    transform={format!("translate(0 {:.1}) scale({:.3})", -r * 1.2, crown)}
+                    d="M-24 0l-4-22 13 10 9-18 6 0 9 18 13-10-4 22z"/>
+            }
+            <circle class="ring" r={r.to_string()}/>
+            if down {
+                <path class="crossed" d={format!("M{0:.1} {0:.1}L{1:.1} {1:.1}M{0:.1} {1:.1}L{1:.1} {0:.1}", -r * 0.68, r * 0.68)}/>
+            }
+            <text class="number" text-anchor="middle" y={(-r * 0.02).to_string()} font-size={(r * 0.66).to_string()}>
+                { id.to_string() }
+            </text>
+            <text class="word" text-anchor="middle" y={(r * 0.36).to_string()} font-size={(r * 0.285).max(11.0).to_string()}>
+                { word }
+            </text>
+            if let Some(second) = second {
+                <text class="second" text-anchor="middle" y={(r * 0.62).to_string()}
+                    font-size={(r * 0.2).max(9.0).to_string()}>{ second }</text>
+            }
+            if s.paused {
+                <path class="bars" d={format!("M{0:.1} {1:.1}v{2:.1}M{3:.1} {1:.1}v{2:.1}", r * 0.78, -r * 1.06, r * 0.42, r * 0.98)}/>
+            }
+            <g class={classes!("badge", (s.colour == "e0").then_some("hollow"))} transform={format!("translate(0 {:.1})", r)}>
+                <rect x={(-badge_width / 2.0).to_string()} y={(-text * 0.72).to_string()} width={badge_width.to_string()}
+                    height={(text * 1.44).to_string()} rx={(text * 0.72).to_string()}/>
+                <text text-anchor="middle" y={(text * 0.3).to_string()} font-size={(text * 0.86).to_string()}>{ badge }</text>
+            </g>
+        </g>
+    }
+}
+
+/// Width in characters; Chinese ones count almost double.
+fn width_of(text: &str) -> f64 {
+    text.chars().map(|c| if c.is_ascii() { 1.0 } else { 1.75 }).sum()
+}

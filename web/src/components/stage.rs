@@ -1,0 +1,156 @@
+//! The stage. Messages are not here: a painter moves them inside the empty group `packets` in every frame.
+
+use crate::components::server_node::{ServerDisc, ServerLabel};
+use crate::components::Send;
+use crate::i18n::Texts;
+use crate::scene::layout::Point;
+use crate::scene::stage::{Client, Link, Stage as Model, Way};
+use crate::store::{Action, Target};
+use std::rc::Rc;
+use yew::prelude::*;
+use zebu_core::id::ServerId;
+
+/// The stage.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// What to draw.
+    pub stage: Rc<Model>,
+    /// The selected server.
+    pub selected: ServerId,
+    /// Where actions go.
+    pub send: Send,
+    /// The group the painter fills.
+    pub packets: NodeRef,
+}
+
+/// See [`Props`].
+#[component]
+pub fn Stage(props: &Props) -> Html {
+    let Props { texts: t, stage, selected, send, packets } = props;
+    let layout = &stage.layout;
+    let close = send.reform(|_: MouseEvent| Action::Menu(None));
+    let thick = layout.radius > 45.0;
+    html! {
+        <svg class={classes!("stage-svg", thick.then_some("thick"))} viewBox={format!("0 0 {:.0} {:.0}", layout.width, layout.height)}
+            role="group" aria-label={t.fill("app.stage.label", &[("n", &stage.servers.len())])} onclick={close}>
+            <g class="links">
+                { for stage.links.iter().map(|l| html! { <LinkLine key={format!("{}-{}", l.a, l.b)} texts={t.clone()} link={l.clone()} send={send.clone()} radius={layout.radius}/> }) }
+            </g>
+            <g class="clients">
+                { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
+            </g>
+            <g>
+                { for stage.servers.iter().map(|s| html! {
+                    <ServerLabel key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text}
+                        compact={layout.compact} selected={false} send={send.clone()}/>
+                }) }
+            </g>
+            <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
+            <g>
+                { for stage.servers.iter().map(|s| html! {
+                    <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text}
+                        compact={layout.compact} selected={s.id == *selected} send={send.clone()}/>
+                }) }
+            </g>
+        </svg>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct LinkProps {
+    texts: Rc<Texts>,
+    link: Link,
+    radius: f64,
+    send: Send,
+}
+
+/// One link: a line to see, a broad one to hit.
+#[component]
+fn LinkLine(props: &LinkProps) -> Html {
+    let LinkProps { texts: t, link: l, radius, send } = props;
+    let state = match (l.forth, l.back) {
+        (Way::Cut, Way::Cut) => t.t("stage.link.cut"),
+        (Way::Cut, _) => t.fill("stage.link.oneway", &[("from", &l.a), ("to", &l.b)]),
+        (_, Way::Cut) => t.fill("stage.link.oneway", &[("from", &l.b), ("to", &l.a)]),
+        (Way::Slow(ms), _) | (_, Way::Slow(ms)) => t.fill("stage.link.slow", &[("ms", &ms)]),
+        _ => t.t("stage.link.open"),
+    };
+    let name = t.fill("stage.link.label", &[("a", &l.a), ("b", &l.b), ("state", &state)]);
+    let target = Target::Link(l.a, l.b);
+    let open = send.reform(move |()| Action::Menu(Some(target)));
+    let onclick = {
+        let open = open.clone();
+        Callback::from(move |e: MouseEvent| {
+            e.stop_propagation();
+            open.emit(());
+        })
+    };
+    let onkeydown = Callback::from(move |e: KeyboardEvent| {
+        if matches!(e.key().as_str(), "Enter" | " ") {
+            e.prevent_default();
+            e.stop_propagation();
+            open.emit(());
+        }
+    });
+    let d = |a: Point, b: Point| format!("M{:.1} {:.1}L{:.1} {:.1}", a.x, a.y, b.x, b.y);
+    let cut = l.forth == Way::Cut || l.back == Way::Cut;
+    let both = l.forth == Way::Cut && l.back == Way::Cut;
+    let slow = matches!(l.forth, Way::Slow(_)) || matches!(l.back, Way::Slow(_));
+    let middle = l.from.towards(l.to, 0.5);
+    let size = (radius * 0.16).clamp(6.0, 11.0);
+    html! {
+        <g class={classes!("link", l.reign, cut.then_some("cut"), both.then_some("both"), slow.then_some("slow"))} role="button" tabindex="0"
+            aria-label={name} aria-haspopup="true" data-link={format!("{}-{}", l.a, l.b)} {onclick} {onkeydown}>
+            <path class="hit" d={d(l.from, l.to)}/>
+            <path class="line" d={d(l.from, l.to)}/>
+            if cut {
+                <path class="cross" d={format!("M{:.1} {:.1}l{s:.1} {s:.1}m0 -{s:.1}l-{s:.1} {s:.1}", middle.x - size, middle.y - size, s = size * 2.0)}/>
+            }
+            if cut && !both {
+                { arrow(if l.forth == Way::Cut { (l.from, l.to) } else { (l.to, l.from) }, size) }
+            }
+            if slow {
+                <text class="slow-text" text-anchor="middle" x={middle.x.to_string()} y={(middle.y - 6.0).to_string()}>{ state }</text>
+            }
+        </g>
+    }
+}
+
+/// The arrow of the direction that is cut, between the cross and the receiver.
+fn arrow((from, to): (Point, Point), size: f64) -> Html {
+    let tip = from.towards(to, 0.66);
+    let angle = (to.y - from.y).atan2(to.x - from.x).to_degrees();
+    html! {
+        <path class="arrow" transform={format!("translate({:.1} {:.1}) rotate({angle:.1})", tip.x, tip.y)}
+            d={format!("M{0:.1} -{1:.1}L{1:.1} 0L{0:.1} {1:.1}", -size, size)}/>
+    }
+}
+
+fn client(t: &Texts, c: &Client, half: f64) -> Html {
+    let state = if c.ended {
+        t.t("client.ended")
+    } else if c.waiting {
+        t.t("client.waiting")
+    } else if c.connected {
+        t.t("client.connected")
+    } else {
+        t.t("client.connecting")
+    };
+    let name = t.fill("stage.client.label", &[("id", &c.id), ("state", &state)]);
+    html! {
+        <g key={c.id.0} class={classes!("client-node", c.connected.then_some("connected"), c.ended.then_some("ended"), c.waiting.then_some("waiting"))}
+            role="img" aria-label={name}>
+            if let Some(edge) = c.server {
+                <path class="tether" d={format!("M{:.1} {:.1}L{:.1} {:.1}", c.at.x, c.at.y, edge.x, edge.y)}/>
+            }
+            <rect x={(c.at.x - half).to_string()} y={(c.at.y - half).to_string()} width={(half * 2.0).to_string()}
+                height={(half * 2.0).to_string()} rx={(half * 0.35).to_string()}/>
+            <text text-anchor="middle" x={c.at.x.to_string()} y={(c.at.y + half * 0.42).to_string()} font-size={(half * 1.2).to_string()}>
+                { c.id.to_string() }
+            </text>
+            <title>{ state }</title>
+        </g>
+    }
+}

@@ -1,0 +1,164 @@
+//! The timeline: a band for each server, landmarks, and a slider over all of it.
+
+use crate::components::Send;
+use crate::history::{Doing, History};
+use crate::i18n::Texts;
+use crate::scene::palette::epoch_class;
+use crate::store::Action;
+use std::rc::Rc;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+use zebu_core::id::ServerId;
+
+/// One stretch of a band, in thousandths of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    from: f32,
+    to: f32,
+    class: &'static str,
+    colour: &'static str,
+}
+
+/// What is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    bands: Vec<(ServerId, Vec<Stretch>)>,
+    marks: Vec<f32>,
+    head: f32,
+}
+
+/// Thousandths of the whole.
+const WHOLE: f32 = 1000.0;
+
+/// The timeline of a history at a moment.
+pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64) -> Model {
+    let length = history.length().max(1.0);
+    // Rounded to half a thousandth, so that a timeline that hardly grew is not drawn anew.
+    let place = |event: u64| (history.place(event) / length * WHOLE * 2.0).round() / 2.0;
+    let bands = servers
+        .iter()
+        .map(|id| {
+            let bands = history.bands().get(id).map_or(&[][..], Vec::as_slice);
+            let stretches = bands
+                .iter()
+                .enumerate()
+                .map(|(i, band)| Stretch {
+                    from: place(band.from),
+                    to: bands.get(i + 1).map_or_else(|| place(frontier), |next| place(next.from)),
+                    class: match (band.doing, band.leads) {
+                        (Doing::Down, _) => "gone",
+                        (Doing::Looking, _) => "looking",
+                        (Doing::Joining, _) => "joining",
+                        (Doing::Broadcast, true) => "leads",
+                        (Doing::Broadcast, false) => "follows",
+                    },
+                    colour: epoch_class(band.epoch),
+                })
+                .filter(|s| s.to > s.from)
+                .collect();
+            (*id, stretches)
+        })
+        .collect();
+    let mut marks: Vec<f32> = history.landmarks().map(|e| place(e.event)).collect();
+    marks.dedup();
+    Model { bands, marks, head: place(now) }
+}
+
+/// The bar.
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// Texts.
+    pub texts: Rc<Texts>,
+    /// What is drawn.
+    pub model: Model,
+    /// This moment.
+    pub now: u64,
+    /// The last one played.
+    pub frontier: u64,
+    /// Simulated time as text.
+    pub time: String,
+    /// Landmarks to jump to, newest first: moment and words.
+    pub landmarks: Vec<(u64, String)>,
+    /// The moment at a place of the timeline, in thousandths.
+    pub moment_at: Callback<f32, u64>,
+    /// Where actions go.
+    pub send: Send,
+}
+
+/// See [`Props`].
+#[component]
+pub fn TimelineBar(props: &Props) -> Html {
+    let Props { texts: t, model, now, frontier, time, landmarks, moment_at, send } = props;
+    let height = 100.0 / model.bands.len().max(1) as f64;
+    let slide = {
+        let (send, moment_at) = (send.clone(), moment_at.clone());
+        Callback::from(move |e: InputEvent| {
+            if let Some(place) = e.target_dyn_into::<HtmlInputElement>().and_then(|i| i.value().parse::<f32>().ok()) {
+                send.emit(Action::Seek(moment_at.emit(place)));
+            }
+        })
+    };
+    let jump = {
+        let send = send.clone();
+        Callback::from(move |e: Event| {
+            if let Some(select) = e.target_dyn_into::<HtmlSelectElement>() {
+                if let Ok(moment) = select.value().parse() {
+                    send.emit(Action::Seek(moment));
+                }
+                select.set_value("");
+            }
+        })
+    };
+    html! {
+        <div class="timeline">
+            <div class="bands">
+                <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
+                    { for model.bands.iter().enumerate().map(|(i, (id, stretches))| html! {
+                        <g key={id.0}>
+                            { for stretches.iter().map(|s| html! {
+                                <rect class={classes!("band", s.class, s.colour)} x={s.from.to_string()} width={(s.to - s.from).max(0.8).to_string()}
+                                    y={format!("{:.2}", i as f64 * height + height * 0.13)} height={format!("{:.2}", height * 0.74)}/>
+                            }) }
+                        </g>
+                    }) }
+                    { for model.marks.iter().map(|x| html! { <path class="landmark" d={format!("M{x} 0V100")} vector-effect="non-scaling-stroke"/> }) }
+                    <path class="head-line" d={format!("M{0} 0V100", model.head)} vector-effect="non-scaling-stroke"/>
+                </svg>
+                <input type="range" class="scrub" min="0" max="1000" step="0.5" value={model.head.to_string()} oninput={slide}
+                    aria-label={t.t("play.timeline")}
+                    aria-valuetext={t.fill("play.timeline.value", &[("n", now), ("all", frontier), ("time", time)])}/>
+            </div>
+            <select class="landmarks" onchange={jump} aria-label={t.t("play.landmarks")} disabled={landmarks.is_empty()}>
+                <option value="" selected=true>{ if landmarks.is_empty() { t.t("play.landmarks.none") } else { t.t("play.landmarks") } }</option>
+                { for landmarks.iter().map(|(moment, words)| html! { <option key={*moment} value={moment.to_string()}>{ words }</option> }) }
+            </select>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zebu_core::id::Epoch;
+    use zebu_core::note::{Note, PhaseName};
+    use zebu_core::time::Instant;
+    use zebu_core::trace::{TraceEvent, TraceRecord};
+    use zebu_core::wire::notification::ServerState;
+
+    #[test]
+    fn bands_fill_the_line_and_take_the_epochs_colour() {
+        let mut history = History::default();
+        let record = |event| TraceRecord { at: Instant(0), event_number: 0, event };
+        let lead = Note::Phase { state: ServerState::Leading, phase: PhaseName::Broadcast, epoch: Epoch(2) };
+        history.executed(false, &[record(TraceEvent::Started { server: ServerId(1) })], 1);
+        history.executed(false, &[], 2);
+        history.executed(false, &[record(TraceEvent::Note { server: ServerId(1), what: lead })], 3);
+        history.executed(false, &[], 4);
+        let m = model(&history, &[ServerId(1), ServerId(2)], 2, 4);
+        let classes: Vec<(&str, &str)> = m.bands[0].1.iter().map(|s| (s.class, s.colour)).collect();
+        assert_eq!(classes, [("looking", "e0"), ("leads", "e2")]);
+        assert_eq!((m.bands[0].1[0].to, m.bands[0].1[1].from, m.bands[0].1[1].to), (750.0, 750.0, 1000.0));
+        assert!(m.bands[1].1.is_empty());
+        assert_eq!(m.head, 500.0);
+    }
+}

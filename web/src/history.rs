@@ -1,0 +1,219 @@
+//! The index of a run: what was told, when which server was in which phase, where the landmarks are. Filled once, when
+//! an event is executed for the first time; going back in time reads it and never writes it.
+
+use crate::captions::{Weight, weight};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use zebu_core::id::{Epoch, ServerId};
+use zebu_core::note::{Note, PhaseName};
+use zebu_core::time::Instant;
+use zebu_core::trace::{TraceEvent, TraceRecord};
+use zebu_core::wire::notification::ServerState;
+
+/// One thing that was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// at this moment of the run.
+    pub event: u64,
+    /// When.
+    pub at: Instant,
+    /// How much it matters.
+    pub weight: Weight,
+    /// What.
+    pub what: Rc<TraceEvent>,
+}
+
+/// What a server was doing over a stretch of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Not running.
+    Down,
+    /// In an election.
+    Looking,
+    /// Agreeing on an epoch or on the history.
+    Joining,
+    /// Broadcasting.
+    Broadcast,
+}
+
+/// A stretch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// After this many events.
+    pub from: u64,
+    /// What begins.
+    pub doing: Doing,
+    /// It leads.
+    pub leads: bool,
+    /// In which epoch.
+    pub epoch: Epoch,
+}
+
+/// The index.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    entries: Vec<Entry>,
+    bands: BTreeMap<ServerId, Vec<Band>>,
+    /// Where each event stands on the timeline: quiet ones take little room.
+    places: Vec<f32>,
+}
+
+/// The room of a quiet event on the timeline; others take 1.
+const QUIET_ROOM: f32 = 0.06;
+
+impl History {
+    /// Takes in an executed event.
+    pub fn executed(&mut self, quiet: bool, records: &[TraceRecord], event: u64) {
+        let last = self.places.last().copied().unwrap_or(0.0);
+        self.places.push(last + if quiet { QUIET_ROOM } else { 1.0 });
+        self.told(records, event);
+    }
+
+    /// Takes in records that belong to the moment after `event` events.
+    pub fn told(&mut self, records: &[TraceRecord], event: u64) {
+        for record in records {
+            if let Some((server, band)) = band(&record.event, event) {
+                let bands = self.bands.entry(server).or_default();
+                if bands.last().is_none_or(|b| Band { from: b.from, ..band } != *b) {
+                    bands.push(band);
+                }
+            }
+            let weight = weight(&record.event);
+            if weight > Weight::Quiet {
+                self.entries.push(Entry { event, at: record.at, weight, what: Rc::new(record.event.clone()) });
+            }
+        }
+    }
+
+    /// Forgets everything after `event` events.
+    pub fn forget_after(&mut self, event: u64) {
+        self.entries.truncate(self.entries.partition_point(|e| e.event <= event));
+        self.places.truncate(usize::try_from(event).unwrap_or(usize::MAX));
+        for bands in self.bands.values_mut() {
+            bands.truncate(bands.partition_point(|b| b.from <= event));
+        }
+    }
+
+    /// What was told, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The last thing worth a caption up to `event` events.
+    pub fn caption_at(&self, event: u64) -> Option<&Entry> {
+        let upto = self.entries.partition_point(|e| e.event <= event);
+        let past = self.entries.get(..upto)?;
+        let last = past.iter().rev().find(|e| e.weight >= Weight::Step)?;
+        // Of several at the same event, the weightiest speaks.
+        past.iter().rev().take_while(|e| e.event >= last.event).fold(Some(last), |best, e| match best {
+            Some(b) if b.weight >= e.weight => Some(b),
+            _ => Some(e),
+        })
+    }
+
+    /// Landmarks, oldest first.
+    pub fn landmarks(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|e| e.weight == Weight::Landmark)
+    }
+
+    /// Each server's stretches.
+    pub fn bands(&self) -> &BTreeMap<ServerId, Vec<Band>> {
+        &self.bands
+    }
+
+    /// Where the moment after `event` events stands on the timeline, from 0.
+    pub fn place(&self, event: u64) -> f32 {
+        match usize::try_from(event).ok().and_then(|n| n.checked_sub(1)) {
+            None => 0.0,
+            Some(i) => self.places.get(i).or(self.places.last()).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// The length of the timeline.
+    pub fn length(&self) -> f32 {
+        self.places.last().copied().unwrap_or(0.0)
+    }
+
+    /// The number of events at a place of the timeline.
+    pub fn event_at(&self, place: f32) -> u64 {
+        self.places.partition_point(|p| *p <= place) as u64
+    }
+}
+
+fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
+    let (server, doing, leads, epoch) = match event {
+        TraceEvent::Stopped { server, .. } | TraceEvent::Halted { server, .. } => {
+            (*server, Doing::Down, false, Epoch(0))
+        }
+        TraceEvent::Started { server } => (*server, Doing::Looking, false, Epoch(0)),
+        TraceEvent::Note { server, what: Note::Phase { state, phase, epoch } } => {
+            let doing = match (state, phase) {
+                (ServerState::Looking, _) | (_, PhaseName::Election) => Doing::Looking,
+                (_, PhaseName::Broadcast) => Doing::Broadcast,
+                _ => Doing::Joining,
+            };
+            let epoch = if doing == Doing::Looking { Epoch(0) } else { *epoch };
+            (*server, doing, *state == ServerState::Leading, epoch)
+        }
+        _ => return None,
+    };
+    Some((server, Band { from, doing, leads: leads && doing != Doing::Looking, epoch }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(event: TraceEvent) -> TraceRecord {
+        TraceRecord { at: Instant(5), event_number: 1, event }
+    }
+
+    fn started(id: i64) -> TraceRecord {
+        record(TraceEvent::Started { server: ServerId(id) })
+    }
+
+    fn phase(id: i64, state: ServerState, phase: PhaseName) -> TraceRecord {
+        let what = Note::Phase { state, phase, epoch: Epoch(1) };
+        record(TraceEvent::Note { server: ServerId(id), what })
+    }
+
+    #[test]
+    fn quiet_events_take_little_room_and_places_invert() {
+        let mut h = History::default();
+        for i in 1..=100 {
+            h.executed(i % 10 != 0, &[], i);
+        }
+        assert!(h.length() < 17.0 && h.length() > 10.0, "{}", h.length());
+        for n in [0, 1, 10, 37, 100] {
+            assert_eq!(h.event_at(h.place(n)), n);
+        }
+        h.forget_after(40);
+        assert_eq!(h.place(100), h.place(40));
+    }
+
+    #[test]
+    fn bands_follow_phases_and_are_forgotten_with_their_events() {
+        let mut h = History::default();
+        h.executed(false, &[started(1)], 1);
+        h.executed(false, &[phase(1, ServerState::Looking, PhaseName::Election)], 2);
+        h.executed(false, &[phase(1, ServerState::Leading, PhaseName::Discovery)], 3);
+        h.executed(false, &[phase(1, ServerState::Leading, PhaseName::Broadcast)], 4);
+        let doing = |h: &History| h.bands()[&ServerId(1)].iter().map(|b| (b.from, b.doing)).collect::<Vec<_>>();
+        assert_eq!(doing(&h), [(1, Doing::Looking), (3, Doing::Joining), (4, Doing::Broadcast)]);
+        h.forget_after(3);
+        assert_eq!(doing(&h), [(1, Doing::Looking), (3, Doing::Joining)]);
+    }
+
+    #[test]
+    fn the_weightiest_record_of_an_event_speaks() {
+        let mut h = History::default();
+        let lead = record(TraceEvent::Note {
+            server: ServerId(3),
+            what: Note::Established { epoch: Epoch(1), by: vec![ServerId(1)] },
+        });
+        let serving = record(TraceEvent::Serving { server: ServerId(3), epoch: None });
+        h.executed(false, &[lead.clone(), serving], 1);
+        assert_eq!(*h.caption_at(1).unwrap().what, lead.event);
+        assert!(h.caption_at(0).is_none());
+    }
+}

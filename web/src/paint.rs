@@ -1,0 +1,139 @@
+//! The painter of messages: a pool of SVG groups whose transforms alone are set in a frame. Yew never touches them.
+
+use crate::scene::packets::{Change, Layer, Look, Motion, Sprite};
+use crate::scene::stage::Stage;
+use web_sys::{Document, Element};
+use yew::NodeRef;
+use zebu_core::sim::view::WorldView;
+
+const SVG: &str = "http://www.w3.org/2000/svg";
+
+struct Slot {
+    group: Element,
+    shape: Element,
+    text: Element,
+    transform: String,
+    faded: bool,
+    stopped: bool,
+}
+
+/// The pool and what is in it.
+pub struct Painter {
+    root: NodeRef,
+    layer: Layer,
+    slots: Vec<Slot>,
+    size: f64,
+}
+
+impl Painter {
+    /// A painter for the group at `root`.
+    pub fn new(root: NodeRef) -> Painter {
+        Painter { root, layer: Layer::default(), slots: Vec::new(), size: 14.0 }
+    }
+
+    /// The group to be mounted.
+    pub fn root(&self) -> NodeRef {
+        self.root.clone()
+    }
+
+    /// Takes over what is under way.
+    pub fn update(&mut self, view: &WorldView, stage: &Stage, jumped: bool) {
+        self.size = (stage.layout.text * 0.78).clamp(11.0, 17.0);
+        for change in self.layer.update(view, stage, jumped) {
+            match change {
+                Change::Show(slot, sprite) => self.show(slot, &sprite),
+                Change::Hide(slot) => self.hide(slot),
+            }
+        }
+    }
+
+    /// Draws a frame: `now` in simulated microseconds, `dt` seconds of show time after the one before.
+    pub fn frame(&mut self, now: f64, dt: f64, motion: Motion) {
+        for slot in self.layer.advance(dt) {
+            self.hide(slot);
+        }
+        for (slot, pose) in self.layer.poses(now, motion) {
+            let Some(slot) = self.slots.get_mut(slot) else { continue };
+            let transform = format!("translate({:.1} {:.1})", pose.at.x, pose.at.y);
+            if transform != slot.transform {
+                set(&slot.group, "transform", &transform);
+                slot.transform = transform;
+            }
+            if slot.faded || pose.ink < 1.0 {
+                slot.faded = pose.ink < 1.0;
+                set(&slot.group, "opacity", &format!("{:.2}", pose.ink));
+            }
+            if slot.stopped != pose.stopped {
+                slot.stopped = pose.stopped;
+                set(&slot.group, "data-stopped", if pose.stopped { "1" } else { "0" });
+            }
+        }
+    }
+
+    fn show(&mut self, index: usize, sprite: &Sprite) {
+        while self.slots.len() <= index {
+            match self.make() {
+                Some(slot) => self.slots.push(slot),
+                None => return,
+            }
+        }
+        let size = self.size;
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let look = match sprite.look {
+            Look::Tick => "tick",
+            Look::Request => "request",
+            Look::Reply => "reply",
+        };
+        let lost = if sprite.lost { " lost" } else { "" };
+        set(&slot.group, "class", &format!("packet {look} {}{lost}", sprite.colour));
+        set(&slot.group, "opacity", "1");
+        set(&slot.group, "data-stopped", "0");
+        slot.stopped = false;
+        slot.faded = false;
+        let (width, height) = match sprite.look {
+            Look::Tick => (7.0, 7.0),
+            _ if sprite.text.is_empty() => (size, size),
+            _ => {
+                let chars: f64 = sprite.text.chars().map(|c| if c.is_ascii() { 0.6 } else { 1.0 }).sum();
+                ((chars + 1.25) * size, size * 1.85)
+            }
+        };
+        for (name, value) in
+            [("x", -width / 2.0), ("y", -height / 2.0), ("width", width), ("height", height), ("rx", height / 2.0)]
+        {
+            set(&slot.shape, name, &format!("{value:.1}"));
+        }
+        set(&slot.text, "font-size", &format!("{size:.1}"));
+        set(&slot.text, "y", &format!("{:.1}", size * 0.35));
+        slot.text.set_text_content(Some(&sprite.text));
+        slot.group.remove_attribute("display").ok();
+    }
+
+    fn hide(&mut self, index: usize) {
+        if let Some(slot) = self.slots.get(index) {
+            set(&slot.group, "display", "none");
+        }
+    }
+
+    fn make(&self) -> Option<Slot> {
+        let root = self.root.cast::<Element>()?;
+        let document: Document = root.owner_document()?;
+        let group = document.create_element_ns(Some(SVG), "g").ok()?;
+        let shape = document.create_element_ns(Some(SVG), "rect").ok()?;
+        let text = document.create_element_ns(Some(SVG), "text").ok()?;
+        let cross = document.create_element_ns(Some(SVG), "path").ok()?;
+        set(&text, "text-anchor", "middle");
+        set(&cross, "class", "x");
+        set(&cross, "d", "M-7 -7L7 7M-7 7L7 -7");
+        for part in [&shape, &text, &cross] {
+            group.append_child(part).ok()?;
+        }
+        root.append_child(&group).ok()?;
+        Some(Slot { group, shape, text, transform: String::new(), faded: false, stopped: false })
+    }
+}
+
+/// Sets an attribute. It can only fail for a name that is none, and all names are written here.
+fn set(element: &Element, name: &str, value: &str) {
+    element.set_attribute(name, value).ok();
+}

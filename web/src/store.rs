@@ -1,0 +1,619 @@
+//! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
+
+use crate::driver::{Driver, Outcome};
+use crate::groups::{self, GroupsError};
+use crate::i18n::{Lang, Texts};
+use crate::lessons;
+use crate::player::Player;
+use crate::route::{self, FURTHEST, OBSERVERS, Route, SERVERS};
+use crate::timeline::Timeline;
+use std::rc::Rc;
+use zebu_core::config::BrokenRule;
+use zebu_core::id::ServerId;
+use zebu_core::scenario::{Scenario, Step};
+use zebu_core::sim::command::{ClientId, Command};
+use zebu_core::sim::view::{Shown, WorldView};
+use zebu_core::sim::{CommandError, WorldSpec};
+
+/// What the pane beside (on a phone: below) the stage shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// The logs.
+    Ledger,
+    /// The selected server.
+    Inspect,
+    /// What happened.
+    Events,
+    /// Clients.
+    Clients,
+    /// Links.
+    Faults,
+    /// Znodes.
+    Tree,
+}
+
+impl Tab {
+    /// Its name in style rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tab::Ledger => "ledger",
+            Tab::Inspect => "inspect",
+            Tab::Events => "events",
+            Tab::Clients => "clients",
+            Tab::Faults => "faults",
+            Tab::Tree => "tree",
+        }
+    }
+}
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system says.
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// What lies over the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// Keys and signs.
+    Help,
+    /// The list of scenarios.
+    Scenarios,
+    /// The ensemble's make-up.
+    Setup,
+}
+
+/// What was clicked on the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A server.
+    Server(ServerId),
+    /// The link between two.
+    Link(ServerId, ServerId),
+}
+
+/// Something that did not work, or has to be told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    key: &'static str,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Notice {
+    /// In the reader's language.
+    pub fn text(&self, t: &Texts) -> String {
+        let values: Vec<(&str, &dyn std::fmt::Display)> =
+            self.values.iter().map(|(n, v)| (*n, v as &dyn std::fmt::Display)).collect();
+        t.fill(self.key, &values)
+    }
+}
+
+/// A change.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A frame of `dt` seconds.
+    Frame(f64),
+    /// Play.
+    Play,
+    /// Pause.
+    Pause,
+    /// Play or pause.
+    Toggle,
+    /// One event.
+    Step,
+    /// One event back.
+    StepBack,
+    /// To the next turn of the protocol.
+    NextTurn,
+    /// To a moment.
+    Seek(u64),
+    /// Speed, relative.
+    Faster(i8),
+    /// A button of the world.
+    Do(Command),
+    /// Partition by groups as typed.
+    Partition(String),
+    /// An operation typed for a client, through a server or its own.
+    Ask {
+        /// Who asks; a client that does not exist yet is connected first.
+        client: ClientId,
+        /// Through which server.
+        via: Option<ServerId>,
+        /// As typed.
+        line: String,
+    },
+    /// Another ensemble, from its beginning.
+    Setup {
+        /// Voting servers.
+        servers: u32,
+        /// Observers.
+        observers: u32,
+        /// The seed.
+        seed: u64,
+        /// A rule broken from the beginning.
+        broken: Option<BrokenRule>,
+    },
+    /// The same again from its beginning.
+    Reset,
+    /// What stands behind `#`.
+    Route(String),
+    /// A scenario.
+    Lesson(String),
+    /// Out of the scenario.
+    Leave,
+    /// The scenario's next passage; at once, if it is on its way there.
+    NextChapter,
+    /// The passage before.
+    PrevChapter,
+    /// To the scenario's end at once.
+    RunToEnd,
+    /// Select a server.
+    Select(ServerId),
+    /// Open or close the menu of something on the stage.
+    Menu(Option<Target>),
+    /// Open or close a dialog.
+    Open(Option<Dialog>),
+    /// Show a pane.
+    Show(Tab),
+    /// Kill or restart the selected server.
+    KillSelected,
+    /// Pause or resume the selected server.
+    FreezeSelected,
+    /// Change the language.
+    Language(Lang),
+    /// Change light and dark; the argument says what the system wants.
+    ToggleTheme(bool),
+    /// Only the picture, or everything.
+    StageMode,
+    /// Take the message away.
+    Dismiss,
+    /// The stage has this size now.
+    Resize(f64, f64),
+}
+
+/// The page.
+pub struct State {
+    timeline: Timeline,
+    player: Player,
+    /// The picture of the moment.
+    pub view: Rc<WorldView>,
+    /// The digest of the moment.
+    pub digest: u64,
+    spec: WorldSpec,
+    lesson: Option<Scenario>,
+    /// All texts.
+    pub texts: Rc<Texts>,
+    /// Light or dark.
+    pub theme: Theme,
+    /// The server that inspector and tree show.
+    pub selected: ServerId,
+    /// What has its menu open.
+    pub menu: Option<Target>,
+    /// What lies over the page.
+    pub dialog: Option<Dialog>,
+    /// The pane shown.
+    pub tab: Tab,
+    /// Only the picture.
+    pub stage_mode: bool,
+    /// Something to tell.
+    pub notice: Option<Notice>,
+    /// Width and height of the stage.
+    pub size: (f64, f64),
+    /// The last change was a jump in time.
+    pub jumped: bool,
+}
+
+impl State {
+    /// The page as it opens: free mode, playing.
+    pub fn new(lang: Lang) -> State {
+        let spec = WorldSpec::default();
+        let timeline = Timeline::new(Driver::free(spec.clone()));
+        let view = Rc::new(timeline.world().view());
+        let digest = timeline.world().digest();
+        State {
+            timeline,
+            player: Player::new(true),
+            view,
+            digest,
+            spec,
+            lesson: None,
+            texts: Texts::load(lang),
+            theme: Theme::System,
+            selected: ServerId(1),
+            menu: None,
+            dialog: None,
+            tab: Tab::Inspect,
+            stage_mode: false,
+            notice: None,
+            size: (1152.0, 600.0),
+            jumped: true,
+        }
+    }
+
+    /// The run.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The show.
+    pub fn player(&self) -> &Player {
+        &self.player
+    }
+
+    /// What the world is made of.
+    pub fn spec(&self) -> &WorldSpec {
+        &self.spec
+    }
+
+    /// The scenario on the stage.
+    pub fn lesson(&self) -> Option<&Scenario> {
+        self.lesson.as_ref()
+    }
+
+    /// The passage that speaks now: its number from 1, how many there are, and its step.
+    pub fn chapter(&self) -> Option<(usize, usize, &Step)> {
+        let (index, step) = self.timeline.driver().chapter()?;
+        let steps = &self.lesson.as_ref()?.steps;
+        let spoken = |upto: usize| steps.iter().take(upto).filter(|s| s.note.is_some()).count();
+        Some((spoken(index + 1), spoken(steps.len()), step))
+    }
+
+    /// The servers' ids.
+    pub fn servers(&self) -> Vec<ServerId> {
+        self.view.servers.iter().map(|s| s.id).collect()
+    }
+
+    /// The first client name that is free.
+    pub fn free_client(&self) -> ClientId {
+        (0..).map(ClientId).find(|id| self.view.clients.iter().all(|c| c.id != *id)).unwrap_or(ClientId(0))
+    }
+
+    /// Changes the state; whether the page has to be drawn anew.
+    pub fn reduce(&mut self, action: Action) -> bool {
+        self.jumped = false;
+        match action {
+            Action::Frame(dt) => return self.frame(dt),
+            Action::Play => self.player.set_playing(true),
+            Action::Pause => self.pause(),
+            Action::Toggle if self.player.is_playing() => self.pause(),
+            Action::Toggle => self.player.set_playing(true),
+            Action::Step => {
+                self.pause();
+                self.player.step(&mut self.timeline);
+                self.refresh();
+            }
+            Action::StepBack => {
+                self.pause();
+                self.seek(self.timeline.moment().saturating_sub(1));
+            }
+            Action::NextTurn => self.next_turn(),
+            Action::Seek(moment) => {
+                self.pause();
+                self.seek(moment);
+            }
+            Action::Faster(by) => self.player.set_speed(self.player.speed().saturating_add(by)),
+            Action::Do(command) => {
+                self.command(command);
+            }
+            Action::Partition(text) => self.partition(&text),
+            Action::Ask { client, via, line } => self.ask(client, via, line),
+            Action::Setup { servers, observers, seed, broken } => {
+                if self.check_number("setup.servers", servers, SERVERS)
+                    && self.check_number("setup.observers", observers, (0, OBSERVERS))
+                {
+                    let spec = WorldSpec { servers, observers, seed, broken, ..WorldSpec::default() };
+                    self.dialog = None;
+                    self.begin(spec, None);
+                }
+            }
+            Action::Reset => self.begin(self.spec.clone(), self.lesson.clone()),
+            Action::Route(hash) => self.route(&hash),
+            Action::Lesson(name) => {
+                self.dialog = None;
+                self.go(Route { scenario: Some(name), settings: route::Settings::default() });
+            }
+            Action::Leave => self.begin(WorldSpec::default(), None),
+            Action::NextChapter => self.next_chapter(),
+            Action::PrevChapter => {
+                self.pause();
+                let now = self.timeline.moment();
+                // The beginning of this passage; from there, of the one before.
+                let to = self.timeline.chapters().iter().copied().rfind(|m| *m < now).unwrap_or(0);
+                self.seek(to);
+            }
+            Action::RunToEnd => self.run_to_end(),
+            Action::Select(id) => {
+                self.selected = id;
+                self.tab = Tab::Inspect;
+            }
+            Action::Menu(target) => {
+                if let Some(Target::Server(id)) = target {
+                    self.selected = id;
+                }
+                self.menu = target;
+            }
+            Action::Open(dialog) => {
+                self.dialog = dialog;
+                self.menu = None;
+            }
+            Action::Show(tab) => self.tab = tab,
+            Action::KillSelected => {
+                let server = self.selected;
+                let down = self.shown(server).is_none_or(|(shown, _)| shown == Shown::Down);
+                self.command(if down { Command::Restart { server } } else { Command::Kill { server } });
+            }
+            Action::FreezeSelected => {
+                let server = self.selected;
+                let paused = self.shown(server).is_some_and(|(_, paused)| paused);
+                self.command(if paused { Command::Resume { server } } else { Command::Pause { server } });
+            }
+            Action::Language(lang) => self.texts = Texts::load(lang),
+            Action::ToggleTheme(system_is_dark) => {
+                let dark = match self.theme {
+                    Theme::System => system_is_dark,
+                    Theme::Light => false,
+                    Theme::Dark => true,
+                };
+                self.theme = if dark { Theme::Light } else { Theme::Dark };
+            }
+            Action::StageMode => self.stage_mode = !self.stage_mode,
+            Action::Dismiss => self.notice = None,
+            Action::Resize(w, h) => {
+                if self.size == (w, h) {
+                    return false;
+                }
+                self.size = (w, h);
+                self.jumped = true;
+            }
+        }
+        true
+    }
+
+    fn frame(&mut self, dt: f64) -> bool {
+        let frame = self.player.frame(&mut self.timeline, dt);
+        if frame.moves > 0 {
+            self.refresh();
+        }
+        frame.moves > 0 || frame.chapter
+    }
+
+    fn refresh(&mut self) {
+        self.view = Rc::new(self.timeline.world().view());
+        self.digest = self.timeline.digest();
+    }
+
+    fn pause(&mut self) {
+        self.player.set_playing(false);
+    }
+
+    fn seek(&mut self, moment: u64) {
+        self.timeline.seek(moment);
+        self.player.jumped(&self.timeline);
+        self.jumped = true;
+        self.refresh();
+    }
+
+    fn shown(&self, id: ServerId) -> Option<(Shown, bool)> {
+        self.view.servers.iter().find(|s| s.id == id).map(|s| (s.shown, s.paused))
+    }
+
+    fn next_turn(&mut self) {
+        use crate::captions::{Weight, weight};
+        self.pause();
+        for _ in 0..5000 {
+            let Some(happened) = self.timeline.step() else { break };
+            let turn = happened.records.iter().any(|r| weight(&r.event) >= Weight::Turn);
+            if turn || happened.moved.chapter {
+                break;
+            }
+        }
+        self.player.jumped(&self.timeline);
+        self.jumped = true;
+        self.refresh();
+    }
+
+    fn next_chapter(&mut self) {
+        if self.timeline.driver().scenario().is_none() || self.timeline.driver().outcome().is_some() {
+            return;
+        }
+        // On its way already: finish at once. Nobody has to wait.
+        if self.player.is_playing() {
+            while self.timeline.moment() < FURTHEST {
+                match self.timeline.step() {
+                    Some(happened) if !happened.moved.chapter && self.timeline.driver().outcome().is_none() => {}
+                    _ => break,
+                }
+            }
+            self.pause();
+            self.player.jumped(&self.timeline);
+            self.jumped = true;
+            self.refresh();
+        } else {
+            self.player.set_playing(true);
+        }
+    }
+
+    fn run_to_end(&mut self) {
+        if self.timeline.driver().scenario().is_none() {
+            return;
+        }
+        self.pause();
+        while self.timeline.driver().outcome().is_none() && self.timeline.moment() < FURTHEST {
+            if self.timeline.step().is_none() {
+                break;
+            }
+        }
+        self.player.jumped(&self.timeline);
+        self.jumped = true;
+        self.refresh();
+    }
+
+    fn begin(&mut self, spec: WorldSpec, lesson: Option<Scenario>) {
+        let driver = match &lesson {
+            Some(scenario) => Driver::lesson(Scenario { world: spec.clone(), ..scenario.clone() }),
+            None => Driver::free(spec.clone()),
+        };
+        self.timeline = Timeline::new(driver);
+        let speed = self.player.speed();
+        self.player = Player::new(lesson.is_none());
+        self.player.set_speed(speed);
+        self.spec = spec;
+        self.lesson = lesson;
+        self.menu = None;
+        self.jumped = true;
+        self.notice = None;
+        self.refresh();
+        if !self.servers().contains(&self.selected) {
+            self.selected = ServerId(1);
+        }
+    }
+
+    fn route(&mut self, hash: &str) {
+        match route::parse(hash) {
+            Ok(route) => self.go(route),
+            Err(what) => {
+                self.begin(WorldSpec::default(), None);
+                self.tell("err.link", vec![("what", what)]);
+            }
+        }
+    }
+
+    fn go(&mut self, route: Route) {
+        let settings = route.settings;
+        match route.scenario {
+            None => {
+                let spec = WorldSpec {
+                    servers: settings.servers.unwrap_or(WorldSpec::default().servers),
+                    observers: settings.observers.unwrap_or(0),
+                    seed: settings.seed.unwrap_or(WorldSpec::default().seed),
+                    ..WorldSpec::default()
+                };
+                self.begin(spec, None);
+            }
+            Some(name) => match lessons::find(&name) {
+                Some(lesson) => {
+                    let seed = settings.seed.unwrap_or(lesson.world.seed);
+                    self.begin(WorldSpec { seed, ..lesson.world.clone() }, Some(lesson));
+                }
+                None => {
+                    self.begin(WorldSpec::default(), None);
+                    self.tell("err.scenario", vec![("name", name)]);
+                    return;
+                }
+            },
+        }
+        if settings.paused {
+            self.pause();
+        }
+        if settings.run_to_end {
+            self.run_to_end();
+        }
+        if let Some(step) = settings.step {
+            self.pause();
+            while self.timeline.moment() < step {
+                if self.timeline.step().is_none() {
+                    break;
+                }
+            }
+            self.seek(step);
+        }
+    }
+
+    fn tell(&mut self, key: &'static str, values: Vec<(&'static str, String)>) {
+        self.notice = Some(Notice { key, values });
+    }
+
+    fn check_number(&mut self, what: &str, n: u32, (low, high): (u32, u32)) -> bool {
+        let fine = (low..=high).contains(&n);
+        if !fine {
+            let what = self.texts.t(what);
+            self.tell("err.number", vec![("what", what), ("from", low.to_string()), ("to", high.to_string())]);
+        }
+        fine
+    }
+
+    fn command(&mut self, command: Command) -> bool {
+        self.notice = None;
+        match self.timeline.command(command) {
+            Ok(records) => {
+                let held = records.iter().map(|r| crate::captions::weight(&r.event).seconds()).fold(0.0, f64::max);
+                self.player.disturbed(held);
+                self.refresh();
+                true
+            }
+            Err(e) => {
+                self.refuse(&e);
+                false
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: &CommandError) {
+        let key = match error.code() {
+            "no-such-server" => "err.no-such-server",
+            "server-runs" => "err.server-runs",
+            "server-down" => "err.server-down",
+            "server-frozen" => "err.server-frozen",
+            "server-not-frozen" => "err.server-not-frozen",
+            "link-to-itself" => "err.link-to-itself",
+            "in-two-groups" => "err.in-two-groups",
+            "no-such-client" => "err.no-such-client",
+            "client-ended" => "err.client-ended",
+            "client-exists" => "err.client-exists",
+            "line-empty" => "err.line-empty",
+            "line-unknown-operation" => "err.line-unknown-operation",
+            "line-path-missing" => "err.line-path-missing",
+            "line-not-a-path" => "err.line-not-a-path",
+            "line-data-missing" => "err.line-data-missing",
+            "line-unknown-option" => "err.line-unknown-option",
+            "line-version-missing" => "err.line-version-missing",
+            "line-too-much" => "err.line-too-much",
+            "line-not-in-multi" => "err.line-not-in-multi",
+            "line-empty-multi" => "err.line-empty-multi",
+            "line-open-quote" => "err.line-open-quote",
+            _ => "err.command",
+        };
+        self.tell(key, vec![("what", error.to_string())]);
+    }
+
+    fn partition(&mut self, text: &str) {
+        match groups::parse(text, &self.servers()) {
+            Ok(groups) => {
+                self.command(Command::Partition { groups });
+            }
+            Err(GroupsError::NoServer(what)) => self.tell("err.groups", vec![("what", what)]),
+            Err(GroupsError::Twice(id)) => self.tell("err.groups.twice", vec![("id", id.to_string())]),
+            Err(GroupsError::TooFew) => self.tell("err.groups.few", Vec::new()),
+        }
+    }
+
+    fn ask(&mut self, client: ClientId, via: Option<ServerId>, line: String) {
+        // A mistyped line must not leave a new client behind.
+        if let Err(e) = zebu_core::client::line::parse(&line) {
+            self.refuse(&CommandError::Line(e));
+            return;
+        }
+        if self.view.clients.iter().all(|c| c.id != client) {
+            let serving = self.view.servers.iter().find(|s| s.serving).map(|s| s.id);
+            let server = via.or(serving).unwrap_or(self.selected);
+            if self.command(Command::Connect { client, server }) {
+                self.command(Command::Ask { client, line, via: None });
+            }
+        } else {
+            self.command(Command::Ask { client, line, via });
+        }
+    }
+
+    /// The digest of the scenario's trace, once it has been played to its end.
+    pub fn trace_digest(&self) -> Option<u64> {
+        match self.timeline.driver().outcome() {
+            Some(Outcome::Met { trace_digest }) => Some(*trace_digest),
+            _ => None,
+        }
+    }
+}
