@@ -1,4 +1,21 @@
-//! The lab: Zebu's consensus core, animated. Everything here but the thin modules that touch the browser is plain
-//! data and is tested natively.
+//! The lab: Zebu's consensus core, animated. Everything here but the thin modules that touch the browser
+//! (`app`, `browser`, `paint`, `raf`, `components`) is plain data and is tested natively.
 
+pub mod app;
+pub mod browser;
+pub mod captions;
+pub mod components;
+pub mod driver;
+pub mod groups;
+pub mod history;
+pub mod i18n;
+pub mod keys;
+pub mod lessons;
+pub mod next;
+pub mod paint;
+pub mod player;
+pub mod raf;
+pub mod route;
 pub mod scene;
+pub mod store;
+pub mod timeline;

@@ -112,6 +112,8 @@ pub enum Action {
     NextTurn,
     /// To a moment.
     Seek(u64),
+    /// To a place of the timeline, 0 to 1.
+    SeekPlace(f32),
     /// Speed, relative.
     Faster(i8),
     /// A button of the world.
@@ -294,6 +296,12 @@ impl State {
             Action::NextTurn => self.next_turn(),
             Action::Seek(moment) => {
                 self.pause();
+                self.seek(moment);
+            }
+            Action::SeekPlace(share) => {
+                self.pause();
+                let history = self.timeline.history();
+                let moment = history.event_at(share.clamp(0.0, 1.0) * history.length());
                 self.seek(moment);
             }
             Action::Faster(by) => self.player.set_speed(self.player.speed().saturating_add(by)),

@@ -79,8 +79,6 @@ pub struct Props {
     pub time: String,
     /// Landmarks to jump to, newest first: moment and words.
     pub landmarks: Vec<(u64, String)>,
-    /// The moment at a place of the timeline, in thousandths.
-    pub moment_at: Callback<f32, u64>,
     /// Where actions go.
     pub send: Send,
 }
@@ -88,13 +86,13 @@ pub struct Props {
 /// See [`Props`].
 #[component]
 pub fn TimelineBar(props: &Props) -> Html {
-    let Props { texts: t, model, now, frontier, time, landmarks, moment_at, send } = props;
+    let Props { texts: t, model, now, frontier, time, landmarks, send } = props;
     let height = 100.0 / model.bands.len().max(1) as f64;
     let slide = {
-        let (send, moment_at) = (send.clone(), moment_at.clone());
+        let send = send.clone();
         Callback::from(move |e: InputEvent| {
             if let Some(place) = e.target_dyn_into::<HtmlInputElement>().and_then(|i| i.value().parse::<f32>().ok()) {
-                send.emit(Action::Seek(moment_at.emit(place)));
+                send.emit(Action::SeekPlace(place / WHOLE));
             }
         })
     };

@@ -1,0 +1,380 @@
+//! The page: holds the state, hands pieces of it to the components, and runs the frames.
+
+use crate::browser::{self, SizeWatch};
+use crate::captions::{Caption as Words, Weight, caption};
+use crate::components::caption::{Caption, lesson};
+use crate::components::checks::Checks;
+use crate::components::clients::Clients;
+use crate::components::controls::Controls;
+use crate::components::event_list::{EventList, SHOWN};
+use crate::components::header::Header;
+use crate::components::help::Help;
+use crate::components::inspector::Inspector;
+use crate::components::ledger::Ledger;
+use crate::components::links::Links;
+use crate::components::menu::Menu;
+use crate::components::scenarios::Scenarios;
+use crate::components::setup::Setup;
+use crate::components::stage::Stage;
+use crate::components::text_twin::{TextTwin, rows};
+use crate::components::timeline_bar::{TimelineBar, model};
+use crate::components::tree_panel::TreePanel;
+use crate::components::{Do, Send, icons};
+use crate::history::Entry;
+use crate::i18n::{Lang, Texts};
+use crate::keys;
+use crate::next;
+use crate::paint::Painter;
+use crate::raf::Frames;
+use crate::scene::ledger::Ledger as LedgerModel;
+use crate::scene::packets::Motion;
+use crate::scene::stage::Stage as StageModel;
+use crate::scene::tree::TreeModel;
+use crate::store::{Action, Dialog, State, Tab, Target, Theme};
+use gloo_events::EventListener;
+use std::rc::Rc;
+use web_sys::{Element, KeyboardEvent};
+use yew::prelude::*;
+use zebu_core::config::MemberKind;
+use zebu_core::sim::view::Shown;
+
+/// What the page is told.
+pub enum Msg {
+    /// A change.
+    Do(Action),
+    /// A frame, at this time of the browser in milliseconds.
+    Frame(f64),
+}
+
+/// The page.
+pub struct App {
+    state: State,
+    stage: Rc<StageModel>,
+    painter: Painter,
+    frames: Frames,
+    send: Send,
+    stage_box: NodeRef,
+    _size: Option<SizeWatch>,
+    _listeners: Vec<EventListener>,
+}
+
+impl Component for App {
+    type Message = Msg;
+    type Properties = ();
+
+    fn create(ctx: &Context<App>) -> App {
+        let mut state = State::new(Lang::from_tag(&browser::language()));
+        match browser::stored("zebu-theme").as_deref() {
+            Some("light") => state.theme = Theme::Light,
+            Some("dark") => state.theme = Theme::Dark,
+            _ => {}
+        }
+        state.reduce(Action::Route(browser::hash()));
+        let send: Send = ctx.link().callback(Msg::Do);
+        let listeners = [
+            browser::on_hash(send.reform(Action::Route)),
+            browser::on_key(key_handler(ctx)),
+        ];
+        browser::remove_loading();
+        let app = App {
+            stage: Rc::new(StageModel::new(&state.view, state.size.0, state.size.1)),
+            painter: Painter::new(NodeRef::default()),
+            frames: Frames::start(ctx.link().callback(Msg::Frame)),
+            stage_box: NodeRef::default(),
+            _size: None,
+            _listeners: listeners.into_iter().flatten().collect(),
+            send,
+            state,
+        };
+        app.dress();
+        app
+    }
+
+    fn update(&mut self, _: &Context<App>, msg: Msg) -> bool {
+        match msg {
+            Msg::Frame(at) => {
+                let dt = self.frames.next(at);
+                let changed = self.state.reduce(Action::Frame(dt));
+                if changed {
+                    self.picture();
+                }
+                let motion = if browser::media("(prefers-reduced-motion: reduce)") { Motion::Reduced } else { Motion::Full };
+                self.painter.frame(self.state.player().head(), dt, motion);
+                changed
+            }
+            Msg::Do(action) => {
+                let dress = matches!(action, Action::Language(_) | Action::ToggleTheme(_));
+                let changed = self.state.reduce(action);
+                if changed {
+                    self.picture();
+                }
+                if dress {
+                    self.dress();
+                    self.remember();
+                }
+                changed
+            }
+        }
+    }
+
+    fn rendered(&mut self, ctx: &Context<App>, first: bool) {
+        if first && let Some(element) = self.stage_box.cast::<Element>() {
+            let resized = ctx.link().callback(|(w, h)| Msg::Do(Action::Resize(w, h)));
+            self._size = SizeWatch::new(&element, resized);
+        }
+    }
+
+    fn view(&self, _: &Context<App>) -> Html {
+        let s = &self.state;
+        let t = &s.texts;
+        let scenario = lesson(s);
+        let mode = if s.stage_mode { "stage" } else { "all" };
+        html! {
+            <div class="app" data-tab={s.tab.name()} data-mode={mode} data-lesson={scenario.is_some().to_string()}>
+                <Header texts={t.clone()} lesson={scenario.as_ref().map(|l| l.title.clone())} setup={self.setup_text()}
+                    stage_mode={s.stage_mode} system_is_dark={browser::media("(prefers-color-scheme: dark)")} send={self.send.clone()}/>
+                { self.left() }
+                <main class="centre">
+                    <div class="stage-box" ref={self.stage_box.clone()}>
+                        <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} send={self.send.clone()}
+                            packets={self.painter.root()}/>
+                        { self.menu() }
+                        { self.notice() }
+                        if let Some(skipped) = s.player().skipped() {
+                            <p class="skipped" aria-hidden="true">{ "⏩ " }{ t.duration(skipped) }</p>
+                        }
+                    </div>
+                    <div class="lower">
+                        <Ledger texts={t.clone()} ledger={Rc::new(LedgerModel::new(&s.view))} selected={s.selected} send={self.send.clone()}/>
+                        { self.tree() }
+                    </div>
+                </main>
+                { self.right(scenario) }
+                { self.foot() }
+                { self.phone_tabs() }
+                <TextTwin texts={t.clone()} rows={rows(&s.view)} digest={s.digest} events={s.view.events} time={s.view.at.0}
+                    trace={s.trace_digest()}/>
+                { self.dialog() }
+            </div>
+        }
+    }
+}
+
+impl App {
+    /// Makes the picture of the moment and tells the painter.
+    fn picture(&mut self) {
+        let stage = StageModel::new(&self.state.view, self.state.size.0, self.state.size.1);
+        self.painter.update(&self.state.view, &stage, self.state.jumped);
+        if *self.stage != stage {
+            self.stage = Rc::new(stage);
+        }
+    }
+
+    /// Language and theme of the page's root.
+    fn dress(&self) {
+        browser::set_root("lang", Some(self.state.texts.lang.tag()));
+        browser::set_title(&self.state.texts.t("app.title"));
+        browser::set_root("data-theme", self.theme());
+    }
+
+    fn remember(&self) {
+        browser::store("zebu-language", self.state.texts.lang.tag());
+        browser::store("zebu-theme", self.theme().unwrap_or("system"));
+    }
+
+    fn theme(&self) -> Option<&'static str> {
+        match self.state.theme {
+            Theme::System => None,
+            Theme::Light => Some("light"),
+            Theme::Dark => Some("dark"),
+        }
+    }
+
+    fn setup_text(&self) -> String {
+        let spec = self.state.spec();
+        let t = &self.state.texts;
+        let mut text = format!("{} {} · {} {}", t.t("setup.servers"), spec.servers, t.t("setup.seed"), spec.seed);
+        if spec.observers > 0 {
+            text = format!("{text} · {} {}", t.t("setup.observers"), spec.observers);
+        }
+        text
+    }
+
+    fn left(&self) -> Html {
+        let s = &self.state;
+        let voters = s.view.servers.iter().filter(|v| v.kind == MemberKind::Participant).map(|v| v.id).collect::<Vec<_>>();
+        html! {
+            <aside class="left">
+                <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
+                    send={self.send.clone()}/>
+                <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} send={self.send.clone()}/>
+            </aside>
+        }
+    }
+
+    fn right(&self, scenario: Option<crate::components::caption::Lesson>) -> Html {
+        let s = &self.state;
+        let t = &s.texts;
+        let events = s.tab == Tab::Events;
+        let tab = |tab: Tab, name: String, on: bool| {
+            html! {
+                <button type="button" role="tab" aria-selected={on.to_string()} class={classes!("tab", on.then_some("on"))}
+                    onclick={self.send.reform(move |_| Action::Show(tab))}>{ name }</button>
+            }
+        };
+        html! {
+            <aside class="right">
+                <Caption texts={t.clone()} words={self.words()} lesson={scenario} send={self.send.clone()}/>
+                <div class="tabs" role="tablist">
+                    { tab(Tab::Inspect, t.fill("tab.inspect", &[("id", &s.selected)]), !events) }
+                    { tab(Tab::Events, t.t("tab.events"), events) }
+                </div>
+                <div class="pane" role="tabpanel">
+                    if events {
+                        <EventList texts={t.clone()} entries={self.entries()} now={s.timeline().moment()} need={self.need()} send={self.send.clone()}/>
+                    } else if let Some(server) = s.view.servers.iter().find(|v| v.id == s.selected) {
+                        <Inspector texts={t.clone()} server={server.clone()} now={s.view.at} send={self.send.clone()}/>
+                    }
+                </div>
+                <Checks texts={t.clone()} checks={s.view.checks.clone()} diverged={s.timeline().diverged().map(|n|
+                    t.fill("check.replay.broken", &[("n", &n), ("seed", &s.spec().seed)]))}/>
+            </aside>
+        }
+    }
+
+    fn foot(&self) -> Html {
+        let s = &self.state;
+        let t = &s.texts;
+        let (now, frontier) = (s.timeline().moment(), s.timeline().frontier());
+        let time = format!("{:.2}", s.view.at.0 as f64 / 1e6);
+        let time = t.fill("time.s", &[("n", &time)]);
+        let landmarks: Vec<(u64, String)> = s
+            .timeline()
+            .history()
+            .landmarks()
+            .filter_map(|e| {
+                let words = caption(t, &e.what, self.need())?;
+                Some((e.event, format!("{:.2} · {}", e.at.0 as f64 / 1e6, words.text)))
+            })
+            .collect();
+        let next = next::text(t, &s.view).unwrap_or_else(|| t.t("play.nothing"));
+        let due = s.view.next.as_ref().map(|n| t.duration(n.at.0.saturating_sub(s.view.at.0)));
+        html! {
+            <footer class="foot">
+                <Controls texts={t.clone()} playing={s.player().is_playing()} speed={s.player().speed_text()} past={now > 0} send={self.send.clone()}/>
+                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier)} {now} {frontier}
+                    time={time.clone()} landmarks={landmarks.into_iter().rev().take(40).collect::<Vec<_>>()} send={self.send.clone()}/>
+                <div class="status">
+                    <p class="mono">{ time }{ " · " }{ t.fill("play.event", &[("n", &now), ("all", &frontier)]) }</p>
+                    <p class="next-event"><span>{ t.t("play.next") }{ ": " }</span>{ next }
+                        if let Some(due) = due { <span class="due">{ " · " }{ t.fill("play.in", &[("time", &due)]) }</span> }
+                    </p>
+                    if now < frontier { <p class="quiet small">{ t.t("play.undone") }</p> }
+                </div>
+            </footer>
+        }
+    }
+
+    fn phone_tabs(&self) -> Html {
+        let t = &self.state.texts;
+        let tabs = [
+            (Tab::Ledger, t.t("tab.ledger")),
+            (Tab::Inspect, t.fill("tab.inspect", &[("id", &self.state.selected)])),
+            (Tab::Clients, t.t("tab.clients")),
+            (Tab::Faults, t.t("tab.faults")),
+            (Tab::Tree, t.t("tab.tree")),
+            (Tab::Events, t.t("tab.events")),
+        ];
+        html! {
+            <nav class="phone-tabs">
+                { for tabs.into_iter().map(|(tab, name)| html! {
+                    <button type="button" class={classes!("tab", (self.state.tab == tab).then_some("on"))}
+                        aria-pressed={(self.state.tab == tab).to_string()} onclick={self.send.reform(move |_| Action::Show(tab))}>{ name }</button>
+                }) }
+            </nav>
+        }
+    }
+
+    fn tree(&self) -> Html {
+        let s = &self.state;
+        let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
+        let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
+        html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads}/> }
+    }
+
+    fn menu(&self) -> Html {
+        let Some(target) = self.state.menu else { return html! {} };
+        let layout = &self.stage.layout;
+        let at = match target {
+            Target::Server(id) => layout.server(id),
+            Target::Link(a, b) => layout.server(a).zip(layout.server(b)).map(|(a, b)| a.towards(b, 0.5)),
+        };
+        let Some(at) = at else { return html! {} };
+        html! {
+            <Menu texts={self.state.texts.clone()} {target} {at} size={self.state.size} view={self.state.view.clone()} send={self.send.clone()}/>
+        }
+    }
+
+    fn notice(&self) -> Html {
+        let Some(notice) = &self.state.notice else { return html! {} };
+        let t: &Texts = &self.state.texts;
+        html! {
+            <div class="notice" role="alert" data-testid="notice">
+                <p>{ notice.text(t) }</p>
+                <Do class="icon-only" label={t.t("do.close")} action={Action::Dismiss} send={self.send.clone()}>{ icons::close() }</Do>
+            </div>
+        }
+    }
+
+    fn dialog(&self) -> Html {
+        let s = &self.state;
+        let (texts, send) = (s.texts.clone(), self.send.clone());
+        match s.dialog {
+            None => html! {},
+            Some(Dialog::Help) => html! { <Help {texts} {send}/> },
+            Some(Dialog::Setup) => html! { <Setup {texts} spec={s.spec().clone()} {send}/> },
+            Some(Dialog::Scenarios) => html! { <Scenarios {texts} current={s.lesson().map(|l| l.name.clone())} {send}/> },
+        }
+    }
+
+    fn need(&self) -> usize {
+        self.state.view.servers.first().map_or(1, |s| s.quorum)
+    }
+
+    /// The sentence and the reason of this moment.
+    fn words(&self) -> Words {
+        let t = &self.state.texts;
+        let entry = self.state.timeline().history().caption_at(self.state.timeline().moment());
+        entry
+            .filter(|e| e.weight >= Weight::Step)
+            .and_then(|e| caption(t, &e.what, self.need()))
+            .unwrap_or_else(|| Words { text: t.t("cap.start"), why: t.t("cap.start.why") })
+    }
+
+    /// The part of the event list around this moment.
+    fn entries(&self) -> Vec<Entry> {
+        let entries = self.state.timeline().history().entries();
+        let now = self.state.timeline().moment();
+        let here = entries.partition_point(|e| e.event <= now);
+        let end = (here + 8).min(entries.len());
+        entries.get(end.saturating_sub(SHOWN)..end).unwrap_or_default().to_vec()
+    }
+}
+
+fn key_handler(ctx: &Context<App>) -> Callback<KeyboardEvent, bool> {
+    let link = ctx.link().clone();
+    Callback::from(move |event: KeyboardEvent| {
+        // Dialogs keep their own keys; only Escape and ? are the page's then. The state decides about the rest.
+        let open = web_sys::window()
+            .and_then(|w| w.document())
+            .and_then(|d| d.query_selector(".dialog").ok().flatten())
+            .map(|_| Dialog::Help);
+        match keys::action(&event.key(), event.shift_key(), browser::focus(), open) {
+            Some(action) => {
+                link.send_message(Msg::Do(action));
+                true
+            }
+            None => false,
+        }
+    })
+}

@@ -1,0 +1,121 @@
+//! The few things the page asks of its browser. Each of them may be refused; then the page goes on without.
+
+use gloo_events::EventListener;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{Element, HtmlElement, KeyboardEvent, ResizeObserver, Window};
+use yew::Callback;
+
+fn window() -> Option<Window> {
+    web_sys::window()
+}
+
+/// What stands behind `#` in the address.
+pub fn hash() -> String {
+    window().and_then(|w| w.location().hash().ok()).unwrap_or_default()
+}
+
+/// Calls back with the new text behind `#` whenever it changes.
+pub fn on_hash(changed: Callback<String>) -> Option<EventListener> {
+    let window = window()?;
+    Some(EventListener::new(&window, "hashchange", move |_| changed.emit(hash())))
+}
+
+/// Calls back for every key; the callback says whether the key is used up.
+pub fn on_key(pressed: Callback<KeyboardEvent, bool>) -> Option<EventListener> {
+    let options = gloo_events::EventListenerOptions::enable_prevent_default();
+    let window = window()?;
+    Some(EventListener::new_with_options(&window, "keydown", options, move |event| {
+        if let Some(event) = event.dyn_ref::<KeyboardEvent>()
+            && !event.ctrl_key()
+            && !event.alt_key()
+            && !event.meta_key()
+            && pressed.emit(event.clone())
+        {
+            event.prevent_default();
+        }
+    }))
+}
+
+/// What has the focus.
+pub fn focus() -> crate::keys::Focus {
+    use crate::keys::Focus;
+    let Some(element) = window().and_then(|w| w.document()).and_then(|d| d.active_element()) else { return Focus::Page };
+    match element.tag_name().as_str() {
+        "INPUT" | "SELECT" | "TEXTAREA" => Focus::Field,
+        "BUTTON" | "A" | "SUMMARY" => Focus::Button,
+        _ if element.get_attribute("role").as_deref() == Some("button") => Focus::Button,
+        _ => Focus::Page,
+    }
+}
+
+/// Whether a media query holds.
+pub fn media(query: &str) -> bool {
+    window().and_then(|w| w.match_media(query).ok().flatten()).is_some_and(|m| m.matches())
+}
+
+/// The language the reader wants: the stored choice, else the browser's.
+pub fn language() -> String {
+    stored("zebu-language").or_else(|| window().and_then(|w| w.navigator().language())).unwrap_or_default()
+}
+
+/// A stored choice.
+pub fn stored(key: &str) -> Option<String> {
+    window()?.local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Stores a choice for the next visit.
+pub fn store(key: &str, value: &str) {
+    if let Some(storage) = window().and_then(|w| w.local_storage().ok().flatten()) {
+        storage.set_item(key, value).ok();
+    }
+}
+
+/// Sets an attribute of the page's root, such as `data-theme`; none removes it.
+pub fn set_root(name: &str, value: Option<&str>) {
+    let Some(root) = window().and_then(|w| w.document()).and_then(|d| d.document_element()) else { return };
+    match value {
+        Some(value) => root.set_attribute(name, value).ok(),
+        None => root.remove_attribute(name).ok(),
+    };
+}
+
+/// Sets the page's title.
+pub fn set_title(title: &str) {
+    if let Some(document) = window().and_then(|w| w.document()) {
+        document.set_title(title);
+    }
+}
+
+/// Watches the size of an element until it is dropped.
+pub struct SizeWatch {
+    observer: ResizeObserver,
+    _closure: Closure<dyn FnMut()>,
+}
+
+impl SizeWatch {
+    /// Calls back with width and height now and whenever they change.
+    pub fn new(element: &Element, changed: Callback<(f64, f64)>) -> Option<SizeWatch> {
+        let watched: HtmlElement = element.clone().dyn_into().ok()?;
+        let seen = watched.clone();
+        let closure = Closure::<dyn FnMut()>::new(move || {
+            changed.emit((f64::from(seen.client_width()), f64::from(seen.client_height())));
+        });
+        let observer = ResizeObserver::new(closure.as_ref().unchecked_ref()).ok()?;
+        observer.observe(&watched);
+        Some(SizeWatch { observer, _closure: closure })
+    }
+}
+
+impl Drop for SizeWatch {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+    }
+}
+
+/// Removes what the page shows while the program loads.
+pub fn remove_loading() {
+    if let Some(element) = window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("loading")) {
+        element.remove();
+    }
+}
