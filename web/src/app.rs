@@ -71,10 +71,7 @@ impl Component for App {
         }
         state.reduce(Action::Route(browser::hash()));
         let send: Send = ctx.link().callback(Msg::Do);
-        let listeners = [
-            browser::on_hash(send.reform(Action::Route)),
-            browser::on_key(key_handler(ctx)),
-        ];
+        let listeners = [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx))];
         browser::remove_loading();
         let app = App {
             stage: Rc::new(StageModel::new(&state.view, state.size.0, state.size.1)),
@@ -98,7 +95,8 @@ impl Component for App {
                 if changed {
                     self.picture();
                 }
-                let motion = if browser::media("(prefers-reduced-motion: reduce)") { Motion::Reduced } else { Motion::Full };
+                let motion =
+                    if browser::media("(prefers-reduced-motion: reduce)") { Motion::Reduced } else { Motion::Full };
                 self.painter.frame(self.state.player().head(), dt, motion);
                 changed
             }
@@ -202,7 +200,8 @@ impl App {
 
     fn left(&self) -> Html {
         let s = &self.state;
-        let voters = s.view.servers.iter().filter(|v| v.kind == MemberKind::Participant).map(|v| v.id).collect::<Vec<_>>();
+        let voters =
+            s.view.servers.iter().filter(|v| v.kind == MemberKind::Participant).map(|v| v.id).collect::<Vec<_>>();
         html! {
             <aside class="left">
                 <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
@@ -333,7 +332,9 @@ impl App {
             None => html! {},
             Some(Dialog::Help) => html! { <Help {texts} {send}/> },
             Some(Dialog::Setup) => html! { <Setup {texts} spec={s.spec().clone()} {send}/> },
-            Some(Dialog::Scenarios) => html! { <Scenarios {texts} current={s.lesson().map(|l| l.name.clone())} {send}/> },
+            Some(Dialog::Scenarios) => {
+                html! { <Scenarios {texts} current={s.lesson().map(|l| l.name.clone())} {send}/> }
+            }
         }
     }
 

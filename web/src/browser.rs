@@ -40,7 +40,9 @@ pub fn on_key(pressed: Callback<KeyboardEvent, bool>) -> Option<EventListener> {
 /// What has the focus.
 pub fn focus() -> crate::keys::Focus {
     use crate::keys::Focus;
-    let Some(element) = window().and_then(|w| w.document()).and_then(|d| d.active_element()) else { return Focus::Page };
+    let Some(element) = window().and_then(|w| w.document()).and_then(|d| d.active_element()) else {
+        return Focus::Page;
+    };
     match element.tag_name().as_str() {
         "INPUT" | "SELECT" | "TEXTAREA" => Focus::Field,
         "BUTTON" | "A" | "SUMMARY" => Focus::Button,

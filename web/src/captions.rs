@@ -29,8 +29,8 @@ impl Weight {
     pub fn seconds(self) -> f64 {
         match self {
             Weight::Quiet | Weight::Small => 0.0,
-            Weight::Step => 0.3,
-            Weight::Turn => 0.7,
+            Weight::Step => 0.2,
+            Weight::Turn => 0.65,
             Weight::Landmark => 1.2,
         }
     }
@@ -120,10 +120,9 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
         TraceEvent::Stopped { server: s, unsynced: 0, .. } => {
             (t.fill("ev.stopped", &[("s", s)]), t.t("ev.stopped.all"))
         }
-        TraceEvent::Stopped { server: s, unsynced, kept } => (
-            t.fill("ev.stopped", &[("s", s)]),
-            t.fill("ev.stopped.lost", &[("unsynced", unsynced), ("kept", kept)]),
-        ),
+        TraceEvent::Stopped { server: s, unsynced, kept } => {
+            (t.fill("ev.stopped", &[("s", s)]), t.fill("ev.stopped.lost", &[("unsynced", unsynced), ("kept", kept)]))
+        }
         TraceEvent::Halted { server: s, why } => (t.fill("ev.halted", &[("s", s)]), why.clone()),
         TraceEvent::Paused { server: s } => (t.fill("ev.paused", &[("s", s)]), t.t("ev.paused.why")),
         TraceEvent::Resumed { server: s } => (t.fill("ev.resumed", &[("s", s)]), t.t("ev.resumed.why")),
@@ -206,14 +205,9 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
         Command::Heal { from: a, to: b, both: true } => (t.fill("ev.heal", &[("a", a), ("b", b)]), String::new()),
         Command::Heal { from: a, to: b, both: false } => (t.fill("ev.heal.one", &[("a", a), ("b", b)]), String::new()),
         Command::Partition { groups } => {
-            let groups: Vec<String> = groups
-                .iter()
-                .map(|g| g.iter().map(ServerId::to_string).collect::<Vec<_>>().join(", "))
-                .collect();
-            (
-                t.fill("ev.partition", &[("groups", &groups.join(" | "))]),
-                t.fill("ev.partition.why", &[("need", &need)]),
-            )
+            let groups: Vec<String> =
+                groups.iter().map(|g| g.iter().map(ServerId::to_string).collect::<Vec<_>>().join(", ")).collect();
+            (t.fill("ev.partition", &[("groups", &groups.join(" | "))]), t.fill("ev.partition.why", &[("need", &need)]))
         }
         Command::HealAll => (t.t("ev.healall"), String::new()),
         Command::Delay { from: a, to: b, millis } => {
@@ -224,13 +218,9 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
             (t.fill("ev.diskdelay", &[("s", server), ("ms", millis)]), String::new())
         }
         Command::DiskFail { server } => (t.fill("ev.diskfail", &[("s", server)]), String::new()),
-        Command::Connect { client, server } => {
-            (t.fill("ev.connect", &[("c", client), ("s", server)]), String::new())
-        }
+        Command::Connect { client, server } => (t.fill("ev.connect", &[("c", client), ("s", server)]), String::new()),
         Command::KillClient { client } => (t.fill("ev.killclient", &[("c", client)]), t.t("ev.killclient.why")),
-        Command::Break { rule: Some(rule) } => {
-            (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new())
-        }
+        Command::Break { rule: Some(rule) } => (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new()),
         Command::Break { rule: None } => (t.t("ev.mend"), String::new()),
     };
     Some(Caption { text, why })
@@ -262,10 +252,9 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             };
             (t.fill(key, &[("s", &s), ("phase", &phase)]), t.fill("ev.phase.why", &[("epoch", epoch)]))
         }
-        Note::ElectionStarted { round, vote } if vote.leader == ServerId::NONE => (
-            t.fill("ev.election.observer", &[("s", &s), ("round", round)]),
-            t.t("ev.election.observer.why"),
-        ),
+        Note::ElectionStarted { round, vote } if vote.leader == ServerId::NONE => {
+            (t.fill("ev.election.observer", &[("s", &s), ("round", round)]), t.t("ev.election.observer.why"))
+        }
         Note::ElectionStarted { round, vote } => (
             t.fill("ev.election", &[("s", &s), ("round", round)]),
             t.fill("ev.election.why", &[("epoch", &vote.epoch), ("zxid", &vote.zxid), ("leader", &vote.leader)]),
@@ -320,16 +309,12 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             };
             (
                 t.fill("ev.sync", &[("s", &s), ("learner", learner), ("kind", &sync_name(*kind))]),
-                t.fill(
-                    key,
-                    &[("last", learner_last), ("oldest", oldest), ("committed", committed), ("sent", sent)],
-                ),
+                t.fill(key, &[("last", learner_last), ("oldest", oldest), ("committed", committed), ("sent", sent)]),
             )
         }
-        Note::Syncing { kind, zxid } => (
-            t.fill("ev.syncing", &[("s", &s), ("kind", &sync_name(*kind)), ("zxid", zxid)]),
-            t.t("ev.syncing.why"),
-        ),
+        Note::Syncing { kind, zxid } => {
+            (t.fill("ev.syncing", &[("s", &s), ("kind", &sync_name(*kind)), ("zxid", zxid)]), t.t("ev.syncing.why"))
+        }
         Note::Truncated { to, dropped } => {
             (t.fill("ev.truncated", &[("s", &s), ("n", dropped), ("to", to)]), t.t("ev.truncated.why"))
         }
@@ -337,9 +322,7 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             t.fill("ev.established", &[("s", &s), ("epoch", epoch)]),
             capital(&t.fill("ev.established.why", &[("by", &t.servers(by))])),
         ),
-        Note::Proposed { zxid } => {
-            (t.fill("ev.proposed", &[("s", &s), ("zxid", zxid)]), t.t("ev.proposed.why"))
-        }
+        Note::Proposed { zxid } => (t.fill("ev.proposed", &[("s", &s), ("zxid", zxid)]), t.t("ev.proposed.why")),
         Note::Acked { zxid, by, have, need } => {
             let key = if have >= need { "ev.acked.enough" } else { "ev.acked.why" };
             (
@@ -347,16 +330,13 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
                 t.fill(key, &[("by", by), ("need", need)]),
             )
         }
-        Note::Committed { zxid } => {
-            (t.fill("ev.committed", &[("s", &s), ("zxid", zxid)]), t.t("ev.committed.why"))
-        }
+        Note::Committed { zxid } => (t.fill("ev.committed", &[("s", &s), ("zxid", zxid)]), t.t("ev.committed.why")),
         Note::StoodDown { why } => {
             (t.fill("ev.down", &[("s", &s), ("why", &t.t(stand_down_key(*why)))]), t.t("ev.down.why"))
         }
-        Note::SessionOpened { session, timeout_ms } => (
-            t.fill("ev.session.opened", &[("id", session)]),
-            t.fill("ev.session.opened.why", &[("ms", timeout_ms)]),
-        ),
+        Note::SessionOpened { session, timeout_ms } => {
+            (t.fill("ev.session.opened", &[("id", session)]), t.fill("ev.session.opened.why", &[("ms", timeout_ms)]))
+        }
         Note::SessionExpired { session } => {
             (t.fill("ev.session.expired", &[("id", session)]), t.t("ev.session.expired.why"))
         }

@@ -90,8 +90,7 @@ impl Driver {
                 match player.advance() {
                     Ok(Progress::Event(stepped)) => return Some(Moved { quiet: stepped.quiet, chapter: false }),
                     Ok(Progress::StepDone(_)) => {
-                        let chapter =
-                            player.scenario().steps.get(player.position()).is_some_and(|s| s.note.is_some());
+                        let chapter = player.scenario().steps.get(player.position()).is_some_and(|s| s.note.is_some());
                         return Some(Moved { quiet: true, chapter });
                     }
                     Ok(Progress::Finished) => {

@@ -5,10 +5,9 @@ use crate::captions::{Weight, weight};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use zebu_core::id::{Epoch, ServerId};
-use zebu_core::note::{Note, PhaseName};
+use zebu_core::note::Note;
 use zebu_core::time::Instant;
 use zebu_core::trace::{TraceEvent, TraceRecord};
-use zebu_core::wire::notification::ServerState;
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +73,9 @@ impl History {
         for record in records {
             if let Some((server, band)) = band(&record.event, event) {
                 let bands = self.bands.entry(server).or_default();
+                // A leader says that it serves, too: it goes on leading.
+                let leads = band.leads || bands.last().is_some_and(|b| b.leads && b.epoch == band.epoch);
+                let band = Band { leads, ..band };
                 if bands.last().is_none_or(|b| Band { from: b.from, ..band } != *b) {
                     bands.push(band);
                 }
@@ -140,24 +142,24 @@ impl History {
     }
 }
 
+/// What begins with `event` at which server, if anything does.
 fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
     let (server, doing, leads, epoch) = match event {
         TraceEvent::Stopped { server, .. } | TraceEvent::Halted { server, .. } => {
             (*server, Doing::Down, false, Epoch(0))
         }
         TraceEvent::Started { server } => (*server, Doing::Looking, false, Epoch(0)),
-        TraceEvent::Note { server, what: Note::Phase { state, phase, epoch } } => {
-            let doing = match (state, phase) {
-                (ServerState::Looking, _) | (_, PhaseName::Election) => Doing::Looking,
-                (_, PhaseName::Broadcast) => Doing::Broadcast,
-                _ => Doing::Joining,
-            };
-            let epoch = if doing == Doing::Looking { Epoch(0) } else { *epoch };
-            (*server, doing, *state == ServerState::Leading, epoch)
-        }
+        TraceEvent::Serving { server, epoch: Some(epoch) } => (*server, Doing::Broadcast, false, *epoch),
+        TraceEvent::Note { server, what } => match what {
+            Note::ElectionStarted { .. } | Note::StoodDown { .. } => (*server, Doing::Looking, false, Epoch(0)),
+            Note::EpochAccepted { epoch } => (*server, Doing::Joining, false, *epoch),
+            Note::EpochProposed { epoch, .. } => (*server, Doing::Joining, true, *epoch),
+            Note::Established { epoch, .. } => (*server, Doing::Broadcast, true, *epoch),
+            _ => return None,
+        },
         _ => return None,
     };
-    Some((server, Band { from, doing, leads: leads && doing != Doing::Looking, epoch }))
+    Some((server, Band { from, doing, leads, epoch }))
 }
 
 #[cfg(test)]
@@ -172,8 +174,7 @@ mod tests {
         record(TraceEvent::Started { server: ServerId(id) })
     }
 
-    fn phase(id: i64, state: ServerState, phase: PhaseName) -> TraceRecord {
-        let what = Note::Phase { state, phase, epoch: Epoch(1) };
+    fn note(id: i64, what: Note) -> TraceRecord {
         record(TraceEvent::Note { server: ServerId(id), what })
     }
 
@@ -195,13 +196,22 @@ mod tests {
     fn bands_follow_phases_and_are_forgotten_with_their_events() {
         let mut h = History::default();
         h.executed(false, &[started(1)], 1);
-        h.executed(false, &[phase(1, ServerState::Looking, PhaseName::Election)], 2);
-        h.executed(false, &[phase(1, ServerState::Leading, PhaseName::Discovery)], 3);
-        h.executed(false, &[phase(1, ServerState::Leading, PhaseName::Broadcast)], 4);
-        let doing = |h: &History| h.bands()[&ServerId(1)].iter().map(|b| (b.from, b.doing)).collect::<Vec<_>>();
-        assert_eq!(doing(&h), [(1, Doing::Looking), (3, Doing::Joining), (4, Doing::Broadcast)]);
+        h.executed(false, &[note(1, Note::EpochProposed { epoch: Epoch(2), heard: Vec::new() })], 2);
+        h.executed(false, &[note(1, Note::Established { epoch: Epoch(2), by: Vec::new() })], 3);
+        let serves = record(TraceEvent::Serving { server: ServerId(1), epoch: Some(Epoch(2)) });
+        h.executed(false, &[serves], 4);
+        h.executed(false, &[record(TraceEvent::Stopped { server: ServerId(1), unsynced: 0, kept: 0 })], 5);
+        let doing =
+            |h: &History| h.bands()[&ServerId(1)].iter().map(|b| (b.from, b.doing, b.leads)).collect::<Vec<_>>();
+        let all = [
+            (1, Doing::Looking, false),
+            (2, Doing::Joining, true),
+            (3, Doing::Broadcast, true),
+            (5, Doing::Down, false),
+        ];
+        assert_eq!(doing(&h), all);
         h.forget_after(3);
-        assert_eq!(doing(&h), [(1, Doing::Looking), (3, Doing::Joining)]);
+        assert_eq!(doing(&h), all[..3]);
     }
 
     #[test]

@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn the_language_follows_the_tag() {
-        for (tag, lang) in [("zh-CN", Lang::Zh), ("ZH", Lang::Zh), ("en-GB", Lang::En), ("de", Lang::En), ("", Lang::En)] {
+        for (tag, lang) in
+            [("zh-CN", Lang::Zh), ("ZH", Lang::Zh), ("en-GB", Lang::En), ("de", Lang::En), ("", Lang::En)]
+        {
             assert_eq!(Lang::from_tag(tag), lang, "{tag}");
         }
     }

@@ -53,9 +53,8 @@ pub fn parse(hash: &str) -> Result<Route, String> {
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let wrong = || shorten(pair);
-        let within = |low: u32, high: u32| {
-            value.parse().ok().filter(|n| (low..=high).contains(n)).ok_or_else(wrong).map(Some)
-        };
+        let within =
+            |low: u32, high: u32| value.parse().ok().filter(|n| (low..=high).contains(n)).ok_or_else(wrong).map(Some);
         match key {
             "servers" => settings.servers = within(SERVERS.0, SERVERS.1)?,
             "observers" => settings.observers = within(0, OBSERVERS)?,

@@ -308,9 +308,9 @@ mod tests {
         let mut t = run(3, 400);
         let end = t.digest();
         let told = t.history().entries().len();
-        t.seek(250);
+        t.seek(20);
         t.command(Command::Kill { server: ServerId(1) }).unwrap();
-        assert_eq!(t.frontier(), 250);
+        assert_eq!(t.frontier(), 20);
         assert!(t.history().entries().len() < told);
         while t.moment() < 400 {
             t.step().unwrap();

@@ -87,25 +87,24 @@ fn rows(t: &Texts, s: &ServerView, now: Instant) -> Vec<(&'static str, String)> 
         rows.push(("inspect.vote", show(&vote)));
     }
     for (zxid, by) in s.outstanding.iter().take(4) {
-        let text = t.fill(
-            "inspect.acks",
-            &[("z", zxid), ("by", &t.ids(by)), ("have", &by.len()), ("need", &s.quorum)],
-        );
+        let text = t.fill("inspect.acks", &[("z", zxid), ("by", &t.ids(by)), ("have", &by.len()), ("need", &s.quorum)]);
         rows.push(("inspect.outstanding", text));
     }
     for session in s.sessions.iter().take(6) {
         let text = match session.expires {
-            Some(at) => t.fill(
-                "inspect.expires",
-                &[("id", &session.id), ("time", &t.duration(at.0.saturating_sub(now.0)))],
-            ),
+            Some(at) => {
+                t.fill("inspect.expires", &[("id", &session.id), ("time", &t.duration(at.0.saturating_sub(now.0)))])
+            }
             None => session.id.to_string(),
         };
         rows.push(("inspect.sessions", text));
     }
     if let Some((at, what)) = s.deadline {
         let left = t.duration(at.0.saturating_sub(now.0));
-        rows.push(("inspect.deadline", t.fill("inspect.deadline.value", &[("what", &t.t(deadline_key(what))), ("time", &left)])));
+        rows.push((
+            "inspect.deadline",
+            t.fill("inspect.deadline.value", &[("what", &t.t(deadline_key(what))), ("time", &left)]),
+        ));
     }
     rows.push(("inspect.digest", format!("{:016x}", s.tree_digest)));
     rows

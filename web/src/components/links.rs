@@ -46,7 +46,8 @@ pub fn Links(props: &Props) -> Html {
             }
         })
     };
-    let heading = || html! { <tr><th></th>{ for servers.iter().map(|s| html! { <th scope="col">{ s.to_string() }</th> }) }</tr> };
+    let heading =
+        || html! { <tr><th></th>{ for servers.iter().map(|s| html! { <th scope="col">{ s.to_string() }</th> }) }</tr> };
     html! {
         <section class="links-pane" aria-labelledby="links-title">
             <h2 id="links-title">{ t.t("faults.title") }</h2>

@@ -66,7 +66,11 @@ pub fn Do(props: &DoProps) -> Html {
             send.emit(action.clone());
         })
     };
-    let inside = if props.children == Html::default() { html! { &props.label } } else { props.children.clone() };
+    let inside = if props.children == Html::default() {
+        html! { &props.label }
+    } else {
+        props.children.clone()
+    };
     let title = props.title.clone().unwrap_or_else(|| props.label.clone());
     html! {
         <button type="button" class={classes!("btn", props.class.clone())} aria-label={props.label.clone()} {title}
@@ -100,7 +104,13 @@ pub fn Power(props: &PowerProps) -> Html {
     let PowerProps { texts: t, server, shown, paused, words, send } = props;
     let server = *server;
     let down = *shown == Shown::Down;
-    let face = |icon: Html, text: String| if *words { html! { <>{ icon }<span>{ text }</span></> } } else { icon };
+    let face = |icon: Html, text: String| {
+        if *words {
+            html! { <>{ icon }<span>{ text }</span></> }
+        } else {
+            icon
+        }
+    };
     let kill = if down {
         html! {
             <Do class="power" label={t.fill("do.restart", &[("id", &server)])} send={send.clone()}

@@ -3,6 +3,7 @@
 use crate::captions::phase_key;
 use crate::components::Send;
 use crate::i18n::Texts;
+use crate::scene::layout::Side;
 use crate::scene::stage::Server;
 use crate::store::{Action, Target};
 use std::rc::Rc;
@@ -18,8 +19,10 @@ pub struct Props {
     pub server: Server,
     /// Radius of its disc.
     pub radius: f64,
-    /// Size of the text under it.
+    /// Size of its words.
     pub text: f64,
+    /// Where they stand.
+    pub side: Side,
     /// Short words.
     pub compact: bool,
     /// It is the selected one.
@@ -28,7 +31,7 @@ pub struct Props {
     pub send: Send,
 }
 
-/// The two lines under a disc.
+/// The two lines beside a disc.
 #[component]
 pub fn ServerLabel(props: &Props) -> Html {
     let Props { texts: t, server: s, radius, text, compact, .. } = props;
@@ -36,20 +39,27 @@ pub fn ServerLabel(props: &Props) -> Html {
     let committed = if *compact { "stage.committed.short" } else { "stage.committed" };
     let votes = if *compact { "stage.votes.short" } else { "stage.votes" };
     let (first, second) = if let Some((zxid, have, need)) = s.acks {
-        (t.fill("stage.acks", &[("z", &zxid), ("have", &have), ("need", &need)]), t.fill(committed, &[("z", &s.committed)]))
+        (
+            t.fill("stage.acks", &[("z", &zxid), ("have", &have), ("need", &need)]),
+            t.fill(committed, &[("z", &s.committed)]),
+        )
     } else if let Some((leader, _)) = s.votes_for {
         (t.fill(votes, &[("id", &leader)]), t.fill(logged, &[("z", &s.logged)]))
     } else {
         (t.fill(logged, &[("z", &s.logged)]), t.fill(committed, &[("z", &s.committed)]))
     };
     let strong = s.acks.is_some() || s.votes_for.is_some();
-    let top = radius + text * 1.55;
+    let (x, y, anchor) = match props.side {
+        Side::Left => (-radius * 1.26, text * 0.1, "end"),
+        Side::Right => (radius * 1.26, text * 0.1, "start"),
+        Side::Below => (0.0, radius + text * 1.75, "middle"),
+    };
     html! {
         <g class={classes!("label", (s.shown == Shown::Down).then_some("faint"))}
-            transform={format!("translate({:.1} {:.1})", s.at.x, s.at.y)} aria-hidden="true">
-            <text class={classes!("mono", strong.then_some("strong"))} text-anchor="middle" y={top.to_string()}
+            transform={format!("translate({:.1} {:.1})", s.at.x + x, s.at.y + y)} aria-hidden="true">
+            <text class={classes!("mono", strong.then_some("strong"))} text-anchor={anchor} y={(-text * 0.3).to_string()}
                 font-size={text.to_string()}>{ first }</text>
-            <text class="mono" text-anchor="middle" y={(top + text * 1.2).to_string()} font-size={text.to_string()}>
+            <text class="mono" text-anchor={anchor} y={(text * 1.0).to_string()} font-size={text.to_string()}>
                 { second }
             </text>
         </g>
@@ -76,13 +86,7 @@ pub fn ServerDisc(props: &Props) -> Html {
     let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_key(p))) };
     let name = t.fill(
         "stage.server.label",
-        &[
-            ("id", &id),
-            ("state", &word),
-            ("epoch", &s.epoch),
-            ("logged", &s.logged),
-            ("committed", &s.committed),
-        ],
+        &[("id", &id), ("state", &word), ("epoch", &s.epoch), ("logged", &s.logged), ("committed", &s.committed)],
     );
     let open = send.reform(move |()| Action::Menu(Some(Target::Server(id))));
     let onclick = {

@@ -1,7 +1,7 @@
 //! The stage. Messages are not here: a painter moves them inside the empty group `packets` in every frame.
 
-use crate::components::server_node::{ServerDisc, ServerLabel};
 use crate::components::Send;
+use crate::components::server_node::{ServerDisc, ServerLabel};
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
 use crate::scene::stage::{Client, Link, Stage as Model, Way};
@@ -43,14 +43,14 @@ pub fn Stage(props: &Props) -> Html {
             </g>
             <g>
                 { for stage.servers.iter().map(|s| html! {
-                    <ServerLabel key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text}
+                    <ServerLabel key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} side={layout.side(s.at)}
                         compact={layout.compact} selected={false} send={send.clone()}/>
                 }) }
             </g>
             <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
             <g>
                 { for stage.servers.iter().map(|s| html! {
-                    <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text}
+                    <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} side={layout.side(s.at)}
                         compact={layout.compact} selected={s.id == *selected} send={send.clone()}/>
                 }) }
             </g>

@@ -138,16 +138,15 @@ pub fn TimelineBar(props: &Props) -> Html {
 mod tests {
     use super::*;
     use zebu_core::id::Epoch;
-    use zebu_core::note::{Note, PhaseName};
+    use zebu_core::note::Note;
     use zebu_core::time::Instant;
     use zebu_core::trace::{TraceEvent, TraceRecord};
-    use zebu_core::wire::notification::ServerState;
 
     #[test]
     fn bands_fill_the_line_and_take_the_epochs_colour() {
         let mut history = History::default();
         let record = |event| TraceRecord { at: Instant(0), event_number: 0, event };
-        let lead = Note::Phase { state: ServerState::Leading, phase: PhaseName::Broadcast, epoch: Epoch(2) };
+        let lead = Note::Established { epoch: Epoch(2), by: Vec::new() };
         history.executed(false, &[record(TraceEvent::Started { server: ServerId(1) })], 1);
         history.executed(false, &[], 2);
         history.executed(false, &[record(TraceEvent::Note { server: ServerId(1), what: lead })], 3);

@@ -1,4 +1,6 @@
 //! Where things stand on the stage. All lengths are CSS pixels, so that words keep their size on every screen.
+//!
+//! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
 use zebu_core::id::ServerId;
 
@@ -23,6 +25,17 @@ impl Point {
     }
 }
 
+/// Where a server's words stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Left of the disc.
+    Left,
+    /// Right of it.
+    Right,
+    /// Under it: a narrow stage with many servers.
+    Below,
+}
+
 /// The ring: servers at equal distances along an ellipse, the first at the top, clockwise by id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
@@ -32,17 +45,22 @@ pub struct Layout {
     pub height: f64,
     /// Radius of a server's disc.
     pub radius: f64,
-    /// Size of the text under a disc; everything else on the stage is measured by it.
+    /// Size of a server's words; everything else on the stage is measured by it.
     pub text: f64,
-    /// Height of the two lines under a disc.
+    /// Height of a server's words.
     pub label_height: f64,
-    /// Little room: short words under the discs.
+    /// The words stand under the discs.
+    pub below: bool,
+    /// Little room: short words.
     pub compact: bool,
     /// Width to keep free for those lines.
     pub label_width: f64,
     /// Each server's centre.
     pub servers: Vec<(ServerId, Point)>,
 }
+
+/// Discs get no smaller than this.
+const SMALLEST_RADIUS: f64 = 15.0;
 
 /// The smallest stage that is laid out; a smaller element is drawn scaled.
 pub const SMALLEST: (f64, f64) = (320.0, 240.0);
@@ -52,49 +70,74 @@ impl Layout {
     pub fn ring(ids: &[ServerId], width: f64, height: f64) -> Layout {
         let width = width.max(SMALLEST.0);
         let height = height.max(SMALLEST.1);
-        let n = ids.len().max(1) as f64;
-        let most = (height * 0.118).min(width * 0.1).clamp(19.0, 78.0);
-        // The largest discs whose labels don't touch: shrink until neighbours on the ring have room.
+        let most = (height * 0.125).min(width * 0.1).clamp(19.0, 80.0);
+        let beside = Layout::largest(ids, width, height, most, false);
+        if beside.radius >= most * 0.75 && !beside.crowded() {
+            return beside;
+        }
+        let below = Layout::largest(ids, width, height, most, true);
+        if beside.crowded() || (below.radius > beside.radius + 2.0 && !below.crowded()) { below } else { beside }
+    }
+
+    /// The largest discs with which nothing touches.
+    fn largest(ids: &[ServerId], width: f64, height: f64, most: f64, below: bool) -> Layout {
         let mut radius = most;
         loop {
-            let layout = Layout::with_radius(ids, width, height, radius);
-            if radius <= 17.0 || !layout.crowded() {
+            let layout = Layout::with_radius(ids, width, height, radius, below);
+            if radius <= SMALLEST_RADIUS || !layout.crowded() {
                 return layout;
             }
-            radius -= if n > 6.0 { 1.0 } else { 2.0 };
+            radius -= 1.0;
         }
     }
 
-    fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64) -> Layout {
+    fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64, below: bool) -> Layout {
         let text = (radius * 0.29).clamp(11.0, 22.0);
-        let label_height = text * 2.9;
+        let label_height = text * if below { 3.0 } else { 2.5 };
         let compact = text < 14.0;
-        let label_width = (text * 0.61 * if compact { 8.0 } else { 14.0 }).max(radius * 2.0);
-        // Room for the crown above, the badge and two lines below, clients left and right.
-        let crown = radius * 0.55;
-        let side = (label_width / 2.0).max(radius) + if width > 700.0 { radius * 1.9 } else { 6.0 };
+        let label_width = text * 0.61 * if compact { 8.0 } else { 14.0 };
+        let crown = radius * 0.58;
+        let side = if below { (label_width / 2.0).max(radius) + 6.0 } else { radius * 1.3 + label_width + 8.0 };
         let rx = (width / 2.0 - side).max(radius);
         let top = radius + crown + 6.0;
-        let bottom = radius + label_height + 8.0;
+        let bottom = radius + text + 4.0 + if below { label_height } else { 0.0 };
         let ry = ((height - top - bottom) / 2.0).max(radius * 0.8);
         let centre = Point { x: width / 2.0, y: top + ry };
         let servers = ids.iter().copied().zip(around(ids.len(), rx, ry, centre)).collect();
-        Layout { width, height, radius, text, label_height, compact, label_width, servers }
+        Layout { width, height, radius, text, label_height, below, compact, label_width, servers }
     }
 
-    /// The box of a server's disc, crown and label: left, top, right, bottom.
-    fn bounds(&self, at: Point) -> (f64, f64, f64, f64) {
-        let half = (self.label_width / 2.0).max(self.radius) + 2.0;
-        (at.x - half, at.y - self.radius * 1.3, at.x + half, at.y + self.radius + self.label_height)
+    /// The side on which the words of the server at `at` stand.
+    pub fn side(&self, at: Point) -> Side {
+        if self.below {
+            Side::Below
+        } else if at.x < self.width / 2.0 - 1.0 {
+            Side::Left
+        } else {
+            Side::Right
+        }
     }
 
-    /// Whether two servers' boxes overlap.
+    /// The boxes of a server's disc with its crown, and of its words: left, top, right, bottom.
+    fn boxes(&self, at: Point) -> [(f64, f64, f64, f64); 2] {
+        let r = self.radius * 1.16 + 2.0;
+        let disc = (at.x - r, at.y - self.radius * 1.5, at.x + r, at.y + self.radius + self.text * 0.75);
+        let (w, h) = (self.label_width, self.label_height);
+        let words = match self.side(at) {
+            Side::Left => (at.x - r - w, at.y - h / 2.0, at.x - r, at.y + h / 2.0),
+            Side::Right => (at.x + r, at.y - h / 2.0, at.x + r + w, at.y + h / 2.0),
+            Side::Below => (at.x - w / 2.0, disc.3, at.x + w / 2.0, disc.3 + h * 0.85),
+        };
+        [disc, words]
+    }
+
+    /// Whether something of two servers overlaps.
     pub fn crowded(&self) -> bool {
         self.servers.iter().enumerate().any(|(i, (_, a))| {
-            let a = self.bounds(*a);
+            let a = self.boxes(*a);
             self.servers.iter().skip(i + 1).any(|(_, b)| {
-                let b = self.bounds(*b);
-                a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
+                let b = self.boxes(*b);
+                a.iter().any(|a| b.iter().any(|b| a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3))
             })
         })
     }
@@ -104,20 +147,25 @@ impl Layout {
         self.servers.iter().find(|(s, _)| *s == id).map(|(_, p)| *p)
     }
 
-    /// Where the `nth` client of a server stands: beside it, on the outer side, one below the other.
+    /// Where the `nth` client of a server stands: beside it, outside of the ring.
     pub fn client(&self, server: Option<ServerId>, nth: usize) -> Point {
-        let gap = self.radius * 0.62 + 4.0;
-        match server.and_then(|s| self.server(s)) {
-            Some(p) => {
-                let out = if p.x < self.width / 2.0 - 1.0 { -1.0 } else { 1.0 };
-                let reach = self.radius * 1.75 + 4.0;
-                let column = (nth / 3) as f64;
-                let x = p.x + out * (reach + column * gap);
-                let y = p.y - self.radius * 0.55 + (nth % 3) as f64 * gap;
-                Point { x: x.clamp(self.client_radius() + 2.0, self.width - self.client_radius() - 2.0), y }
-            }
-            None => Point { x: 24.0 + nth as f64 * gap, y: self.height - 24.0 },
-        }
+        let half = self.client_radius();
+        let gap = half * 2.0 + 6.0;
+        let Some(p) = server.and_then(|s| self.server(s)) else {
+            return Point { x: half + 10.0 + nth as f64 * gap, y: self.height - half - 10.0 };
+        };
+        // Above the words, in a row that leads away from the ring; when it is full, below them.
+        let out = if p.x < self.width / 2.0 - 1.0 { -1.0 } else { 1.0 };
+        let (row, column) = (nth / 4, (nth % 4) as f64);
+        let reach = self.radius * 1.2 + half + column * gap;
+        let lift = self.label_height / 2.0 + half + 6.0;
+        let y = match (self.below, row) {
+            (true, _) => p.y - self.radius * 0.2 + row as f64 * gap,
+            (false, 0) => p.y - lift,
+            (false, n) => p.y + lift + (n - 1) as f64 * gap,
+        };
+        let x = (p.x + out * reach).clamp(half + 2.0, self.width - half - 2.0);
+        Point { x, y: y.clamp(half + 2.0, self.height - half - 2.0) }
     }
 
     /// Half the side of a client's square.
@@ -152,8 +200,7 @@ fn around(n: usize, rx: f64, ry: f64, centre: Point) -> Vec<Point> {
 mod tests {
     use super::*;
 
-    const STAGES: [(f64, f64); 5] =
-        [(1152.0, 610.0), (776.0, 390.0), (1880.0, 760.0), (390.0, 380.0), (1000.0, 500.0)];
+    const STAGES: [(f64, f64); 5] = [(1152.0, 610.0), (776.0, 390.0), (1880.0, 760.0), (390.0, 380.0), (1000.0, 500.0)];
 
     fn ids(n: i64) -> Vec<ServerId> {
         (1..=n).map(ServerId).collect()
@@ -175,11 +222,12 @@ mod tests {
             for n in 3..=11 {
                 let layout = Layout::ring(&ids(n), w, h);
                 for (id, p) in &layout.servers {
-                    let (left, top, right, bottom) = layout.bounds(*p);
-                    assert!(
-                        left >= -4.0 && top >= 0.0 && right <= w + 4.0 && bottom <= h,
-                        "server {id} of {n} on {w}×{h}: {left} {top} {right} {bottom}"
-                    );
+                    for (left, top, right, bottom) in layout.boxes(*p) {
+                        assert!(
+                            left >= -4.0 && top >= 0.0 && right <= w + 4.0 && bottom <= h + 4.0,
+                            "server {id} of {n} on {w}×{h}: {left} {top} {right} {bottom}"
+                        );
+                    }
                     for nth in 0..3 {
                         let c = layout.client(Some(*id), nth);
                         assert!(c.x > 0.0 && c.x < w && c.y > 0.0 && c.y < h, "client {nth} of {id}: {c:?}");

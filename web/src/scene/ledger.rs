@@ -135,8 +135,7 @@ mod tests {
         let ledger = Ledger::new(&five());
         assert_eq!(ledger.columns.iter().map(|c| c.zxid).collect::<Vec<_>>(), [zxid(1, 1), zxid(1, 2), zxid(2, 1)]);
         assert_eq!(ledger.columns.iter().map(|c| c.opens).collect::<Vec<_>>(), [true, false, true]);
-        let stamps: Vec<Option<Stamp>> =
-            ledger.rows.iter().map(|r| r.cells[2].as_ref().map(|c| c.stamp)).collect();
+        let stamps: Vec<Option<Stamp>> = ledger.rows.iter().map(|r| r.cells[2].as_ref().map(|c| c.stamp)).collect();
         assert_eq!(stamps, [Some(Stamp::Acked), Some(Stamp::Synced), Some(Stamp::Acked), None, None]);
         assert_eq!(ledger.rows[4].cells[0].as_ref().map(|c| c.stamp), Some(Stamp::Committed));
     }

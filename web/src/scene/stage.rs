@@ -159,11 +159,7 @@ fn server(s: &ServerView, at: Point, reigns: bool) -> Server {
         votes_for: s.vote.filter(|v| looking && v.leader != ServerId::NONE).map(|v| (v.leader, v.zxid)),
         logged: s.logged,
         committed: s.committed,
-        acks: s
-            .outstanding
-            .first()
-            .filter(|_| s.shown == Shown::Leading)
-            .map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
+        acks: s.outstanding.first().filter(|_| s.shown == Shown::Leading).map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
     }
 }
 
