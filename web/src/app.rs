@@ -1,13 +1,10 @@
 //! The page: holds the state, hands pieces of it to the components, and runs the frames.
 
 use crate::browser::{self, SizeWatch};
-use crate::captions::{Caption as Words, Weight, caption};
-use crate::components::caption::{Caption, lesson};
-use crate::components::checks::Checks;
+use crate::captions::{self, Caption as Words, Weight};
+use crate::components::caption::lesson;
 use crate::components::clients::Clients;
-use crate::components::controls::Controls;
 use crate::components::event_list::{EventList, SHOWN};
-use crate::components::header::Header;
 use crate::components::help::Help;
 use crate::components::inspector::Inspector;
 use crate::components::ledger::Ledger;
@@ -16,10 +13,9 @@ use crate::components::menu::Menu;
 use crate::components::scenarios::Scenarios;
 use crate::components::setup::Setup;
 use crate::components::stage::Stage;
-use crate::components::text_twin::{TextTwin, rows};
 use crate::components::timeline_bar::{TimelineBar, model};
 use crate::components::tree_panel::TreePanel;
-use crate::components::{Do, Send, icons};
+use crate::components::{Do, Send, caption, checks, controls, header, icons, text_twin};
 use crate::history::Entry;
 use crate::i18n::{Lang, Texts};
 use crate::keys;
@@ -129,8 +125,14 @@ impl Component for App {
         let mode = if s.stage_mode { "stage" } else { "all" };
         html! {
             <div class="app" data-tab={s.tab.name()} data-mode={mode} data-lesson={scenario.is_some().to_string()}>
-                <Header texts={t.clone()} lesson={scenario.as_ref().map(|l| l.title.clone())} setup={self.setup_text()}
-                    stage_mode={s.stage_mode} system_is_dark={browser::media("(prefers-color-scheme: dark)")} send={self.send.clone()}/>
+                { header::view(&header::Props {
+                    texts: t.clone(),
+                    lesson: scenario.as_ref().map(|l| l.title.clone()),
+                    setup: self.setup_text(),
+                    stage_mode: s.stage_mode,
+                    system_is_dark: browser::media("(prefers-color-scheme: dark)"),
+                    send: self.send.clone(),
+                }) }
                 { self.left() }
                 <main class="centre">
                     <div class="stage-box" ref={self.stage_box.clone()}>
@@ -150,8 +152,14 @@ impl Component for App {
                 { self.right(scenario) }
                 { self.foot() }
                 { self.phone_tabs() }
-                <TextTwin texts={t.clone()} rows={rows(&s.view)} digest={s.digest} events={s.view.events} time={s.view.at.0}
-                    trace={s.trace_digest()}/>
+                { text_twin::view(&text_twin::Props {
+                    texts: t.clone(),
+                    rows: text_twin::rows(&s.view),
+                    digest: s.digest,
+                    events: s.view.events,
+                    time: s.view.at.0,
+                    trace: s.trace_digest(),
+                }) }
                 { self.dialog() }
             </div>
         }
@@ -223,7 +231,7 @@ impl App {
         };
         html! {
             <aside class="right">
-                <Caption texts={t.clone()} words={self.words()} lesson={scenario} send={self.send.clone()}/>
+                { caption::view(&caption::Props { texts: t.clone(), words: self.words(), lesson: scenario, send: self.send.clone() }) }
                 <div class="tabs" role="tablist">
                     { tab(Tab::Inspect, t.fill("tab.inspect", &[("id", &s.selected)]), !events) }
                     { tab(Tab::Events, t.t("tab.events"), events) }
@@ -235,8 +243,14 @@ impl App {
                         <Inspector texts={t.clone()} server={server.clone()} now={s.view.at} send={self.send.clone()}/>
                     }
                 </div>
-                <Checks texts={t.clone()} checks={s.view.checks.clone()} diverged={s.timeline().diverged().map(|n|
-                    t.fill("check.replay.broken", &[("n", &n), ("seed", &s.spec().seed)]))}/>
+                { checks::view(&checks::Props {
+                    texts: t.clone(),
+                    checks: s.view.checks.clone(),
+                    diverged: s
+                        .timeline()
+                        .diverged()
+                        .map(|n| t.fill("check.replay.broken", &[("n", &n), ("seed", &s.spec().seed)])),
+                }) }
             </aside>
         }
     }
@@ -252,7 +266,7 @@ impl App {
             .history()
             .landmarks()
             .filter_map(|e| {
-                let words = caption(t, &e.what, self.need())?;
+                let words = captions::caption(t, &e.what, self.need())?;
                 Some((e.event, format!("{:.2} · {}", e.at.0 as f64 / 1e6, words.text)))
             })
             .collect();
@@ -260,7 +274,13 @@ impl App {
         let due = s.view.next.as_ref().map(|n| t.duration(n.at.0.saturating_sub(s.view.at.0)));
         html! {
             <footer class="foot">
-                <Controls texts={t.clone()} playing={s.player().is_playing()} speed={s.player().speed_text()} past={now > 0} send={self.send.clone()}/>
+                { controls::view(&controls::Props {
+                    texts: t.clone(),
+                    playing: s.player().is_playing(),
+                    speed: s.player().speed_text(),
+                    past: now > 0,
+                    send: self.send.clone(),
+                }) }
                 <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier)} {now} {frontier}
                     time={time.clone()} landmarks={landmarks.into_iter().rev().take(40).collect::<Vec<_>>()} send={self.send.clone()}/>
                 <div class="status">
@@ -348,7 +368,7 @@ impl App {
         let entry = self.state.timeline().history().caption_at(self.state.timeline().moment());
         entry
             .filter(|e| e.weight >= Weight::Step)
-            .and_then(|e| caption(t, &e.what, self.need()))
+            .and_then(|e| captions::caption(t, &e.what, self.need()))
             .unwrap_or_else(|| Words { text: t.t("cap.start"), why: t.t("cap.start.why") })
     }
 

@@ -24,7 +24,6 @@ pub struct Lesson {
 }
 
 /// What to say.
-#[derive(Properties, PartialEq)]
 pub struct Props {
     /// Texts.
     pub texts: Rc<Texts>,
@@ -56,8 +55,7 @@ pub fn lesson(state: &State) -> Option<Lesson> {
 }
 
 /// See [`Props`].
-#[component]
-pub fn Caption(props: &Props) -> Html {
+pub fn view(props: &Props) -> Html {
     let Props { texts: t, words, lesson, send } = props;
     html! {
         <section class="caption">

@@ -16,7 +16,6 @@ const ALWAYS: [&str; 6] = [
 ];
 
 /// The rules.
-#[derive(Properties, PartialEq)]
 pub struct Props {
     /// Texts.
     pub texts: Rc<Texts>,
@@ -27,36 +26,31 @@ pub struct Props {
 }
 
 /// See [`Props`].
-#[component]
-pub fn Checks(props: &Props) -> Html {
+pub fn view(props: &Props) -> Html {
     let Props { texts: t, checks, diverged } = props;
     let replay = CheckView { name: "replay".into(), broken: diverged.clone() };
     let all: Vec<&CheckView> = checks.iter().chain([&replay]).collect();
     let broken = all.iter().any(|c| c.broken.is_some());
-    let open = use_state(|| false);
-    let toggle = {
-        let open = open.clone();
-        Callback::from(move |_: MouseEvent| open.set(!*open))
+    let (first, more): (Vec<&CheckView>, Vec<&CheckView>) =
+        all.into_iter().partition(|c| c.broken.is_some() || ALWAYS.contains(&c.name.as_str()));
+    let chip = |c: &CheckView| {
+        html! {
+            <li class={classes!("chip", if c.broken.is_some() { "ill" } else { "well" })} data-check={c.name.clone()}>
+                { t.t(&format!("check.{}", c.name)) }
+            </li>
+        }
     };
-    let shown: Vec<&&CheckView> =
-        all.iter().filter(|c| *open || c.broken.is_some() || ALWAYS.contains(&c.name.as_str())).collect();
-    let hidden = all.len() - shown.len();
     html! {
         <section class="checks" data-testid="checks">
             <h2>{ if broken { t.t("checks.broken") } else { t.t("checks.title") } }</h2>
-            { for all.iter().filter_map(|c| c.broken.as_ref().map(|why| html! {
+            { for first.iter().filter_map(|c| c.broken.as_ref().map(|why| html! {
                 <p class="broken-rule" role="alert"><b>{ t.t(&format!("check.{}", c.name)) }</b>{ ": " }{ why }</p>
             })) }
-            <ul class="chips">
-                { for shown.iter().map(|c| html! {
-                    <li class={classes!("chip", if c.broken.is_some() { "ill" } else { "well" })} data-check={c.name.clone()}>
-                        { t.t(&format!("check.{}", c.name)) }
-                    </li>
-                }) }
-                <li><button type="button" class="chip more" aria-expanded={open.to_string()} onclick={toggle}>
-                    { if *open { t.t("checks.fewer") } else { t.fill("checks.more", &[("n", &hidden)]) } }
-                </button></li>
-            </ul>
+            <ul class="chips">{ for first.iter().map(|c| chip(c)) }</ul>
+            <details>
+                <summary>{ t.fill("checks.more", &[("n", &more.len())]) }</summary>
+                <ul class="chips">{ for more.iter().map(|c| chip(c)) }</ul>
+            </details>
         </section>
     }
 }

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 /// The transport.
-#[derive(Properties, PartialEq)]
 pub struct Props {
     /// Texts.
     pub texts: Rc<Texts>,
@@ -22,8 +21,7 @@ pub struct Props {
 }
 
 /// See [`Props`].
-#[component]
-pub fn Controls(props: &Props) -> Html {
+pub fn view(props: &Props) -> Html {
     let Props { texts: t, playing, speed, past, send } = props;
     html! {
         <div class="transport" role="group">

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 /// The head.
-#[derive(Properties, PartialEq)]
 pub struct Props {
     /// Texts.
     pub texts: Rc<Texts>,
@@ -24,8 +23,7 @@ pub struct Props {
 }
 
 /// See [`Props`].
-#[component]
-pub fn Header(props: &Props) -> Html {
+pub fn view(props: &Props) -> Html {
     let Props { texts: t, lesson, setup, stage_mode, system_is_dark, send } = props;
     html! {
         <header class="head">

@@ -1,7 +1,7 @@
 //! One server in full: what changed with the last event is underlined.
 
 use crate::captions::{decided, phase_key};
-use crate::components::{Power, Send, state_key};
+use crate::components::{Send, power, state_key};
 use crate::i18n::Texts;
 use crate::next::deadline_key;
 use std::rc::Rc;
@@ -44,7 +44,7 @@ pub fn Inspector(props: &Props) -> Html {
     html! {
         <section class="inspect-pane" aria-label={t.fill("tab.inspect", &[("id", &s.id)])}>
             <div class="power-row">
-                <Power texts={t.clone()} server={s.id} shown={s.shown} paused={s.paused} words={true} send={send.clone()}/>
+                { power(t, s.id, s.shown, s.paused, true, send) }
             </div>
             <dl class="facts">
                 { for rows.iter().zip(changed).map(|((key, value), new)| html! {
@@ -122,7 +122,7 @@ fn ballots(t: &Texts, s: &ServerView) -> Html {
     let own = s.vote.map(|v| (s.id, v));
     let mut votes: Vec<(ServerId, Vote)> = s.ballots.iter().copied().filter(|(v, _)| *v != s.id).chain(own).collect();
     votes.retain(|(_, v)| v.leader != ServerId::NONE);
-    votes.sort_by_key(|(voter, _)| *voter);
+    votes.sort_unstable_by_key(|(voter, _)| *voter);
     let mut ranked: Vec<Vote> = votes.iter().map(|(_, v)| *v).collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
     ranked.dedup();

@@ -1,6 +1,6 @@
 //! The logs of all servers, aligned by zxid.
 
-use crate::components::{Power, Send, state_key};
+use crate::components::{Send, power, state_key};
 use crate::i18n::Texts;
 use crate::scene::ledger::{Cell, Column, Ledger as Model, Row, Stamp};
 use crate::store::Action;
@@ -59,10 +59,7 @@ pub fn Ledger(props: &Props) -> Html {
                         }) }
                     </tr></thead>
                     <tbody>
-                        { for ledger.rows.iter().map(|r| html! {
-                            <LedgerRow key={r.server.0} texts={t.clone()} row={r.clone()} columns={ledger.columns.clone()}
-                                selected={r.server == *selected} send={send.clone()}/>
-                        }) }
+                        { for ledger.rows.iter().map(|r| ledger_row(t, r, &ledger.columns, r.server == *selected, send)) }
                     </tbody>
                 </table>
                 if ledger.columns.is_empty() { <p class="quiet">{ t.t("ledger.empty") }</p> }
@@ -71,25 +68,14 @@ pub fn Ledger(props: &Props) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct RowProps {
-    texts: Rc<Texts>,
-    row: Row,
-    columns: Vec<Column>,
-    selected: bool,
-    send: Send,
-}
-
-#[component]
-fn LedgerRow(props: &RowProps) -> Html {
-    let RowProps { texts: t, row, columns, selected, send } = props;
+fn ledger_row(t: &Texts, row: &Row, columns: &[Column], selected: bool, send: &Send) -> Html {
     let id = row.server;
     let choose = send.reform(move |_: MouseEvent| Action::Select(id));
     html! {
-        <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
+        <tr key={id.0} class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
             <th scope="row" class="who">
                 <div class="who-row">
-                    <Power texts={t.clone()} server={id} shown={row.shown} paused={row.paused} send={send.clone()}/>
+                    { power(t, id, row.shown, row.paused, false, send) }
                     <button type="button" class="who-name" onclick={choose} title={t.fill("do.select", &[("id", &id)])}>
                         <span class="crown-sign" aria-hidden="true">{ if row.shown == Shown::Leading { "♛" } else { "" } }</span>
                         <b>{ id.to_string() }</b>

@@ -1,6 +1,6 @@
 //! The menu of a server or a link on the stage: the same buttons as elsewhere, where the hand is.
 
-use crate::components::{Do, Power, Send};
+use crate::components::{Do, Send, power};
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
 use crate::store::{Action, Target};
@@ -72,10 +72,10 @@ fn title(t: &Texts, target: Target) -> String {
     }
 }
 
-fn server_menu(t: &Rc<Texts>, s: &ServerView, send: &Send) -> Html {
+fn server_menu(t: &Texts, s: &ServerView, send: &Send) -> Html {
     html! {
         <>
-            <Power texts={t.clone()} server={s.id} shown={s.shown} paused={s.paused} words={true} send={send.clone()}/>
+            { power(t, s.id, s.shown, s.paused, true, send) }
             if s.shown != Shown::Down {
                 <Do label={t.fill("do.select", &[("id", &s.id)])} action={Action::Select(s.id)} send={send.clone()}/>
             }

@@ -22,7 +22,6 @@ pub mod tree_panel;
 
 use crate::i18n::Texts;
 use crate::store::Action;
-use std::rc::Rc;
 use yew::prelude::*;
 use zebu_core::sim::command::Command;
 use zebu_core::sim::view::Shown;
@@ -80,32 +79,11 @@ pub fn Do(props: &DoProps) -> Html {
     }
 }
 
-/// Kill or restart, pause or resume: the two buttons of a server.
-#[derive(Properties, PartialEq)]
-pub struct PowerProps {
-    /// Texts.
-    pub texts: Rc<Texts>,
-    /// Whose.
-    pub server: zebu_core::id::ServerId,
-    /// What it does.
-    pub shown: Shown,
-    /// Frozen.
-    pub paused: bool,
-    /// With words, or with signs only.
-    #[prop_or_default]
-    pub words: bool,
-    /// Where actions go.
-    pub send: Send,
-}
-
-/// See [`PowerProps`].
-#[component]
-pub fn Power(props: &PowerProps) -> Html {
-    let PowerProps { texts: t, server, shown, paused, words, send } = props;
-    let server = *server;
-    let down = *shown == Shown::Down;
+/// Kill or restart, pause or resume: the two buttons of a server, with words or with signs only.
+pub fn power(t: &Texts, server: zebu_core::id::ServerId, shown: Shown, paused: bool, words: bool, send: &Send) -> Html {
+    let down = shown == Shown::Down;
     let face = |icon: Html, text: String| {
-        if *words {
+        if words {
             html! { <>{ icon }<span>{ text }</span></> }
         } else {
             icon
@@ -126,7 +104,7 @@ pub fn Power(props: &PowerProps) -> Html {
             </Do>
         }
     };
-    let freeze = if *paused {
+    let freeze = if paused {
         html! {
             <Do class="power" label={t.fill("do.resume", &[("id", &server)])} send={send.clone()}
                 action={Action::Do(Command::Resume { server })}>

@@ -3,7 +3,7 @@
 use crate::captions::phase_key;
 use crate::components::Send;
 use crate::i18n::Texts;
-use crate::scene::layout::Side;
+use crate::scene::layout::{Layout, Side};
 use crate::scene::stage::Server;
 use crate::store::{Action, Target};
 use std::rc::Rc;
@@ -21,10 +21,6 @@ pub struct Props {
     pub radius: f64,
     /// Size of its words.
     pub text: f64,
-    /// Where they stand.
-    pub side: Side,
-    /// Short words.
-    pub compact: bool,
     /// It is the selected one.
     pub selected: bool,
     /// Where actions go.
@@ -32,9 +28,8 @@ pub struct Props {
 }
 
 /// The two lines beside a disc.
-#[component]
-pub fn ServerLabel(props: &Props) -> Html {
-    let Props { texts: t, server: s, radius, text, compact, .. } = props;
+pub fn label(t: &Texts, s: &Server, layout: &Layout) -> Html {
+    let Layout { radius, text, compact, .. } = layout;
     let logged = if *compact { "stage.logged.short" } else { "stage.logged" };
     let committed = if *compact { "stage.committed.short" } else { "stage.committed" };
     let votes = if *compact { "stage.votes.short" } else { "stage.votes" };
@@ -49,13 +44,13 @@ pub fn ServerLabel(props: &Props) -> Html {
         (t.fill(logged, &[("z", &s.logged)]), t.fill(committed, &[("z", &s.committed)]))
     };
     let strong = s.acks.is_some() || s.votes_for.is_some();
-    let (x, y, anchor) = match props.side {
+    let (x, y, anchor) = match layout.side(s.at) {
         Side::Left => (-radius * 1.26, text * 0.1, "end"),
         Side::Right => (radius * 1.26, text * 0.1, "start"),
         Side::Below => (0.0, radius + text * 1.75, "middle"),
     };
     html! {
-        <g class={classes!("label", (s.shown == Shown::Down).then_some("faint"))}
+        <g key={s.id.0} class={classes!("label", (s.shown == Shown::Down).then_some("faint"))}
             transform={format!("translate({:.1} {:.1})", s.at.x + x, s.at.y + y)} aria-hidden="true">
             <text class={classes!("mono", strong.then_some("strong"))} text-anchor={anchor} y={(-text * 0.3).to_string()}
                 font-size={text.to_string()}>{ first }</text>

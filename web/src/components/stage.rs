@@ -1,7 +1,7 @@
 //! The stage. Messages are not here: a painter moves them inside the empty group `packets` in every frame.
 
 use crate::components::Send;
-use crate::components::server_node::{ServerDisc, ServerLabel};
+use crate::components::server_node::{ServerDisc, label};
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
 use crate::scene::stage::{Client, Link, Stage as Model, Way};
@@ -36,40 +36,26 @@ pub fn Stage(props: &Props) -> Html {
         <svg class={classes!("stage-svg", thick.then_some("thick"))} viewBox={format!("0 0 {:.0} {:.0}", layout.width, layout.height)}
             role="group" aria-label={t.fill("app.stage.label", &[("n", &stage.servers.len())])} onclick={close}>
             <g class="links">
-                { for stage.links.iter().map(|l| html! { <LinkLine key={format!("{}-{}", l.a, l.b)} texts={t.clone()} link={l.clone()} send={send.clone()} radius={layout.radius}/> }) }
+                { for stage.links.iter().map(|l| link_line(t, l, layout.radius, send)) }
             </g>
             <g class="clients">
                 { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
             </g>
             <g>
-                { for stage.servers.iter().map(|s| html! {
-                    <ServerLabel key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} side={layout.side(s.at)}
-                        compact={layout.compact} selected={false} send={send.clone()}/>
-                }) }
+                { for stage.servers.iter().map(|s| label(t, s, layout)) }
             </g>
             <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
             <g>
                 { for stage.servers.iter().map(|s| html! {
-                    <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} side={layout.side(s.at)}
-                        compact={layout.compact} selected={s.id == *selected} send={send.clone()}/>
+                    <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} selected={s.id == *selected} send={send.clone()}/>
                 }) }
             </g>
         </svg>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct LinkProps {
-    texts: Rc<Texts>,
-    link: Link,
-    radius: f64,
-    send: Send,
-}
-
 /// One link: a line to see, a broad one to hit.
-#[component]
-fn LinkLine(props: &LinkProps) -> Html {
-    let LinkProps { texts: t, link: l, radius, send } = props;
+fn link_line(t: &Texts, l: &Link, radius: f64, send: &Send) -> Html {
     let state = match (l.forth, l.back) {
         (Way::Cut, Way::Cut) => t.t("stage.link.cut"),
         (Way::Cut, _) => t.fill("stage.link.oneway", &[("from", &l.a), ("to", &l.b)]),
@@ -101,7 +87,7 @@ fn LinkLine(props: &LinkProps) -> Html {
     let middle = l.from.towards(l.to, 0.5);
     let size = (radius * 0.16).clamp(6.0, 11.0);
     html! {
-        <g class={classes!("link", l.reign, cut.then_some("cut"), both.then_some("both"), slow.then_some("slow"))} role="button" tabindex="0"
+        <g key={format!("{}-{}", l.a, l.b)} class={classes!("link", l.reign, cut.then_some("cut"), both.then_some("both"), slow.then_some("slow"))} role="button" tabindex="0"
             aria-label={name} aria-haspopup="true" data-link={format!("{}-{}", l.a, l.b)} {onclick} {onkeydown}>
             <path class="hit" d={d(l.from, l.to)}/>
             <path class="line" d={d(l.from, l.to)}/>

@@ -18,7 +18,6 @@ pub struct TwinRow {
 }
 
 /// The twin.
-#[derive(Properties, PartialEq)]
 pub struct Props {
     /// Texts.
     pub texts: Rc<Texts>,
@@ -43,8 +42,7 @@ pub fn rows(view: &WorldView) -> Vec<TwinRow> {
 }
 
 /// See [`Props`].
-#[component]
-pub fn TextTwin(props: &Props) -> Html {
+pub fn view(props: &Props) -> Html {
     let Props { texts: t, rows, digest, events, time, trace } = props;
     html! {
         <section class="sr" aria-label={t.t("twin.title")}>

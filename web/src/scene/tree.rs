@@ -107,7 +107,7 @@ impl TreeModel {
         if let Some(theirs) = &theirs {
             let missing = theirs.values().filter(|z| !own.tree.iter().any(|o| o.path == z.path));
             lines.extend(missing.map(|z| line(z, Difference::Missing)));
-            lines.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+            lines.sort_unstable_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         }
         let more = lines.len().saturating_sub(LINES);
         lines.truncate(LINES);
