@@ -77,7 +77,7 @@ impl Painter {
                 None => return,
             }
         }
-        let size = self.size;
+        let size = if sprite.small { self.size * 0.84 } else { self.size };
         let Some(slot) = self.slots.get_mut(index) else { return };
         let look = match sprite.look {
             Look::Tick => "tick",

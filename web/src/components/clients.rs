@@ -33,7 +33,16 @@ pub fn Clients(props: &Props) -> Html {
     let Props { texts: t, clients, servers, free, send } = props;
     let who = use_state(|| None::<u32>);
     let via = use_state(|| None::<i64>);
-    let line = use_node_ref();
+    let line = use_state(|| String::from("create /a 1"));
+    let field = use_node_ref();
+    let typed = {
+        let line = line.clone();
+        Callback::from(move |e: InputEvent| {
+            if let Some(input) = e.target_dyn_into::<HtmlInputElement>() {
+                line.set(input.value());
+            }
+        })
+    };
     let usable: Vec<&ClientView> = clients.iter().filter(|c| !c.ended).collect();
     // The chosen one; else the first that can be asked; else a new one.
     let chosen = match *who {
@@ -57,9 +66,9 @@ pub fn Clients(props: &Props) -> Html {
         })
     };
     let submit = {
-        let (send, line, via) = (send.clone(), line.clone(), via.clone());
+        let (send, field, via) = (send.clone(), field.clone(), via.clone());
         Callback::from(move |()| {
-            if let Some(input) = line.cast::<HtmlInputElement>() {
+            if let Some(input) = field.cast::<HtmlInputElement>() {
                 let text = input.value();
                 input.select();
                 send.emit(Action::Ask { client: chosen, via: via.map(ServerId), line: text });
@@ -96,7 +105,7 @@ pub fn Clients(props: &Props) -> Html {
                     </select>
                 </label>
                 <label class="line">{ t.t("client.line") }
-                    <input ref={line} type="text" aria-label={t.t("client.line")} value="create /a 1" spellcheck="false"
+                    <input ref={field} type="text" aria-label={t.t("client.line")} value={(*line).clone()} oninput={typed} spellcheck="false"
                         autocomplete="off" autocapitalize="off" list="operations" maxlength="400"/>
                 </label>
                 <datalist id="operations">

@@ -36,14 +36,19 @@ impl Props {
 #[component]
 pub fn Links(props: &Props) -> Html {
     let Props { texts: t, servers, voters, send, .. } = props;
-    let field = use_node_ref();
+    let groups = use_state(|| None::<String>);
+    let text = groups.as_ref().map_or_else(|| groups::suggestion(voters), String::clone);
+    let typed = {
+        let groups = groups.clone();
+        Callback::from(move |e: InputEvent| {
+            groups.set(e.target_dyn_into::<HtmlInputElement>().map(|input| input.value()));
+        })
+    };
     let onsubmit = {
-        let (send, field) = (send.clone(), field.clone());
+        let (send, text) = (send.clone(), text.clone());
         Callback::from(move |e: SubmitEvent| {
             e.prevent_default();
-            if let Some(input) = field.cast::<HtmlInputElement>() {
-                send.emit(Action::Partition(input.value()));
-            }
+            send.emit(Action::Partition(text.clone()));
         })
     };
     let heading =
@@ -52,8 +57,8 @@ pub fn Links(props: &Props) -> Html {
         <section class="links-pane" aria-labelledby="links-title">
             <h2 id="links-title">{ t.t("faults.title") }</h2>
             <form class="partition" {onsubmit}>
-                <input type="text" ref={field} aria-label={t.t("do.partition.label")} title={t.t("do.partition.label")}
-                    value={groups::suggestion(voters)} spellcheck="false" autocomplete="off" maxlength="80"/>
+                <input type="text"  aria-label={t.t("do.partition.label")} title={t.t("do.partition.label")}
+                    value={text} oninput={typed} spellcheck="false" autocomplete="off" maxlength="80"/>
                 <button type="submit" class="btn">{ t.t("do.partition") }</button>
                 <Do label={t.t("do.healall")} action={Action::Do(Command::HealAll)} send={send.clone()}/>
             </form>

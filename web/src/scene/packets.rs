@@ -43,6 +43,8 @@ pub struct Sprite {
     pub colour: &'static str,
     /// It will not arrive.
     pub lost: bool,
+    /// The air is full: draw it smaller.
+    pub small: bool,
     from: Point,
     to: Point,
     sent: u64,
@@ -84,8 +86,11 @@ impl Sprite {
             Motion::Reduced => 1.0,
         };
         let (way, ink, stopped) = match (self.lost, self.entering) {
-            // It stops at the cut, in the middle.
-            (true, _) => (share.min(0.46), if share > 0.9 { 0.5 } else { 1.0 }, share >= 0.46),
+            // It stops at the cut, in the middle. It stays there until its connection breaks or the link heals, and fades to a trace.
+            (true, _) => {
+                let late = ((now - self.due as f64) / whole).clamp(0.0, 4.0);
+                (share.min(0.46), 1.0 - late * 0.21, share >= 0.46)
+            }
             (false, None) => (share * ALMOST, 1.0, false),
             (false, Some(t)) => {
                 let done = (t / ENTRY).clamp(0.0, 1.0);
@@ -159,6 +164,7 @@ impl Layer {
                 text: text(flight, loud),
                 colour: flight.epoch.map_or("e0", epoch_class),
                 lost: flight.lost,
+                small: loud > FULL_TEXT,
                 from,
                 to,
                 sent: flight.sent.0,
@@ -262,7 +268,13 @@ fn text(flight: &Flight, loud: usize) -> String {
     let kind = short_kind(&flight.kind);
     let client = matches!(flight.from, Place::Client(_)) || matches!(flight.to, Place::Client(_));
     let first = flight.label.split_whitespace().next().unwrap_or("");
-    let long = if flight.label.is_empty() { kind.to_string() } else { format!("{kind} {}", flight.label) };
+    // A session's number means nothing to the eye, and is long.
+    let first = if first.starts_with("0x") { "" } else { first };
+    let long = if flight.label.is_empty() || flight.label.starts_with("0x") {
+        kind.to_string()
+    } else {
+        format!("{kind} {}", flight.label)
+    };
     let text = if loud <= FULL_TEXT {
         long
     } else if loud <= SHORT_TEXT || client {
