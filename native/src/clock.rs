@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant as Std, SystemTime, UNIX_EPOCH};
 use zebu_core::time::{Instant, Now};
 
-/// The process's clocks. The monotonic one begins where the machine's does, so that session ids made from it differ
-/// from those of an earlier run.
+/// The process's clocks. The monotonic one begins at the wall clock's time of the start and then goes its own way.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Std,
