@@ -32,6 +32,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 struct Waiting {
     link: LinkId,
     xid: i32,
+    /// It is a closeSession.
+    closes: bool,
 }
 
 /// Who asked for a sync.
@@ -173,7 +175,11 @@ impl Service {
                     close(fx, link, LinkClose::SessionMoved);
                     return;
                 }
-                self.waiting.entry(session).or_default().push_back(Waiting { link, xid });
+                self.waiting.entry(session).or_default().push_back(Waiting {
+                    link,
+                    xid,
+                    closes: op == OpCode::CloseSession,
+                });
                 let request = Forwarded { session, cxid: xid, op: op.code(), body, auth };
                 if self.lead.is_some() {
                     self.propose(peer, side, now, Owner::Local, request, fx);
@@ -498,7 +504,9 @@ impl Service {
                 if let Some(lead) = &mut self.lead {
                     lead.tracker.remove(session);
                 }
-                let answered = self.answer(session, cxid, zxid, Ok(Response::Empty), fx);
+                // One for an expired session carries the number 0, which some client may give to a write.
+                let asked = self.waiting.get(&session).and_then(VecDeque::front).is_some_and(|w| w.closes);
+                let answered = asked && self.answer(session, cxid, zxid, Ok(Response::Empty), fx);
                 self.waiting.remove(&session);
                 if let Some(link) = self.links.remove(&session) {
                     self.sessions.remove(&link);
@@ -522,7 +530,7 @@ impl Service {
         if queue.front().is_none_or(|w| w.xid != cxid) {
             return false;
         }
-        let Some(Waiting { link, xid }) = queue.pop_front() else { return false };
+        let Some(Waiting { link, xid, .. }) = queue.pop_front() else { return false };
         if queue.is_empty() {
             self.waiting.remove(&session);
         }

@@ -481,3 +481,26 @@ fn a_sync_is_answered_between_the_writes_around_it() {
     let commit = |counter| PeerMsg::Commit { zxid: Zxid::new(Epoch(1), counter) };
     assert_eq!(packets, [commit(3), commit(4), commit(5), PeerMsg::Sync, commit(6)]);
 }
+
+#[test]
+fn a_write_is_not_answered_by_the_end_of_its_session() {
+    let mut net = Net::new(1, 0);
+    net.run(Duration::from_secs(3));
+    let session = net.connect(1, 1, None).session;
+    let server = net.servers.get_mut(&ServerId(1)).and_then(Option::as_mut).unwrap();
+    let (at, _) = server.next_deadline().unwrap();
+    let mut body = BytesMut::new();
+    create("/a", 0).encode(&mut body);
+    let write = Submission::Write { session, xid: 0, op: OpCode::Create, body: body.freeze(), auth: vec![] };
+    let mut fx = Effects::quiet();
+    // The session expires; before that is committed, a write numbered 0 comes.
+    let late = Now { mono: at + Duration::from_secs(60), wall_ms: 0 };
+    server.step(late, Input::Tick, &mut fx);
+    server.step(late, Input::Submit { link: LinkId(1), request: write }, &mut fx);
+    let upto = server.peer().ground().last_lsn;
+    server.step(late, Input::Synced { upto }, &mut fx);
+    let said: Vec<_> = fx.drain().filter(|e| matches!(e, Effect::ToLink { .. })).collect();
+    let ended = ToLink::Close(crate::effect::LinkClose::SessionEnded(session));
+    assert_eq!(said, [Effect::ToLink { link: LinkId(1), msg: ended }]);
+    assert!(!server.side().0.tree.exists("/a"));
+}
