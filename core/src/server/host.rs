@@ -6,7 +6,7 @@ use crate::effect::{Effect, Effects, ToLink};
 use crate::id::Zxid;
 use crate::time::Now;
 use crate::tree::Tree;
-use crate::wire::txn::Txn;
+use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::Host;
 use crate::zab::history::Entry;
 use alloc::format;
@@ -35,6 +35,17 @@ impl<R: ReadSide> HostView<'_, R> {
 }
 
 impl<R: ReadSide> Host for HostView<'_, R> {
+    fn check(&self, zxid: Zxid, txn: &Bytes) -> Result<(), String> {
+        let (header, kind) = TxnHeader::peek(txn).map_err(|e| e.to_string())?;
+        if header.zxid != zxid {
+            return Err(format!("the transaction of {zxid} says that it is {}", header.zxid));
+        }
+        if !TxnBody::is_known(kind) {
+            return Err(format!("transaction {zxid} is of type {kind}, which is not known here"));
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects) {
         let txn = match Txn::decode(txn.clone()) {
             Ok(txn) => txn,

@@ -504,3 +504,43 @@ fn a_write_is_not_answered_by_the_end_of_its_session() {
     assert_eq!(said, [Effect::ToLink { link: LinkId(1), msg: ended }]);
     assert!(!server.side().0.tree.exists("/a"));
 }
+
+#[test]
+fn a_proposal_that_is_not_what_it_says_is_refused_before_it_is_logged() {
+    let txn = |zxid, body| crate::wire::txn::Txn {
+        header: crate::wire::txn::TxnHeader { session: SessionId(1), cxid: 1, zxid, time_ms: 0 },
+        body,
+        digest: None,
+    };
+    let next = |last: Zxid| last.next().unwrap();
+    type Make<'a> = &'a dyn Fn(Zxid) -> Bytes;
+    let delete = || crate::wire::txn::TxnBody::Delete { container: false, path: "/a".into() };
+    let bad: [Make<'_>; 3] =
+        [&|zxid| txn(next(zxid), delete()).encode(), &|_| Bytes::from_static(b"no transaction"), &|zxid| {
+            let mut bytes = BytesMut::from(&txn(zxid, delete()).encode()[..]);
+            bytes[28..32].copy_from_slice(&999_i32.to_be_bytes());
+            bytes.freeze()
+        }];
+    for make in bad {
+        let mut net = Net::new(3, 0);
+        net.run(Duration::from_secs(3));
+        let session = net.connect(3, 1, None).session;
+        net.write(3, 1, session, 1, &create("/a", 0), OpCode::Create).unwrap();
+        let conn = *net.ends.iter().find(|(_, (to, _))| *to == ServerId(3)).map(|(mine, _)| mine).unwrap();
+        let (leaders, follower) = (net.ends[&conn], net.ends[&net.ends[&conn].1].0);
+        assert_eq!(leaders.0, ServerId(3));
+        let before = net.server(follower.0).status();
+        let zxid = next(before.logged);
+        let msg = crate::wire::peer::PeerMsg::Proposal { zxid, txn: make(zxid) };
+        let now = net.time();
+        let server = net.servers.get_mut(&follower).and_then(Option::as_mut).unwrap();
+        let mut fx = Effects::quiet();
+        server.step(now, Input::Packet { conn, msg }, &mut fx);
+        assert!(fx.as_slice().iter().any(|e| matches!(
+            e,
+            Effect::Drop { why: crate::effect::DropReason::Violation(crate::error::Violation::Malformed(_)), .. }
+        )));
+        assert!(!fx.as_slice().iter().any(|e| matches!(e, Effect::Store { .. })));
+        assert_eq!(server.status().logged, before.logged);
+    }
+}

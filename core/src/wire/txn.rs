@@ -195,6 +195,11 @@ impl TxnDigest {
 }
 
 impl TxnBody {
+    /// Whether `type_code` is one that [`TxnBody::decode`] takes.
+    pub const fn is_known(type_code: i32) -> bool {
+        matches!(type_code, -11..=-10 | -1 | 1 | 2 | 5 | 7 | 13..=16 | 19..=21)
+    }
+
     /// The type as it stands in the header or in front of a multi's member.
     pub const fn type_code(&self) -> i32 {
         match self {

@@ -472,6 +472,7 @@ fn append(ground: &mut Ground, epoch: Epoch, zxid: Zxid, txn: Bytes, cx: &mut Cx
     if !zxid.follows(last) {
         return Err(Refusal::Violation(Violation::Gap { got: zxid, after: last }));
     }
+    cx.host.check(zxid, &txn).map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
     ground.append(zxid, txn, cx.fx);
     Ok(())
 }

@@ -43,6 +43,12 @@ const WAITING_MAX: usize = 64;
 
 /// What Zab orders transactions for: the replicated state.
 pub trait Host {
+    /// Whether `txn` looks like the transaction `zxid`, before it is logged: what can't be understood would stop the
+    /// server when it is committed, and again after every restart. The error says what is wrong.
+    fn check(&self, zxid: Zxid, txn: &Bytes) -> Result<(), String> {
+        let _ = (zxid, txn);
+        Ok(())
+    }
     /// Applies a committed transaction; called once for each, in order.
     fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects);
     /// The whole state (snapshot parts 2 to 5) as it will be after `ahead` (entries not applied yet).
