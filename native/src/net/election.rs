@@ -330,3 +330,151 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+    use zebu_core::id::{Epoch, Zxid};
+    use zebu_core::wire::notification::{ServerState, Vote};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn note(round: i64) -> Notification {
+        let vote = Vote { epoch: Epoch(0), zxid: Zxid::ZERO, leader: ServerId(1) };
+        Notification { state: ServerState::Looking, vote, round, version: 2, config: "version=0".into() }
+    }
+
+    /// Servers 1 to 3 on free ports. What a port was found free with is given up before it is used, so a start may
+    /// have to be tried again.
+    async fn config(id: i64, ports: [u16; 3]) -> ZooCfg {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("myid"), id.to_string()).expect("written");
+        let servers: String =
+            (1..).zip(ports).map(|(n, port)| format!("server.{n}=127.0.0.1:{}:{port}\n", n + 1)).collect();
+        let text = format!(
+            "dataDir={}\nclientPort=1\ninitLimit=5\nsyncLimit=5\ncnxTimeout=2000\n{servers}",
+            dir.path().display()
+        );
+        let file = dir.path().join("zoo.cfg");
+        std::fs::write(&file, text).expect("written");
+        ZooCfg::load(&file).expect("valid")
+    }
+
+    async fn free_ports() -> [u16; 3] {
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+        }
+        [0, 1, 2].map(|n: usize| held[n].local_addr().expect("bound").port())
+    }
+
+    type Heard = UnboundedReceiver<(ServerId, Notification)>;
+
+    async fn start(cfg: &ZooCfg) -> (Election, Heard) {
+        let (heard, hear) = unbounded_channel();
+        let deliver = Arc::new(move |from, note| drop(heard.send((from, note))));
+        (Election::start(cfg, cfg.own_line().expect("listed"), deliver).await.expect("started"), hear)
+    }
+
+    async fn next(heard: &mut Heard) -> (i64, i64) {
+        let (from, note) = timeout(PATIENCE, heard.recv()).await.expect("in time").expect("the transport lives");
+        (from.0, note.round)
+    }
+
+    #[tokio::test]
+    async fn both_ways_whoever_speaks_first_and_to_oneself() {
+        for first in [1, 2] {
+            let ports = free_ports().await;
+            let (cfg_1, cfg_2) = (config(1, ports).await, config(2, ports).await);
+            let ((one, mut at_1), (two, mut at_2)) = (start(&cfg_1).await, start(&cfg_2).await);
+            if first == 1 {
+                one.notify(ServerId(2), note(7));
+                assert_eq!(next(&mut at_2).await, (1, 7));
+            }
+            two.notify(ServerId(1), note(8));
+            assert_eq!(next(&mut at_1).await, (2, 8));
+            one.notify(ServerId(2), note(9));
+            assert_eq!(next(&mut at_2).await, (1, 9));
+            one.notify(ServerId(1), note(10));
+            assert_eq!(next(&mut at_1).await, (1, 10));
+        }
+    }
+
+    /// A peer made by hand: what it reads after having introduced itself as server 3, which keeps its connections.
+    async fn as_three(port: u16) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+        let mut hello = BytesMut::new();
+        InitialMessage { server: ServerId(3), addresses: vec!["127.0.0.1:1".into()] }.encode(&mut hello);
+        stream.write_all(&hello).await.expect("sent");
+        stream
+    }
+
+    async fn read_note(stream: &mut TcpStream, buf: &mut BytesMut) -> i64 {
+        loop {
+            if let Some(payload) = split_frame(buf, MAX_MESSAGE).expect("a frame") {
+                return Notification::decode(payload).expect("a notification").round;
+            }
+            let read = timeout(PATIENCE, stream.read_buf(buf)).await.expect("in time").expect("readable");
+            assert_ne!(read, 0, "the connection ended");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_newest_waits_and_a_fresh_connection_begins_with_the_last() {
+        let ports = free_ports().await;
+        let (one, mut heard) = start(&config(1, ports).await).await;
+        // Nobody is there yet.
+        for round in 1..=5 {
+            one.notify(ServerId(3), note(round));
+        }
+        let (mut stream, mut buf) = (as_three(ports[0]).await, BytesMut::new());
+        assert_eq!(read_note(&mut stream, &mut buf).await, 5);
+        stream.write_all(&note(20).frame()).await.expect("sent");
+        assert_eq!(next(&mut heard).await, (3, 20));
+        // A message that can't be understood is skipped, the connection stays.
+        stream.write_all(&[0, 0, 0, 4, 1, 2, 3, 4]).await.expect("sent");
+        stream.write_all(&note(21).frame()).await.expect("sent");
+        assert_eq!(next(&mut heard).await, (3, 21));
+        // The same server anew: the old connection goes, and the last message comes once more.
+        let (mut again, mut buf_again) = (as_three(ports[0]).await, BytesMut::new());
+        assert_eq!(read_note(&mut again, &mut buf_again).await, 5);
+        let ended = timeout(PATIENCE, stream.read_buf(&mut buf)).await.expect("in time");
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+        // A length that no message has ends it.
+        again.write_all(&[0, 0, 0, 0]).await.expect("sent");
+        let ended = timeout(PATIENCE, again.read_buf(&mut buf_again)).await.expect("in time");
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_smaller_id_is_called_back_and_strangers_are_not() {
+        let ports = free_ports().await;
+        let at_1 = TcpListener::bind(("127.0.0.1", ports[0])).await.expect("server 1's port");
+        let (two, _heard) = start(&config(2, ports).await).await;
+        let hello = |id| {
+            let mut hello = BytesMut::new();
+            InitialMessage { server: ServerId(id), addresses: vec!["127.0.0.1:1".into()] }.encode(&mut hello);
+            hello
+        };
+        for stranger in [2, 9, -1] {
+            let mut stream = TcpStream::connect(("127.0.0.1", ports[1])).await.expect("it listens");
+            stream.write_all(&hello(stranger)).await.expect("sent");
+            let ended = timeout(PATIENCE, stream.read(&mut [0; 8])).await.expect("in time");
+            assert!(matches!(ended, Ok(0) | Err(_)), "{stranger}: {ended:?}");
+        }
+        let mut stream = TcpStream::connect(("127.0.0.1", ports[1])).await.expect("it listens");
+        stream.write_all(&hello(1)).await.expect("sent");
+        let (mut back, _) = timeout(PATIENCE, at_1.accept()).await.expect("in time").expect("called back");
+        let mut buf = BytesMut::new();
+        let initial = loop {
+            if let Some(initial) = InitialMessage::decode(&mut buf).expect("well formed") {
+                break initial;
+            }
+            back.read_buf(&mut buf).await.expect("readable");
+        };
+        assert_eq!((initial.server, initial.addresses), (ServerId(2), vec![format!("127.0.0.1:{}", ports[1])]));
+        two.notify(ServerId(1), note(3));
+        assert_eq!(read_note(&mut back, &mut buf).await, 3);
+    }
+}
