@@ -97,10 +97,14 @@ impl Component for App {
                 changed
             }
             Msg::Do(action) => {
+                let shown = if let Action::Show(tab) = action { Some(tab) } else { None };
                 let dress = matches!(action, Action::Language(_) | Action::ToggleTheme(_));
                 let changed = self.state.reduce(action);
                 if changed {
                     self.picture();
+                }
+                if let Some(tab) = shown.filter(|_| browser::media("(max-width: 900px)")) {
+                    browser::scroll_to(tab.pane());
                 }
                 if dress {
                     self.dress();

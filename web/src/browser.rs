@@ -89,6 +89,14 @@ pub fn set_title(title: &str) {
     }
 }
 
+/// Brings an element into sight.
+pub fn scroll_to(selector: &str) {
+    let found = window().and_then(|w| w.document()).and_then(|d| d.query_selector(selector).ok().flatten());
+    if let Some(element) = found {
+        element.scroll_into_view();
+    }
+}
+
 /// Watches the size of an element until it is dropped.
 pub struct SizeWatch {
     observer: ResizeObserver,

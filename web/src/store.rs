@@ -44,6 +44,17 @@ impl Tab {
             Tab::Tree => "tree",
         }
     }
+
+    /// Where it is in the page, as a selector.
+    pub fn pane(self) -> &'static str {
+        match self {
+            Tab::Ledger => ".ledger-pane",
+            Tab::Inspect | Tab::Events => ".tabs",
+            Tab::Clients => ".clients-pane",
+            Tab::Faults => ".links-pane",
+            Tab::Tree => ".tree-pane",
+        }
+    }
 }
 
 /// Light or dark.

@@ -94,8 +94,8 @@ impl Layout {
     fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64, below: bool) -> Layout {
         let text = (radius * 0.29).clamp(11.0, 22.0);
         let label_height = text * if below { 3.0 } else { 2.5 };
-        let compact = text < 14.0;
-        let label_width = text * 0.61 * if compact { 8.0 } else { 14.0 };
+        let compact = text < 12.5;
+        let label_width = text * 0.61 * if compact { 10.5 } else { 14.0 };
         let crown = radius * 0.58;
         let side = if below { (label_width / 2.0).max(radius) + 6.0 } else { radius * 1.3 + label_width + 8.0 };
         let rx = (width / 2.0 - side).max(radius);
