@@ -50,8 +50,10 @@ test('after the leader is killed another leads in a higher epoch, and the dead o
   const second = await lab.leader({ after: first.epoch });
   assert.notEqual(second.id, first.id);
   await lab.press(`Restart server ${first.id}`);
-  const servers = await lab.until('it follows again', (all) => all[first.id - 1].state === 'following');
-  assert.equal(servers[first.id - 1].epoch, second.epoch);
+  await lab.until('it follows again, in the new epoch', (all) => {
+    const back = all[first.id - 1];
+    return back.state === 'following' && back.epoch === second.epoch;
+  });
 });
 
 test('a write on the minority side never commits, the majority goes on, and healing makes all logs equal', async () => {
