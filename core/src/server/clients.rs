@@ -249,6 +249,12 @@ impl Service {
                 refuse(fx, link, &request);
             }
         } else {
+            // Its former connection here ends now, not when the leader has answered: what that one still sends would
+            // reach the leader behind the REVALIDATE, as if it came from the new one.
+            if let Some(old) = self.links.remove(&session) {
+                self.sessions.remove(&old);
+                close(fx, old, LinkClose::SessionMoved);
+            }
             self.renewing.entry(session).or_default().push_back((Some(link), request, timeout_ms));
             peer.send_to_leader(fx, PeerMsg::Revalidate { session, timeout_ms });
         }
