@@ -286,10 +286,10 @@ impl Client {
         };
         self.see(header.zxid);
         let known = outcome.as_ref().ok();
-        if known.is_some() || outcome == Err(ZkError::NoNode) {
-            if let Some((kind, path)) = Watches::set_by(&request, known) {
-                self.watches.arm(kind, path);
-            }
+        if (known.is_some() || outcome == Err(ZkError::NoNode))
+            && let Some((kind, path)) = Watches::set_by(&request, known)
+        {
+            self.watches.arm(kind, path);
         }
         let closed = request.op() == OpCode::CloseSession;
         if number > 0 {

@@ -96,7 +96,11 @@ impl World {
         let place = Place::Server(server);
         for (conn, end) in self.net.at(place) {
             let peer = self.net.conns.get(&conn).map_or(place, |c| c.ends[usize::from(1 - end)]);
-            for parcel in self.net.forget_unsent(conn, end) {
+            let mut unsent = self.net.forget_unsent(conn, end);
+            if silent {
+                unsent.extend(self.net.cut_short(conn, end));
+            }
+            for parcel in unsent {
                 self.record_loss(&parcel, place, peer, LossReason::ConnectionClosed);
             }
             self.close(conn, place, silent);
@@ -173,7 +177,7 @@ impl World {
                     let run = process.run;
                     self.queue.push(self.now + wait, Due::CompactDone { server, run, upto });
                 }
-                Effect::ToLink { link, msg } => self.to_link(index, link, msg, inputs),
+                Effect::ToLink { link, msg } => self.tell_link(index, link, msg, inputs),
                 Effect::Serving(serving) => {
                     self.checks.serving(index, serving, &self.processes);
                     self.record(|| TraceEvent::Serving { server, epoch: serving.map(|s| s.epoch) });
@@ -406,7 +410,7 @@ impl World {
         }
     }
 
-    fn to_link(&mut self, index: usize, link: LinkId, msg: ToLink, inputs: &mut VecDeque<Input>) {
+    fn tell_link(&mut self, index: usize, link: LinkId, msg: ToLink, inputs: &mut VecDeque<Input>) {
         let Some(machine) = self.processes[index].links.get_mut(&link) else { return };
         let mut out = Vec::new();
         machine.on_server(msg, &mut out);

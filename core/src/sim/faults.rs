@@ -84,7 +84,7 @@ pub fn draw_spec(seed: u64, servers: Option<u32>) -> WorldSpec {
         reset_after_ms: rng.between(1_000, 8_000) as u32,
         drift_ppm: [0, 0, 100, 5_000][rng.below(4) as usize],
         power_loss_ppm: [0, 300_000, 1_000_000][rng.below(3) as usize],
-        fidelity: if seed % 8 == 0 { Fidelity::Bytes } else { Fidelity::Types },
+        fidelity: if seed.is_multiple_of(8) { Fidelity::Bytes } else { Fidelity::Types },
         ..WorldSpec::default()
     }
 }

@@ -255,6 +255,15 @@ impl Net {
         core::mem::take(&mut lane.queue).into()
     }
 
+    /// The machine of `ends[end]` loses its power: of what it has sent lately a drawn part never left it.
+    pub fn cut_short(&mut self, id: u64, end: u8) -> Vec<Parcel> {
+        let Some(conn) = self.conns.get_mut(&id) else { return Vec::new() };
+        let lane = &mut conn.lanes[usize::from(1 - end)];
+        let left = self.rng.below(lane.queue.len() as u64 + 1) as usize;
+        lane.stalled = lane.stalled.min(u32::try_from(left).unwrap_or(u32::MAX));
+        lane.queue.split_off(left).into()
+    }
+
     /// The machine of `place` is back: whoever still holds a connection to its former life learns that it is gone.
     pub fn refuse_old(&mut self, now: Instant, place: Place, queue: &mut Queue) {
         let dead = |conn: &Conn, end: usize| conn.up && conn.ends[end] == place && !conn.lanes[end].open;

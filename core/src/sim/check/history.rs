@@ -1,6 +1,6 @@
 //! The one history of committed transactions, put together from what the servers commit.
 
-use crate::id::{ServerId, SessionId, Zxid};
+use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::sim::check::Rule;
 use crate::sim::disk::Media;
 use crate::sim::process::Process;
@@ -113,13 +113,14 @@ impl History {
         }
     }
 
-    /// The first committed transaction that a server's history lacks, looking at the last ones.
-    pub fn missing_in(&self, own: &OwnHistory, media: &Media) -> Option<Zxid> {
+    /// The first committed transaction of an epoch before `epoch` that a server's history lacks, looking at the last
+    /// ones. (A leader may be established late, when a later one has committed already: that one is not its business.)
+    pub fn missing_in(&self, own: &OwnHistory, media: &Media, epoch: Epoch) -> Option<Zxid> {
         let lacks = |p: &&Placed| {
             let held = own.get(p.zxid).map(|e| &e.txn).or_else(|| media.entry(p.zxid));
             held.map_or(p.zxid > own.base(), |txn| *txn != p.txn)
         };
-        self.order.iter().rev().take(64).filter(lacks).last().map(|p| p.zxid)
+        self.order.iter().rev().filter(|p| p.zxid.epoch() < epoch).take(64).filter(lacks).last().map(|p| p.zxid)
     }
 
     /// A server has committed what is above `before` up to `now`.

@@ -301,7 +301,7 @@ impl Checks {
         }
         let Some(server) = &process.server else { return };
         let own = &server.peer().ground().history;
-        if let Some(missing) = self.history.missing_in(own, &process.disk.media) {
+        if let Some(missing) = self.history.missing_in(own, &process.disk.media, serving.epoch) {
             let why = format!("server {id} leads epoch {} without {missing}, which is committed", serving.epoch);
             self.violate(Rule::LeaderIsComplete, why);
         }
