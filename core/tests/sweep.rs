@@ -1,0 +1,63 @@
+//! Seeds of the simulator with all faults: no rule breaks, runs repeat exactly, and the checks are not blind.
+
+use zebu_core::config::BrokenRule;
+use zebu_core::sim::check::Rule;
+use zebu_core::sim::sweep::{SweepOptions, run_seed, trace_seed};
+use zebu_core::trace::TraceEvent;
+
+#[test]
+fn seeds_break_no_rule() {
+    let (mut committed, mut answered) = (0, 0);
+    for seed in 1..=48 {
+        let outcome = run_seed(seed, &SweepOptions::default());
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        committed += outcome.committed;
+        answered += outcome.answered_writes;
+    }
+    // Seeds in which nothing happens would prove nothing.
+    assert!(committed > 48 * 50 && answered > 48 * 25, "{committed} transactions, {answered} answers");
+}
+
+/// Seeds that have found something, now or while the checks were made.
+#[test]
+fn seeds_that_found_something_stay_clean() {
+    for (seed, what) in [
+        (2, "a read between two pipelined writes of its own client saw the second"),
+        (48, "a leader whose state came by a SNAP of uncommitted history"),
+        (84, "an observer that was frozen looks for its leader"),
+        (219, "a read in the middle of a step saw data whose event stood behind it"),
+        (1610, "a learner is told to cut what its leader commits meanwhile"),
+        (200_629, "a former connection's write behind the REVALIDATE of the new one"),
+        (205_741, "a frozen leader is established late, in an epoch that is over"),
+    ] {
+        assert_eq!(run_seed(seed, &SweepOptions::default()).violation, None, "seed {seed}: {what}");
+    }
+}
+
+#[test]
+fn a_seed_repeats_itself_and_being_watched_changes_nothing() {
+    for seed in [8, 13] {
+        let options = SweepOptions { servers: Some(3), broken: None };
+        let (watched, records) = trace_seed(seed, &options);
+        assert_eq!(run_seed(seed, &options), watched, "seed {seed}");
+        assert_eq!(trace_seed(seed, &options).1, records, "seed {seed}");
+        let count = |f: fn(&TraceEvent) -> bool| records.iter().filter(|r| f(&r.event)).count();
+        assert!(count(|e| matches!(e, TraceEvent::Command { .. })) > 50);
+        assert!(count(|e| matches!(e, TraceEvent::Delivered { .. })) > 500);
+        assert!(records.windows(2).all(|w| w[0].at <= w[1].at && w[0].event_number <= w[1].event_number));
+    }
+}
+
+#[test]
+fn broken_rules_are_found() {
+    for (broken, within, rules) in [
+        (BrokenRule::CommitWithoutQuorum, 3, &[Rule::QuorumBeforeCommit][..]),
+        (BrokenRule::AckBeforeSync, 3, &[Rule::DurableBeforeAck]),
+        (BrokenRule::IgnoreEpoch, 300, &[Rule::OneLeaderPerEpoch, Rule::EpochsOnlyGrow, Rule::LeaderIsComplete]),
+    ] {
+        let options = SweepOptions { servers: None, broken: Some(broken) };
+        let found = (1..=within).find_map(|seed| run_seed(seed, &options).violation);
+        let (rule, why) = found.unwrap_or_else(|| panic!("{broken:?} is not found in {within} seeds"));
+        assert!(rules.contains(&rule), "{broken:?} is found as {rule:?}: {why}");
+    }
+}
