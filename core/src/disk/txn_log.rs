@@ -194,10 +194,20 @@ pub struct LogScanner {
     end: Option<LogEnd>,
 }
 
+/// Behind the last byte that is not zero. Nearly all of a preallocated file are zeros: they are compared in blocks.
+fn content_len(file: &[u8]) -> usize {
+    const BLOCK: [u8; 4096] = [0; 4096];
+    let mut rest = file;
+    while let Some(before) = rest.strip_suffix(&BLOCK) {
+        rest = before;
+    }
+    rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
 impl LogScanner {
     /// A scanner of a whole file's bytes.
     pub fn new(file: Bytes) -> LogScanner {
-        let content = file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let content = content_len(&file);
         let mut scanner = LogScanner { file, content, at: HEADER_SIZE, last: None, end: None };
         if !scanner.file.starts_with(&MAGIC.to_be_bytes()) || scanner.file.len() < HEADER_SIZE {
             scanner.at = 0;
