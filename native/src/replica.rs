@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
-use tracing::{debug, error, info, trace};
+use tracing::{debug, info, trace};
 use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving};
 use zebu_core::id::ServerId;
 use zebu_core::input::Input;
@@ -133,6 +133,7 @@ fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason>
             Effect::Serving(serving) => {
                 *out.serving.lock() = serving;
                 match serving {
+                    Some(_) if out.election.is_none() => info!("serves clients, alone"),
                     Some(s) => info!("serves clients: {}, epoch {}, leader {}", role(&s), s.epoch, s.leader),
                     None => {
                         info!("serves no clients");
@@ -140,10 +141,7 @@ fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason>
                     }
                 }
             }
-            Effect::Halt(reason) => {
-                error!("stops: {reason}");
-                return Some(reason);
-            }
+            Effect::Halt(reason) => return Some(reason),
             Effect::Note(note) => tell(&note, &out.metrics),
         }
     }

@@ -216,9 +216,18 @@ impl Connection {
                     break;
                 }
                 let full = self.out.len() >= WRITE_SIZE;
-                if let Err(e) = stream.write_all(&self.out).await {
-                    debug!("client {remote}: {e}");
-                    return;
+                match timeout(limit.saturating_duration_since(Instant::now()).max(LINGER), stream.write_all(&self.out))
+                    .await
+                {
+                    Ok(Ok(())) => {}
+                    Ok(Err(e)) => {
+                        debug!("client {remote}: {e}");
+                        return;
+                    }
+                    Err(_) => {
+                        warn!("client {remote}: does not read what it is sent; ends it");
+                        return;
+                    }
                 }
                 self.out.clear();
                 if !full {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
@@ -53,6 +54,8 @@ struct Queue {
     messages: UnboundedSender<PeerMsg>,
     bytes: Arc<AtomicUsize>,
     limit: Limit,
+    /// The core has dropped the connection.
+    dropped: Arc<Notify>,
 }
 
 /// How much may wait for a peer.
@@ -133,6 +136,7 @@ impl<Q: Send + 'static> Quorum<Q> {
         let waiting = queue.bytes.fetch_add(size, Relaxed);
         if !queue.limit.admits(waiting, &msg) {
             warn!("quorum connection {conn}: the peer does not read, {} MiB wait for it; drops it", waiting >> 20);
+            queue.dropped.notify_one();
             open.remove(&conn);
             drop(open);
             self.shared.mailbox.push(Input::Closed { conn });
@@ -144,7 +148,8 @@ impl<Q: Send + 'static> Quorum<Q> {
 
     /// Ends a connection behind what was queued.
     pub fn drop_conn(&self, conn: ConnId, why: &DropReason) {
-        if self.shared.open.lock().remove(&conn).is_some() {
+        if let Some(queue) = self.shared.open.lock().remove(&conn) {
+            queue.dropped.notify_one();
             match why {
                 DropReason::RoleChanged | DropReason::Replaced => debug!("quorum connection {conn}: ends it: {why:?}"),
                 DropReason::Violation(v) => warn!("quorum connection {conn}: drops it: {v}"),
@@ -195,7 +200,9 @@ impl<Q> Shared<Q> {
         let _ = socket2::SockRef::from(&stream).set_keepalive(true);
         let (messages, queue) = unbounded_channel();
         let bytes = Arc::new(AtomicUsize::new(0));
-        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone(), limit: Limit::Bytes(QUEUE_BYTES) });
+        let dropped = Arc::new(Notify::new());
+        let limit = Limit::Bytes(QUEUE_BYTES);
+        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone(), limit, dropped: dropped.clone() });
         self.mailbox.push(opened(conn));
         let (read, write) = stream.into_split();
         tokio::select! {
@@ -206,6 +213,7 @@ impl<Q> Shared<Q> {
             ended = send(queue, write, &bytes) => if let Err(why) = ended {
                 debug!("quorum connection {conn} with {remote}: {why}");
             },
+            () = async { dropped.notified().await; sleep(LINGER).await } => {}
         }
         self.open.lock().remove(&conn);
         self.mailbox.push(Input::Closed { conn });
@@ -255,14 +263,7 @@ async fn send(
             bytes.fetch_sub(weight(&msg), Relaxed);
             next = if buf.len() < WRITE_BYTES { queue.try_recv().ok() } else { None };
         }
-        if queue.is_closed() {
-            match timeout(LINGER, write.write_all(&buf)).await {
-                Ok(result) => result?,
-                Err(_) => return Ok(()),
-            }
-        } else {
-            write.write_all(&buf).await?;
-        }
+        write.write_all(&buf).await?;
         buf.clear();
         if buf.capacity() > 4 * WRITE_BYTES {
             buf = BytesMut::with_capacity(64 << 10);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tracing::{error, info};
+use tracing::info;
 use zebu_core::effect::Record;
 use zebu_core::id::{Lsn, Zxid};
 use zebu_core::input::Input;
@@ -92,7 +92,6 @@ impl Executor {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(failure) => {
-                    error!("storage failed: {failure}");
                     let what = match failure.is_full() {
                         true => format!("{failure} (free some space, then start this server again)"),
                         false => failure.to_string(),
@@ -169,10 +168,7 @@ impl Executor {
         let failed = FileError::new("can't start a thread for a snapshot in", &snapshot_dir);
         let compactor = Compactor::start(snapshot_dir, log_dir, upto, move |result| match result {
             Ok(_) => deliver(Input::Compacted { upto }),
-            Err(e) => {
-                error!("no snapshot at {upto}: {e}");
-                deliver(Input::StorageFailed { what: e.to_string() });
-            }
+            Err(e) => deliver(Input::StorageFailed { what: format!("no snapshot at {upto}: {e}") }),
         });
         self.compactor = Some(compactor.map_err(failed)?);
         Ok(())
