@@ -83,7 +83,7 @@ export class Lab {
   }
 
   button(name) {
-    return this.page.getByRole('button', { name, exact: true });
+    return this.page.getByRole('button', { name, exact: true, includeHidden: true });
   }
 
   // Presses a button as assistive technology does: by its name, wherever it lies on the screen.
@@ -161,10 +161,10 @@ export class Lab {
     }
   }
 
-  // Has a client of a server do an operation.
+  // Has a client of a server do an operation; on a phone the form may be behind a tab.
   async send(line, server) {
-    await this.page.getByLabel('Server', { exact: true }).first().selectOption(String(server));
-    await this.page.getByLabel('Operation', { exact: true }).first().fill(line);
+    await this.page.getByLabel('Server', { exact: true }).first().selectOption(String(server), { force: true });
+    await this.page.getByLabel('Operation', { exact: true }).first().fill(line, { force: true });
     await this.press('Send');
   }
 }
