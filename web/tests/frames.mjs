@@ -11,8 +11,7 @@ const seconds = Number(process.argv[3] ?? 20);
 const host = await serveDist();
 const browser = await launch();
 try {
-  const lab = await Lab.open(browser, host.url, { viewport: { width: 1920, height: 1080 } });
-  await setServers(lab, servers);
+  const lab = await Lab.open(browser, host.url, { viewport: { width: 1920, height: 1080 }, hash: `#/?servers=${servers}` });
   await lab.hurry();
   const leader = await lab.leader();
   for (let i = 0; i < 12; i += 1) await lab.press('Slower');
@@ -48,15 +47,6 @@ function measure(duration) {
       else done(frames.slice(1));
     });
   });
-}
-
-async function setServers(lab, count) {
-  const field = lab.page.getByLabel('Voting servers', { exact: true });
-  if (!(await field.isVisible())) await lab.press('Ensemble');
-  if ((await field.evaluate((element) => element.tagName)) === 'SELECT') await field.selectOption(String(count));
-  else await field.fill(String(count));
-  await lab.press('Start anew');
-  await lab.until(`${count} servers`, (all) => all.length === count);
 }
 
 async function write(lab, server, writing) {

@@ -1,8 +1,9 @@
 // The lab in Chromium: what the page promises to a class, tested through the names a screen reader reads.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { Lab, committedOf, folder, launch, serveDist, zxid } from './page.mjs';
 
 let host;
@@ -124,6 +125,31 @@ test('the keyboard alone plays, steps and goes back', async () => {
   await lab.page.keyboard.press('Space');
   await lab.button('Pause').first().waitFor({ state: 'attached' });
 });
+
+test('the same seed and address give the same digest at the same event', async () => {
+  const hash = '#/?servers=7&seed=42&step=300';
+  const digests = [];
+  for (let run = 0; run < 2; run += 1) {
+    const page = await Lab.open(browser, host.url, { hash });
+    digests.push(`${await page.text('events')} ${await page.text('digest')}`);
+    await page.close();
+  }
+  assert.equal(digests[0], digests[1]);
+  assert.match(digests[0], /^300 /);
+});
+
+// Each line of the golden file: a scenario and the digest of its trace, as the native test run writes it.
+const golden = readFileSync(new URL('../../core/tests/golden/scenarios.txt', import.meta.url), 'utf8');
+for (const line of golden.trim().split('\n')) {
+  const [name, digest] = line.split(/\s+/);
+  test(`the scenario ${name} has the native run's digest`, async () => {
+    const page = await Lab.open(browser, host.url, { hash: `#/s/${name}?run=end` });
+    await page.page.getByTestId('trace-digest').first().waitFor({ state: 'attached', timeout: 60_000 });
+    assert.equal(await page.text('trace-digest'), digest);
+    assert.deepEqual(page.complaints, []);
+    await page.close();
+  });
+}
 
 // The digest once it is another one than before.
 async function changed(before) {

@@ -88,8 +88,8 @@ pub fn build_quietly(line: &Line) -> Result<Lab> {
     line.show("joining program and page");
     let files = collect(&target().join(TARGET).join(PROFILE).join("zebu-web.wasm"))?;
     line.show("compressing");
-    let (files, sizes) = compress(files)?;
     let dir = root().join("dist");
+    let (files, sizes) = compress(files, &dir)?;
     publish(&dir, &files)?;
     Ok(Lab { dir, sizes })
 }
@@ -179,14 +179,17 @@ fn walk(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Adds the compressed siblings.
-fn compress(plain: Files) -> Result<(Files, Vec<Size>)> {
+/// Adds the compressed siblings. Those of a file that `dist/` has already are taken from there.
+fn compress(plain: Files, dist: &Path) -> Result<(Files, Vec<Size>)> {
     let mut files = BTreeMap::new();
     let mut sizes = Vec::new();
     for (name, bytes) in plain {
         let mut size = Size { name: name.clone(), plain: bytes.len(), gzip: bytes.len(), brotli: bytes.len() };
         if !PACKED.iter().any(|kind| name.rsplit('.').next() == Some(kind)) {
-            let (gzip, brotli) = (gzip(&bytes)?, brotli(&bytes)?);
+            let known = fs::read(dist.join(&name)).is_ok_and(|known| known == bytes);
+            let sibling = |kind| if known { fs::read(dist.join(format!("{name}.{kind}"))).ok() } else { None };
+            let gzip = sibling("gz").map_or_else(|| gzip(&bytes), Ok)?;
+            let brotli = sibling("br").map_or_else(|| brotli(&bytes), Ok)?;
             (size.gzip, size.brotli) = (gzip.len(), brotli.len());
             files.insert(format!("{name}.gz"), gzip);
             files.insert(format!("{name}.br"), brotli);
@@ -259,7 +262,7 @@ mod tests {
     fn packed_kinds_have_no_siblings_and_others_shrink() {
         let text = vec![b'a'; 10_000];
         let plain = BTreeMap::from([("a.txt".to_owned(), text.clone()), ("a.woff2".to_owned(), text)]);
-        let (files, sizes) = compress(plain).unwrap();
+        let (files, sizes) = compress(plain, Path::new("nowhere")).unwrap();
         assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), ["a.txt", "a.txt.br", "a.txt.gz", "a.woff2"]);
         assert!(sizes[0].gzip < 100 && sizes[0].brotli < 100 && sizes[1].gzip == 10_000);
     }
