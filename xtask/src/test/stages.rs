@@ -17,7 +17,13 @@ const LIMIT: Duration = Duration::from_secs(2400);
 const LAB_BYTES: usize = 600_000;
 
 /// Seeds of the simulator's sweep, sized for about a minute on two cores.
-const SIM_SEEDS: u64 = 400;
+const SIM_SEEDS: u64 = 10_000;
+
+/// Seeds within which the simulator has to find that a rule is broken on purpose; it takes less than a hundred.
+const BROKEN_SEEDS: u64 = 2_000;
+
+/// The rules that `zebu sim --break` breaks.
+const RULES: [&str; 3] = ["commit-without-quorum", "ack-before-sync", "ignore-epoch"];
 
 /// One stage: a name for `--only`, what it tests, and how.
 pub struct Stage {
@@ -35,7 +41,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "no-std", about: "the core builds where there is no operating system", run: no_std },
     Stage { name: "unit", about: "unit, scenario and property tests", run: unit },
     Stage { name: "doc", about: "examples in the documentation", run: doc },
-    Stage { name: "sim", about: "a short sweep of the simulator with all faults", run: sim },
+    Stage { name: "sim", about: "a sweep of the simulator; rules broken on purpose are found", run: sim },
     Stage { name: "kazoo", about: "real server processes with a real client", run: kazoo },
     Stage { name: "browser", about: "the lab in a real browser", run: browser },
 ];
@@ -112,10 +118,23 @@ fn sim(line: &Line) -> Result<Outcome> {
         Ok(text) => text.parse().context("ZEBU_SIM_SEEDS is no number")?,
         Err(_) => SIM_SEEDS,
     };
-    line.show(&format!("{seeds} seeds"));
-    let mut command = Command::new(zebu);
-    command.current_dir(root()).args(["sim", "--seeds", &seeds.to_string()]);
-    Ok(check(run::capture(&mut command, line, LIMIT)?))
+    let sweep = |seeds: u64, more: &[&str]| {
+        line.show(&format!("{seeds} seeds {}", more.join(" ")));
+        let mut command = Command::new(&zebu);
+        command.current_dir(root()).args(["sim", "--seeds", &seeds.to_string()]).args(more);
+        run::capture(&mut command, line, LIMIT)
+    };
+    let mut all = check(sweep(seeds, &[])?);
+    for rule in RULES {
+        // A check that finds nothing when a rule is broken would be worth nothing.
+        let broken = sweep(BROKEN_SEEDS, &["--break", rule])?;
+        let found = !broken.status.success() && broken.output.contains("breaks a rule");
+        all.count = all.count + Count::check(found);
+        if !found {
+            all.output.push_str(&format!("\n{rule} is broken on purpose and nothing finds it:\n{}", broken.output));
+        }
+    }
+    Ok(all)
 }
 
 fn kazoo(line: &Line) -> Result<Outcome> {
