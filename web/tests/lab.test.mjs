@@ -61,7 +61,9 @@ test('a write on the minority side never commits, the majority goes on, and heal
   await lab.hurry();
   const leader = await lab.leader();
   await lab.send('create /before 1', leader.id);
-  const start = await lab.until('the first write is everywhere', (all) => agreed(all) && committedOf(all[0]) > zxid(`${leader.epoch}:0`));
+  // The client's session is the first transaction, its write the second.
+  const written = zxid(`${leader.epoch}:2`);
+  const start = await lab.until('the first write is everywhere', (all) => agreed(all) && committedOf(all[0]) >= written);
   const all = start.map((server) => server.id);
   const minority = [leader.id, all.find((id) => id !== leader.id)];
   const majority = all.filter((id) => !minority.includes(id));
