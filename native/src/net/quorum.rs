@@ -3,7 +3,7 @@
 use super::listen::{ListenError, listen};
 use crate::config_file::{ServerLine, ZooCfg};
 use crate::mailbox::Mailbox;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
+use zebu_core::disk::txn_log::MAX_ENTRY;
 use zebu_core::effect::DropReason;
 use zebu_core::id::{ConnId, ServerId};
 use zebu_core::input::Input;
@@ -206,7 +207,7 @@ impl<Q> Shared<Q> {
         self.mailbox.push(opened(conn));
         let (read, write) = stream.into_split();
         tokio::select! {
-            ended = self.receive(conn, read, PacketDecoder::new(other, self.limits)) => match ended {
+            ended = self.receive(conn, read, PacketDecoder::new(other, self.limits_for(other))) => match ended {
                 Ok(()) => debug!("quorum connection {conn} with {remote} ended"),
                 Err(why) => warn!("quorum connection {conn} with {remote}: drops it: {why}"),
             },
@@ -233,7 +234,7 @@ impl<Q> Shared<Q> {
             }
             let malformed = loop {
                 match decoder.next(&mut buf) {
-                    Ok(Some(msg)) => packets.push(Input::Packet { conn, msg }),
+                    Ok(Some(msg)) => packets.push(Input::Packet { conn, msg: detached(msg) }),
                     Ok(None) => break None,
                     Err(e) => break Some(e.to_string()),
                 }
@@ -246,6 +247,16 @@ impl<Q> Shared<Q> {
                 return Err(why);
             }
         }
+    }
+}
+
+/// A transaction stays in memory for long, in the history and as a znode's data: with memory of its own it does not
+/// keep the whole buffer alive that it came in.
+fn detached(msg: PeerMsg) -> PeerMsg {
+    match msg {
+        PeerMsg::Proposal { zxid, txn } => PeerMsg::Proposal { zxid, txn: Bytes::copy_from_slice(&txn) },
+        PeerMsg::Inform { zxid, txn } => PeerMsg::Inform { zxid, txn: Bytes::copy_from_slice(&txn) },
+        msg => msg,
     }
 }
 

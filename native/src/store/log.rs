@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use zebu_core::disk::names;
-use zebu_core::disk::txn_log::{HEADER_SIZE, LogScanner, padded_size, put_header, put_record};
+use zebu_core::disk::txn_log::{HEADER_SIZE, LogScanner, MAX_ENTRY, padded_size, put_header, put_record};
 use zebu_core::id::Zxid;
 
 /// Buffered records are written out from this size on.
@@ -55,6 +55,11 @@ impl LogWriter {
 
     /// Adds a record; durable after [`LogWriter::sync`].
     pub fn append(&mut self, zxid: Zxid, txn: &Bytes) -> Result<(), FileError> {
+        if txn.len() > MAX_ENTRY {
+            let path = self.dir.join(names::log(zxid));
+            let why = format!("transaction {zxid} has {} bytes, a log entry at most {MAX_ENTRY}", txn.len());
+            return Err(FileError::new("can't append to", &path)(std::io::Error::other(why)));
+        }
         if self.file.is_none() {
             let path = self.dir.join(names::log(zxid));
             // Never an existing file: whatever it holds, it is not ours to overwrite.

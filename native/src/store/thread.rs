@@ -50,6 +50,7 @@ impl Storage {
     pub fn start(settings: Settings, deliver: Arc<Deliver>) -> std::io::Result<Storage> {
         let (work, queue) = channel();
         let thread = std::thread::Builder::new().name("zebu-storage".into()).spawn(move || {
+            let _guard = PanicGuard(deliver.clone());
             let Settings { log_dir, pre_alloc, force_sync, fsync_warning, .. } = &settings;
             let log = LogWriter::new(log_dir, *pre_alloc, *force_sync, *fsync_warning);
             Executor { log, settings, compactor: None, deliver }.run(&queue);
@@ -74,6 +75,17 @@ impl Storage {
         if let Some(thread) = self.thread.take() {
             // A panic there has been told already.
             let _ = thread.join();
+        }
+    }
+}
+
+/// Without storage nothing may go on, even if the thread ends by a fault of its own.
+struct PanicGuard(Arc<Deliver>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)(Input::StorageFailed { what: "the storage thread panicked, see above".into() });
         }
     }
 }
