@@ -220,6 +220,15 @@ impl<Q> Shared<Q> {
         self.mailbox.push(Input::Closed { conn });
     }
 
+    /// What a learner sends on comes from a client and is as large as its frames may be; a leader's transaction may
+    /// name all ephemerals of a session.
+    fn limits_for(&self, sender: Sender) -> Limits {
+        match sender {
+            Sender::Learner => self.limits,
+            Sender::Leader => Limits { field: self.limits.field.max(MAX_ENTRY), ..self.limits },
+        }
+    }
+
     async fn receive(&self, conn: ConnId, mut read: OwnedReadHalf, mut decoder: PacketDecoder) -> Result<(), String> {
         let mut buf = BytesMut::with_capacity(64 << 10);
         let mut packets = Vec::new();
