@@ -339,3 +339,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,95 @@ impl Disk {
         self.media.snapshot = Some((zxid, body));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn txn(counter: u32) -> Record {
+        Record::Txn { zxid: Zxid::new(Epoch(1), counter), txn: Bytes::from_static(b"txn") }
+    }
+
+    fn counters(media: &Media) -> Vec<u32> {
+        media.entries.iter().map(|(zxid, _)| zxid.counter()).collect()
+    }
+
+    #[test]
+    fn a_sync_covers_what_was_there_when_it_began() {
+        let mut disk = Disk::new();
+        assert!(!disk.begin_sync(), "there is nothing to sync");
+        disk.store(Lsn(1), txn(1));
+        assert!(disk.begin_sync() && !disk.begin_sync(), "one sync at a time");
+        disk.store(Lsn(2), txn(2));
+        let mut seen = 0;
+        assert!(matches!(disk.finish_sync(|_, _| seen += 1), DiskDone::Synced { upto: Lsn(1), records: 1 }));
+        assert_eq!((seen, counters(&disk.media)), (1, Vec::from([1])));
+        assert!(disk.begin_sync());
+        disk.finish_sync(|_, _| {});
+        assert_eq!(counters(&disk.media), [1, 2]);
+    }
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_a_beginning_of_the_rest() {
+        let mut kept = [0; 4];
+        for seed in 0..200 {
+            let mut disk = Disk::new();
+            disk.store(Lsn(1), txn(1));
+            disk.begin_sync();
+            disk.finish_sync(|_, _| {});
+            (2..=4).for_each(|n| disk.store(Lsn(n.into()), txn(n)));
+            disk.begin_sync();
+            let loss = disk.crash(&mut Rng::new(seed), |_, _| {});
+            assert_eq!(loss.unsynced, 3);
+            assert_eq!(counters(&disk.media), (1..=1 + loss.kept as u32).collect::<Vec<_>>());
+            assert!(loss.torn.is_none_or(|(zxid, _)| zxid.counter() == loss.kept as u32 + 2));
+            assert!(!disk.begin_sync(), "nothing is left to sync");
+            kept[loss.kept] += 1;
+        }
+        assert!(kept.iter().all(|n| *n > 20), "{kept:?}");
+    }
+
+    #[test]
+    fn records_change_the_media_in_order() {
+        let mut disk = Disk::new();
+        let z = |counter| Zxid::new(Epoch(1), counter);
+        let records = [
+            Record::AcceptedEpoch(Epoch(1)),
+            txn(1),
+            txn(2),
+            txn(3),
+            Record::Truncate { to: z(1) },
+            Record::CurrentEpoch(Epoch(1)),
+            txn(2),
+        ];
+        for (lsn, record) in (1..).zip(records) {
+            disk.store(Lsn(lsn), record);
+        }
+        disk.begin_sync();
+        disk.finish_sync(|_, _| {});
+        assert_eq!((disk.media.accepted, disk.media.current), (Epoch(1), Epoch(1)));
+        assert_eq!(
+            (counters(&disk.media), disk.media.base(), disk.media.last()),
+            (Vec::from([1, 2]), Zxid::ZERO, z(2))
+        );
+        disk.compacted(z(1), Bytes::from_static(b"state"));
+        assert_eq!((counters(&disk.media), disk.media.base()), (Vec::from([2]), z(1)));
+        disk.store(Lsn(8), Record::Install { zxid: z(9), body: Bytes::from_static(b"other") });
+        disk.begin_sync();
+        disk.finish_sync(|_, _| {});
+        assert_eq!((counters(&disk.media), disk.media.base(), disk.media.last()), (Vec::new(), z(9), z(9)));
+    }
+
+    #[test]
+    fn a_failed_sync_is_the_last() {
+        let mut disk = Disk::new();
+        disk.fail_next = true;
+        disk.store(Lsn(1), txn(1));
+        disk.begin_sync();
+        assert!(matches!(disk.finish_sync(|_, _| {}), DiskDone::Failed));
+        disk.store(Lsn(2), txn(2));
+        assert!(!disk.begin_sync());
+        assert!(disk.media.entries.is_empty());
+    }
+}

@@ -359,3 +359,108 @@ impl Net {
         self.conns.remove(&id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Place = Place::Server(ServerId(1));
+    const B: Place = Place::Server(ServerId(2));
+
+    fn frame(n: u8) -> Payload {
+        Payload::Frame(Bytes::copy_from_slice(&[n]))
+    }
+
+    /// A connection that A has dialled and B has taken.
+    fn connected() -> (Net, Queue, u64) {
+        let spec = WorldSpec { latency: Span::millis(1, 50), ..WorldSpec::default() };
+        let (mut net, mut queue) = (Net::new(&spec, Rng::new(3)), Queue::default());
+        let conn = net.dial(Instant::ZERO, ConnKind::Quorum, A, B, &mut queue);
+        let (now, _) = queue.pop().unwrap();
+        assert!(net.decide_dial(now, conn, true, &mut queue));
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(B, Payload::Syn)]);
+        (net, queue, conn)
+    }
+
+    /// Lets everything arrive that can.
+    fn run(net: &mut Net, queue: &mut Queue, frozen: fn(Place) -> bool) -> Vec<(Place, Payload)> {
+        let mut arrived = Vec::new();
+        while let Some((_, due)) = queue.pop() {
+            let Due::Arrive { conn, towards } = due else { continue };
+            let place = net.conns.get(&conn).map(|c| c.ends[usize::from(towards)]);
+            if let (Some(place), Arrival::Parcel(parcel)) = (place, net.arrive(conn, towards, frozen)) {
+                arrived.push((place, parcel.payload));
+            }
+        }
+        arrived
+    }
+
+    #[test]
+    fn nothing_overtakes_within_a_direction() {
+        let (mut net, mut queue, conn) = connected();
+        for n in 0..40 {
+            net.send(Instant(u64::from(n) * 100), conn, 1, frame(n), &mut queue);
+        }
+        let arrived: Vec<_> = run(&mut net, &mut queue, |_| false).into_iter().map(|(_, payload)| payload).collect();
+        assert_eq!(arrived, (0..40).map(frame).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_cut_holds_one_direction_and_healing_lets_go_in_order() {
+        let (mut net, mut queue, conn) = connected();
+        net.cut(Instant::ZERO, ServerId(1), ServerId(2));
+        net.send(Instant::ZERO, conn, 1, frame(1), &mut queue);
+        net.send(Instant::ZERO, conn, 0, frame(2), &mut queue);
+        net.send(Instant::ZERO, conn, 1, frame(3), &mut queue);
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(A, frame(2))]);
+        assert!(net.heal(Instant(1_000_000), ServerId(1), ServerId(2), &mut queue).is_empty());
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(B, frame(1)), (B, frame(3))]);
+        // A cut that lasted too long breaks the connection instead.
+        net.cut(Instant(1_000_000), ServerId(1), ServerId(2));
+        assert_eq!(net.heal(Instant(60_000_000), ServerId(1), ServerId(2), &mut queue), [conn]);
+    }
+
+    #[test]
+    fn what_comes_to_a_frozen_receiver_waits() {
+        let (mut net, mut queue, conn) = connected();
+        net.send(Instant::ZERO, conn, 1, frame(1), &mut queue);
+        assert!(run(&mut net, &mut queue, |place| place == B).is_empty());
+        net.unstall(Instant(5), None, B, &mut queue);
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(B, frame(1))]);
+    }
+
+    #[test]
+    fn the_other_end_learns_of_a_close_behind_what_was_sent() {
+        let (mut net, mut queue, conn) = connected();
+        net.send(Instant::ZERO, conn, 1, frame(1), &mut queue);
+        net.send(Instant::ZERO, conn, 0, frame(2), &mut queue);
+        let lost = net.close_end(Instant(1), conn, 0, false, &mut queue);
+        assert_eq!(lost.len(), 1, "what was on its way to the closed end");
+        assert_eq!(net.send(Instant(2), conn, 0, frame(3), &mut queue), None);
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(B, frame(1)), (B, Payload::Fin)]);
+    }
+
+    #[test]
+    fn without_power_nobody_is_told_until_the_machine_is_back() {
+        let (mut net, mut queue, conn) = connected();
+        net.close_end(Instant(1), conn, 1, true, &mut queue);
+        assert!(run(&mut net, &mut queue, |_| false).is_empty());
+        net.refuse_old(Instant(9), B, &mut queue);
+        net.refuse_old(Instant(9), B, &mut queue);
+        assert_eq!(run(&mut net, &mut queue, |_| false), [(A, Payload::Fin)]);
+    }
+
+    #[test]
+    fn dials_fail_where_nobody_listens_or_nothing_gets_through() {
+        let (mut net, mut queue, _) = connected();
+        for (listening, cut, up) in [(true, false, true), (false, false, false), (true, true, false)] {
+            if cut {
+                net.cut(Instant::ZERO, ServerId(2), ServerId(1));
+            }
+            let conn = net.dial(Instant::ZERO, ConnKind::Quorum, A, B, &mut queue);
+            // The other process may come and go while the dial is under way.
+            net.close_end(Instant::ZERO, conn, 1, false, &mut queue);
+            assert_eq!(net.decide_dial(Instant(9), conn, listening, &mut queue), up);
+        }
+    }
+}
