@@ -156,7 +156,10 @@ impl World {
         let server = self.processes[index].id;
         for effect in fx.drain() {
             match effect {
-                Effect::Notify { to, note } => self.notify(index, to, note),
+                Effect::Notify { to, note } => {
+                    self.checks.votes(index, server, &self.processes[index].disk.media, &note);
+                    self.notify(index, to, note);
+                }
                 Effect::Dial { to } => {
                     let (from, to) = (Place::Server(server), Place::Server(to));
                     self.net.dial(self.now, ConnKind::Quorum, from, to, &mut self.queue);

@@ -11,7 +11,7 @@ use crate::sim::disk::Media;
 use crate::sim::process::Process;
 use crate::sim::spec::WorldSpec;
 use crate::trace::digest::Digest;
-use crate::wire::notification::ServerState;
+use crate::wire::notification::{Notification, ServerState};
 use crate::wire::peer::PeerMsg;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -73,6 +73,8 @@ struct Watched {
     committed: Zxid,
     /// The last transaction it was asked to log.
     logged: Zxid,
+    /// The last epoch that it was asked to promise on its disk.
+    promised: Epoch,
     /// The end of its log when it got NEWLEADER: what its acknowledgement of that speaks of.
     initial: Zxid,
     /// Its disk was made to fail.
@@ -153,7 +155,7 @@ impl Checks {
     /// A server starts from its disk.
     pub(crate) fn started(&mut self, index: usize, recovered: &Recovered) {
         let logged = recovered.entries.last().map_or(recovered.snapshot, |(zxid, _)| *zxid);
-        self.servers[index] = Watched { committed: recovered.snapshot, logged, ..Watched::default() };
+        self.servers[index] = Watched { committed: recovered.snapshot, logged, promised: recovered.accepted, ..Watched::default() };
         // A learner may hold a snapshot of a history that its leader did not live to have committed.
         let known = self.history.knows(recovered.snapshot);
         if known && let Err(why) = self.history.holds_at(recovered.snapshot, recovered.tree.digest()) {
@@ -196,7 +198,8 @@ impl Checks {
             }
             Record::Truncate { to } => self.servers[index].logged = *to,
             Record::Install { zxid, .. } => self.servers[index].logged = *zxid,
-            Record::AcceptedEpoch(_) | Record::CurrentEpoch(_) => {}
+            Record::AcceptedEpoch(epoch) => self.servers[index].promised = *epoch,
+            Record::CurrentEpoch(_) => {}
         }
     }
 
@@ -256,7 +259,11 @@ impl Checks {
 
     /// A server sends a packet; `media` is its disk.
     pub(crate) fn sent(&mut self, index: usize, media: &Media, msg: &PeerMsg) {
-        let PeerMsg::Ack { zxid } = msg else { return };
+        let zxid = match msg {
+            PeerMsg::Ack { zxid } => zxid,
+            PeerMsg::AckEpoch { last, .. } => return self.promises(index, media, *last),
+            _ => return,
+        };
         let server = index + 1;
         if zxid.counter() == 0 {
             let epoch = zxid.epoch();
@@ -276,6 +283,35 @@ impl Checks {
             }
         } else if *zxid > media.last() || (*zxid > media.base() && media.entry(*zxid).is_none()) {
             let why = format!("server {server} acknowledges {zxid}, its disk has {} to {}", media.base(), media.last());
+            self.violate(Rule::DurableBeforeAck, why);
+        }
+    }
+
+    /// A server promises an epoch to its leader, and says where its history ends.
+    fn promises(&mut self, index: usize, media: &Media, last: Zxid) {
+        let (server, promised) = (index + 1, self.servers[index].promised);
+        if media.accepted != promised {
+            let why = format!("server {server} promises epoch {promised}, its disk has {}", media.accepted);
+            self.violate(Rule::DurableBeforeAck, why);
+        }
+        self.claims(server, media, last, "its leader");
+    }
+
+    /// A server votes for itself with the end of its history.
+    pub(crate) fn votes(&mut self, index: usize, id: ServerId, media: &Media, note: &Notification) {
+        if note.state == ServerState::Looking && note.vote.leader == id {
+            self.claims(index + 1, media, note.vote.zxid, "the others");
+        }
+    }
+
+    /// What a server says its history ends with must survive a crash. (Zero claims nothing: it asks for everything.)
+    fn claims(&mut self, server: usize, media: &Media, last: Zxid, whom: &str) {
+        if last != Zxid::ZERO && last != media.base() && media.entry(last).is_none() {
+            let why = format!(
+                "server {server} tells {whom} that its history ends at {last}, its disk has {} to {}",
+                media.base(),
+                media.last()
+            );
             self.violate(Rule::DurableBeforeAck, why);
         }
     }
