@@ -74,7 +74,13 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
 fn a_step_is_one_event_and_the_next_is_known_before() {
     let mut world = World::new(WorldSpec::default());
     let mut last = Instant::ZERO;
-    for number in 1..=400 {
+    for number in 1..=1200 {
+        match number {
+            500 => world.command(&Command::Cut { from: s(5), to: s(1), both: false }).unwrap(),
+            600 => world.command(&Command::Pause { server: s(2) }).unwrap(),
+            700 => world.command(&Command::Kill { server: s(3) }).unwrap(),
+            _ => {}
+        }
         let next = world.view().next.expect("something is due");
         assert_eq!(Some(next.at), world.next_event_time());
         let stepped = world.step().expect("something happens");

@@ -145,7 +145,7 @@ impl World {
 
     /// The next thing that happens, in words.
     fn next_event(&self) -> Option<NextEvent> {
-        let (at, next) = self.next()?;
+        let (at, next) = self.next_real()?;
         let (place, what, quiet) = match next {
             Next::ServerTimer(index) => {
                 let process = self.processes.get(index)?;

@@ -140,7 +140,7 @@ impl World {
 
     /// When the next event is due; `None` when nothing will ever happen without a command.
     pub fn next_event_time(&self) -> Option<Instant> {
-        self.next().map(|(at, _)| at)
+        self.next_real().map(|(at, _)| at)
     }
 
     /// The servers' ids in order.
@@ -205,8 +205,20 @@ impl World {
         }
     }
 
+    /// What is looked at next. It may turn out to be no event (see [`World::step_within`]).
     fn next(&self) -> Option<(Instant, Next)> {
-        let mut best = self.queue.peek().map(|(at, due)| (at, Next::Queued(due)));
+        self.earlier(self.queue.peek().map(|(at, due)| (at, Next::Queued(due))))
+    }
+
+    /// The next event, as things stand now.
+    fn next_real(&self) -> Option<(Instant, Next)> {
+        let first = self.queue.first(|due| self.is_real(due));
+        self.earlier(first.map(|(at, due)| (at, Next::Queued(due))))
+    }
+
+    /// `queued`, or a timer that runs out before.
+    fn earlier(&self, queued: Option<(Instant, Next)>) -> Option<(Instant, Next)> {
+        let mut best = queued;
         let mut offer = |at: Option<Instant>, next: Next| {
             if let Some(at) = at
                 && best.as_ref().is_none_or(|(first, _)| at < *first)

@@ -202,6 +202,14 @@ impl Net {
         parcel
     }
 
+    /// Whether an arrival that falls due now is one.
+    pub fn can_arrive(&self, id: u64, towards: u8, frozen: impl Fn(Place) -> bool) -> bool {
+        let Some(conn) = self.conns.get(&id) else { return false };
+        let (from, to) = (conn.ends[usize::from(1 - towards)], conn.ends[usize::from(towards)]);
+        let lane = &conn.lanes[usize::from(towards)];
+        lane.open && !lane.queue.is_empty() && !frozen(to) && !self.is_cut(from, to)
+    }
+
     /// An arrival fell due; `frozen` says whether the receiver is.
     pub fn arrive(&mut self, id: u64, towards: u8, frozen: impl Fn(Place) -> bool) -> Arrival {
         let Some(conn) = self.conns.get(&id) else { return Arrival::Nothing };

@@ -45,6 +45,17 @@ impl Queue {
         self.heap.peek().map(|Reverse((at, _, due))| (*at, *due))
     }
 
+    /// The next of those that `counts`.
+    pub fn first(&self, counts: impl Fn(Due) -> bool) -> Option<(Instant, Due)> {
+        let mut first: Option<(Instant, u64, Due)> = None;
+        for Reverse(entry) in &self.heap {
+            if first.is_none_or(|first| *entry < first) && counts(entry.2) {
+                first = Some(*entry);
+            }
+        }
+        first.map(|(at, _, due)| (at, due))
+    }
+
     /// Takes the next out.
     pub fn pop(&mut self) -> Option<(Instant, Due)> {
         self.heap.pop().map(|Reverse((at, _, due))| (at, due))

@@ -58,6 +58,36 @@ impl World {
         }
     }
 
+    /// Whether something due will be an event, as things stand now: not what waits behind a cut, at a frozen server,
+    /// or for somebody who is gone.
+    pub(super) fn is_real(&self, due: Due) -> bool {
+        let runs = |server, run| {
+            self.index(server).is_some_and(|i| {
+                let process = &self.processes[i];
+                process.run == run && process.is_running()
+            })
+        };
+        match due {
+            Due::Arrive { conn, towards } => self.net.can_arrive(conn, towards, |place| self.is_frozen(place)),
+            Due::Dialled { conn } => self.net.conns.contains_key(&conn),
+            Due::Start { server } => self.index(server).is_some_and(|i| !self.processes[i].is_running()),
+            Due::DiskDone { server, run } | Due::CompactDone { server, run, .. } => runs(server, run),
+            Due::ReportTouched { server, run } => {
+                runs(server, run) && self.index(server).is_some_and(|i| !self.processes[i].touched.is_empty())
+            }
+            Due::ClientDial { client, attempt } => {
+                self.clients.get(&client).is_some_and(|a| !a.is_over() && a.attempt == attempt && a.conn.is_none())
+            }
+        }
+    }
+
+    fn is_frozen(&self, place: Place) -> bool {
+        match place {
+            Place::Server(id) => self.index(id).is_some_and(|i| self.processes[i].paused),
+            Place::Client(_) => false,
+        }
+    }
+
     fn on_arrival(&mut self, conn: u64, towards: u8) -> Option<(Place, bool)> {
         let processes = &self.processes;
         let frozen = |place| match place {

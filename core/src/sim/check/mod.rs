@@ -155,7 +155,8 @@ impl Checks {
     /// A server starts from its disk.
     pub(crate) fn started(&mut self, index: usize, recovered: &Recovered) {
         let logged = recovered.entries.last().map_or(recovered.snapshot, |(zxid, _)| *zxid);
-        self.servers[index] = Watched { committed: recovered.snapshot, logged, promised: recovered.accepted, ..Watched::default() };
+        self.servers[index] =
+            Watched { committed: recovered.snapshot, logged, promised: recovered.accepted, ..Watched::default() };
         // A learner may hold a snapshot of a history that its leader did not live to have committed.
         let known = self.history.knows(recovered.snapshot);
         if known && let Err(why) = self.history.holds_at(recovered.snapshot, recovered.tree.digest()) {
