@@ -22,6 +22,8 @@ struct Seen {
     answered: i32,
     /// Armed watches on data, with the change that was known when they were set (zero: the znode did not exist).
     data: BTreeMap<String, Zxid>,
+    /// Armed watches on children, likewise.
+    child: BTreeMap<String, Zxid>,
 }
 
 /// All clients.
@@ -59,10 +61,13 @@ impl Checks {
                     let why = format!("client {client} is told of {} without having a watch there", event.path);
                     self.violate(Rule::WatchOnce, why);
                 }
-                if event.kind != EventKind::ChildrenChanged
-                    && let Some(seen) = self.clients.seen.get_mut(&client)
-                {
-                    seen.data.remove(&event.path);
+                if let Some(seen) = self.clients.seen.get_mut(&client) {
+                    if event.kind != EventKind::ChildrenChanged {
+                        seen.data.remove(&event.path);
+                    }
+                    if matches!(event.kind, EventKind::ChildrenChanged | EventKind::Deleted) {
+                        seen.child.remove(&event.path);
+                    }
                 }
             }
             ClientEvent::Over(_) => {
@@ -112,16 +117,20 @@ impl Checks {
 
     /// A read shows data: a watch that was armed on it must have fired if the data is new.
     fn look_at_read(&mut self, client: ClientId, request: &Request, outcome: &Result<Response, ZkError>) {
-        let (path, watch, now) = match (request, outcome) {
-            (Request::GetData { path, watch }, Ok(Response::Data(_, stat))) => (path, *watch, stat.mzxid),
-            (Request::Exists { path, watch }, Ok(Response::Stat(stat))) => (path, *watch, stat.mzxid),
-            (Request::Exists { path, watch }, Err(ZkError::NoNode)) => (path, *watch, Zxid::ZERO),
+        let (path, watch, now, children) = match (request, outcome) {
+            (Request::GetData { path, watch }, Ok(Response::Data(_, stat))) => (path, *watch, stat.mzxid, false),
+            (Request::Exists { path, watch }, Ok(Response::Stat(stat))) => (path, *watch, stat.mzxid, false),
+            (Request::Exists { path, watch }, Err(ZkError::NoNode)) => (path, *watch, Zxid::ZERO, false),
+            (Request::GetChildren2 { path, watch }, Ok(Response::Children2(_, stat))) => {
+                (path, *watch, stat.pzxid, true)
+            }
             _ => return,
         };
         let Some(seen) = self.clients.seen.get_mut(&client) else { return };
-        let known = seen.data.get(path).copied();
+        let armed = if children { &mut seen.child } else { &mut seen.data };
+        let known = armed.get(path).copied();
         if watch {
-            seen.data.insert(path.clone(), now);
+            armed.insert(path.clone(), now);
         }
         if let Some(known) = known
             && known != now
