@@ -43,7 +43,7 @@ pub enum ConfigError {
 }
 
 /// The four-letter words of Apache's server that this one answers.
-pub const FOUR_LETTER_WORDS: [&str; 7] = ["conf", "dirs", "isro", "mntr", "ruok", "srvr", "stat"];
+pub const FOUR_LETTER_WORDS: [&str; 8] = ["conf", "dirs", "envi", "isro", "mntr", "ruok", "srvr", "stat"];
 
 /// A `zoo.cfg`, understood.
 #[derive(Clone, Debug)]

@@ -101,6 +101,7 @@ impl FourLetter {
                 out + "\n" + &self.statistics(&serving)
             }
             ("conf", Some(_)) => self.conf(),
+            ("envi", _) => environment(),
             ("dirs", Some(_)) => {
                 let (data, log) = self.sizes();
                 format!("datadir_size: {data}\nlogdir_size: {log}\n")
@@ -264,6 +265,26 @@ fn push(out: &mut String, args: std::fmt::Arguments<'_>) {
 
 fn version_line() -> String {
     format!("Zookeeper version: {VERSION}\n")
+}
+
+/// What clients look up a version in. There is no Java here to tell of.
+fn environment() -> String {
+    let proc = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    let var = |name: &str| std::env::var(name).unwrap_or_default();
+    let mut out = String::from("Environment:\n");
+    for (key, value) in [
+        ("zookeeper.version", VERSION.into()),
+        ("host.name", proc("hostname")),
+        ("os.name", std::env::consts::OS.into()),
+        ("os.arch", std::env::consts::ARCH.into()),
+        ("os.version", proc("osrelease")),
+        ("user.name", var("USER")),
+        ("user.home", var("HOME")),
+        ("user.dir", std::env::current_dir().map_or(String::new(), |dir| dir.display().to_string())),
+    ] {
+        push(&mut out, format_args!("{key}={}\n", value.trim()));
+    }
+    out
 }
 
 /// Brief form: ` /ip:port[ops](queued=n,recved=n,sent=n)`; the asking connection waits for nothing, hence 0.

@@ -224,6 +224,8 @@ fn four_letter_words_have_apaches_form() {
         assert!(conf.contains("\nmembership: \nserver.1=127.0.0.1:") && conf.ends_with("version=0"), "{conf}");
         assert_eq!(server.ask("ruok").as_deref(), Some("imok"));
         assert_eq!(server.ask("isro").as_deref(), Some("rw"));
+        let envi = server.ask("envi").expect("an answer");
+        assert!(envi.starts_with("Environment:\nzookeeper.version=3.8.0-zebu-"), "{envi}");
         let mntr = server.ask("mntr").expect("an answer");
         assert!(mntr.lines().all(|l| l.starts_with("zk_") && l.split('\t').count() == 2), "{mntr}");
         assert!(

@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::net::client::ClientPort;
 use crate::net::election::Election;
 use crate::net::links::Links;
-use crate::net::listen::{ListenError, listen};
+use crate::net::listen::{ListenError, listen_soon};
 use crate::net::quorum::Quorum;
 use crate::read_side::SharedRead;
 use crate::replica::{self, Outputs, Question};
@@ -134,7 +134,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         };
         let host = cfg.client_host.as_deref();
         let key = "clientPort or clientPortAddress";
-        let client = listen(host, cfg.client_port, cfg.client_backlog, "client port", key).await?;
+        let client = listen_soon(host, cfg.client_port, cfg.client_backlog, "client port", key).await?;
         Ok::<_, ListenError>((quorum, election, client))
     })?;
     info!("client port {}", client_listener.local_addr()?);

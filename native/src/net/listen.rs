@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, lookup_host};
+use tokio::time::sleep;
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,29 @@ pub struct ListenError {
     why: String,
     /// Whether trying again later may help.
     pub in_use: bool,
+}
+
+/// How long a port may be taken by a process that is just ending, such as an earlier run of this server.
+const ENDING: Duration = Duration::from_secs(3);
+
+/// As [`listen`], but a taken port is tried again for a while.
+///
+/// # Errors
+/// As [`listen`].
+pub async fn listen_soon(
+    host: Option<&str>,
+    port: u16,
+    backlog: Option<i32>,
+    purpose: &'static str,
+    key: &str,
+) -> Result<TcpListener, ListenError> {
+    let begun = Instant::now();
+    loop {
+        match listen(host, port, backlog, purpose, key).await {
+            Err(e) if e.in_use && begun.elapsed() < ENDING => sleep(Duration::from_millis(100)).await,
+            result => return result,
+        }
+    }
 }
 
 /// Listens on `host` (`None`: all addresses) and `port`. `purpose` names the port in errors, `key` is the line of

@@ -1,6 +1,6 @@
 //! The quorum port: packets between leader and learners, in order within a connection.
 
-use super::listen::{ListenError, listen};
+use super::listen::{ListenError, listen_soon};
 use crate::config_file::{ServerLine, ZooCfg};
 use crate::mailbox::Mailbox;
 use bytes::{Bytes, BytesMut};
@@ -91,7 +91,7 @@ impl<Q: Send + 'static> Quorum<Q> {
     pub async fn start(cfg: &ZooCfg, own: &ServerLine, mailbox: Arc<Mailbox<Q>>) -> Result<Quorum<Q>, ListenError> {
         let host = (!cfg.quorum_listen_on_all_ips).then_some(own.host.as_str());
         let key = format!("server.{}", cfg.id);
-        let listener = listen(host, own.quorum_port, None, "quorum port", &key).await?;
+        let listener = listen_soon(host, own.quorum_port, None, "quorum port", &key).await?;
         // Apache's peers send up to jute.maxbuffer and as much again.
         let field = cfg.max_buffer.saturating_mul(2);
         let shared = Arc::new(Shared {

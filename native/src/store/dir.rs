@@ -1,9 +1,11 @@
 //! The data directories: made, locked against a second server, and marked with the id of the server they belong to.
 
 use super::files::{self, FileError};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use zebu_core::id::ServerId;
 
 /// Why the data directories can't be used.
@@ -37,6 +39,9 @@ pub struct Dirs {
     _locks: Vec<Flock<File>>,
 }
 
+/// How long a process that was killed may take to be gone.
+const ENDING: Duration = Duration::from_secs(3);
+
 /// Holds the id of the server that uses the folder. Apache's server does not look at it.
 const MARK: &str = "zebu.server";
 
@@ -57,12 +62,7 @@ impl Dirs {
         let folders = if same { vec![&snapshots] } else { vec![&snapshots, &logs] };
         for dir in folders {
             make(dir)?;
-            let file = File::open(dir).map_err(FileError::new("can't open", dir))?;
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => locks.push(lock),
-                Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Err(DirError::Locked(dir.clone())),
-                Err((_, errno)) => return Err(FileError::new("can't lock", dir)(errno.into()).into()),
-            }
+            locks.push(lock(dir)?);
             check_mark(dir, id)?;
         }
         if !same {
@@ -74,6 +74,21 @@ impl Dirs {
             }
         }
         Ok(Dirs { snapshots, logs, _locks: locks })
+    }
+}
+
+/// Locks a folder; one that is locked may be so by a process that is just ending.
+fn lock(dir: &Path) -> Result<Flock<File>, DirError> {
+    let mut file = File::open(dir).map_err(FileError::new("can't open", dir))?;
+    let begun = Instant::now();
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, Errno::EWOULDBLOCK)) if begun.elapsed() < ENDING => file,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(DirError::Locked(dir.into())),
+            Err((_, errno)) => return Err(FileError::new("can't lock", dir)(errno.into()).into()),
+        };
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
