@@ -4,6 +4,7 @@ mod children;
 mod plan;
 mod watch;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,8 +55,19 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn refuse(reason: &str) -> ExitCode {
-    eprintln!("zebu demo: {reason}");
+    complain(&format!("zebu demo: {reason}"));
     ExitCode::FAILURE
+}
+
+/// Prints a line. That nobody may be there to read it (the terminal was closed) must not keep the servers from being
+/// ended, so a failed write is no failure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// As [`say`], to standard error.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A demo whose servers are running.
@@ -64,6 +76,7 @@ struct Demo {
     children: Children,
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 /// Checks everything that can be checked, then starts the lab and the servers.
@@ -75,19 +88,20 @@ async fn start(args: Args) -> Result<Demo, String> {
         TcpListener::bind(plan.http).await.map_err(|error| plan::explain_port(plan.http, "--http", &error))?;
     let handler = |kind| signal(kind).map_err(|error| format!("the system refuses a signal handler: {error}"));
     let (interrupt, terminate) = (handler(SignalKind::interrupt())?, handler(SignalKind::terminate())?);
+    let hangup = handler(SignalKind::hangup())?;
 
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, lab_http::router()).await {
-            eprintln!("the lab is no longer served: {error}");
+            complain(&format!("the lab is no longer served: {error}"));
         }
     });
     let children = Children::spawn(&plan)?;
 
-    println!("lab      http://{}/", plan.http);
-    println!("servers  {}", plan.connect_string());
-    println!("data     {} (in each server's folder: zoo.cfg, zebu.log, version-2)", plan.data.display());
-    println!("Ctrl-C stops everything and keeps the data.");
-    Ok(Demo { plan, children, interrupt, terminate })
+    say(&format!("lab      http://{}/", plan.http));
+    say(&format!("servers  {}", plan.connect_string()));
+    say(&format!("data     {} (in each server's folder: zoo.cfg, zebu.log, version-2)", plan.data.display()));
+    say("Ctrl-C stops everything and keeps the data.");
+    Ok(Demo { plan, children, interrupt, terminate, hangup })
 }
 
 impl Demo {
@@ -98,9 +112,11 @@ impl Demo {
             tokio::select! {
                 _ = self.interrupt.recv() => return self.stop().await,
                 _ = self.terminate.recv() => return self.stop().await,
-                line = leader.next_change() => println!("{line}"),
+                // The terminal was closed.
+                _ = self.hangup.recv() => return self.stop().await,
+                line = leader.next_change() => say(&line),
                 ended = self.children.next_end() => {
-                    println!("{}", ended.line);
+                    say(&ended.line);
                     if ended.left == 0 {
                         return refuse("no server is left; the lines above say why");
                     }
@@ -110,7 +126,7 @@ impl Demo {
     }
 
     async fn stop(mut self) -> ExitCode {
-        println!("stopping the servers…");
+        say("stopping the servers…");
         let killed = tokio::select! {
             killed = self.children.stop(GRACE) => killed,
             _ = self.interrupt.recv() => {
@@ -119,9 +135,9 @@ impl Demo {
             }
         };
         for server in &killed {
-            eprintln!("server {server} did not end within {} s and was killed", GRACE.as_secs());
+            complain(&format!("server {server} did not end within {} s and was killed", GRACE.as_secs()));
         }
-        println!("stopped; the data is in {}", self.plan.data.display());
+        say(&format!("stopped; the data is in {}", self.plan.data.display()));
         if killed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

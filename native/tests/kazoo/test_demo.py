@@ -126,6 +126,16 @@ class DemoTest(unittest.TestCase):
         again.says("leads")
         self.assertEqual(self.client(again).get("/kept")[0], b"here")
 
+    def test_a_closed_terminal_ends_everything_too(self):
+        demo = self.start()
+        demo.says("leads")
+        demo.process.send_signal(signal.SIGHUP)
+        code, said = demo.ended()
+        self.assertEqual(code, 0, said)
+        for port in range(demo.client_ports, demo.client_ports + 3):
+            with self.assertRaises(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=5)
+
     def test_a_server_that_dies_is_told_and_the_rest_goes_on(self):
         demo = self.start()
         demo.says("leads")
