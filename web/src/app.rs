@@ -21,7 +21,7 @@ use crate::i18n::{Lang, Texts};
 use crate::keys;
 use crate::next;
 use crate::paint::Painter;
-use crate::raf::Frames;
+use crate::raf::{Frames, Pace};
 use crate::scene::ledger::Ledger as LedgerModel;
 use crate::scene::packets::Motion;
 use crate::scene::stage::Stage as StageModel;
@@ -42,12 +42,16 @@ pub enum Msg {
     Frame(f64),
 }
 
+/// Landmarks that the list offers.
+const LANDMARKS: usize = 40;
+
 /// The page.
 pub struct App {
     state: State,
     stage: Rc<StageModel>,
     painter: Painter,
     frames: Frames,
+    pace: Pace,
     send: Send,
     stage_box: NodeRef,
     _size: Option<SizeWatch>,
@@ -73,6 +77,7 @@ impl Component for App {
             stage: Rc::new(StageModel::new(&state.view, state.size.0, state.size.1)),
             painter: Painter::new(NodeRef::default()),
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
+            pace: Pace::default(),
             stage_box: NodeRef::default(),
             _size: None,
             _listeners: listeners.into_iter().flatten().collect(),
@@ -87,14 +92,16 @@ impl Component for App {
         match msg {
             Msg::Frame(at) => {
                 let dt = self.frames.next(at);
-                let changed = self.state.reduce(Action::Frame(dt));
+                let begun = browser::clock();
+                let changed = self.state.reduce(Action::Frame(dt, self.pace.limit()));
                 if changed {
+                    self.pace.took(browser::clock() - begun);
                     self.picture();
                 }
-                let motion =
-                    if browser::media("(prefers-reduced-motion: reduce)") { Motion::Reduced } else { Motion::Full };
+                let reduced = browser::media("(prefers-reduced-motion: reduce)");
+                let motion = if reduced { Motion::Reduced } else { Motion::Full };
                 self.painter.frame(self.state.player().head(), dt, motion);
-                changed
+                self.pace.draw(at, changed, self.state.player().speed() > 0 && self.state.player().is_playing())
             }
             Msg::Do(action) => {
                 let shown = if let Action::Show(tab) = action { Some(tab) } else { None };
@@ -269,6 +276,8 @@ impl App {
             .timeline()
             .history()
             .landmarks()
+            .rev()
+            .take(LANDMARKS)
             .filter_map(|e| {
                 let words = captions::caption(t, &e.what, self.need())?;
                 Some((e.event, format!("{:.2} · {}", e.at.0 as f64 / 1e6, words.text)))
@@ -286,7 +295,7 @@ impl App {
                     send: self.send.clone(),
                 }) }
                 <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier)} {now} {frontier}
-                    time={time.clone()} landmarks={landmarks.into_iter().rev().take(40).collect::<Vec<_>>()} send={self.send.clone()}/>
+                    time={time.clone()} {landmarks} send={self.send.clone()}/>
                 <div class="status">
                     <p class="mono">{ time }{ " · " }{ t.fill("play.event", &[("n", &now), ("all", &frontier)]) }</p>
                     <p class="next-event"><span>{ t.t("play.next") }{ ": " }</span>{ next }

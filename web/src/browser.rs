@@ -89,6 +89,11 @@ pub fn set_title(title: &str) {
     }
 }
 
+/// The page's clock, milliseconds.
+pub fn clock() -> f64 {
+    window().and_then(|w| w.performance()).map_or(0.0, |p| p.now())
+}
+
 /// Brings an element into sight.
 pub fn scroll_to(selector: &str) {
     let found = window().and_then(|w| w.document()).and_then(|d| d.query_selector(selector).ok().flatten());

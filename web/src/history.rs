@@ -114,7 +114,7 @@ impl History {
     }
 
     /// Landmarks, oldest first.
-    pub fn landmarks(&self) -> impl Iterator<Item = &Entry> {
+    pub fn landmarks(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.entries.iter().filter(|e| e.weight == Weight::Landmark)
     }
 

@@ -15,9 +15,6 @@ const LONGEST: f64 = 1.6;
 /// The longest that the show waits while nothing but heartbeats happens.
 const QUIET: f64 = 0.3;
 
-/// Moves made in one frame at most, so that a page stays alive at any speed.
-const MOVES_PER_FRAME: usize = 60;
-
 /// Show time for the head to catch up after a single step.
 const CATCH_UP: f64 = 0.28;
 
@@ -136,8 +133,8 @@ impl Player {
         Some(happened)
     }
 
-    /// `dt` seconds of show time pass.
-    pub fn frame(&mut self, timeline: &mut Timeline, dt: f64) -> Frame {
+    /// `dt` seconds of show time pass. At most `limit` moves are made, so that a page stays alive at any speed.
+    pub fn frame(&mut self, timeline: &mut Timeline, dt: f64, limit: usize) -> Frame {
         let mut frame = Frame::default();
         if let Some((_, gone)) = &mut self.glide {
             *gone += dt;
@@ -149,7 +146,7 @@ impl Player {
             return frame;
         }
         let mut left = dt.min(0.1) * 2f64.powi(i32::from(self.speed));
-        while frame.moves < MOVES_PER_FRAME {
+        while frame.moves < limit {
             let gap = match &mut self.gap {
                 Some(gap) => gap,
                 None => {
@@ -224,7 +221,7 @@ mod tests {
     fn play(player: &mut Player, timeline: &mut Timeline, seconds: f64) -> usize {
         let mut moves = 0;
         for _ in 0..(seconds * 60.0) as usize {
-            moves += player.frame(timeline, 1.0 / 60.0).moves;
+            moves += player.frame(timeline, 1.0 / 60.0, 60).moves;
         }
         moves
     }
@@ -236,7 +233,7 @@ mod tests {
         let mut clock = 0.0;
         while clock < 30.0 {
             let before = timeline.history().entries().len();
-            player.frame(&mut timeline, 1.0 / 60.0);
+            player.frame(&mut timeline, 1.0 / 60.0, 60);
             clock += 1.0 / 60.0;
             for e in &timeline.history().entries()[before..] {
                 if e.weight >= Weight::Turn && seen.last().is_none_or(|(_, t)| *t != clock) {
@@ -257,7 +254,7 @@ mod tests {
             let (mut player, mut timeline) = fresh();
             player.set_speed(speed);
             while timeline.moment() < 200 {
-                player.frame(&mut timeline, 0.05);
+                player.frame(&mut timeline, 0.05, 60);
             }
             timeline.seek(200);
             ends.push(timeline.world().digest());
@@ -293,7 +290,7 @@ mod tests {
         let (mut player, mut timeline) = fresh();
         let mut last = 0.0;
         for _ in 0..1200 {
-            player.frame(&mut timeline, 1.0 / 60.0);
+            player.frame(&mut timeline, 1.0 / 60.0, 60);
             assert!(player.head() >= last);
             last = player.head();
             if let Some(next) = timeline.world().next_event_time() {

@@ -34,3 +34,75 @@ impl Frames {
         dt.clamp(0.0, LONGEST)
     }
 }
+
+/// Milliseconds in which the moves of one frame should be done.
+const MOVES_MS: f64 = 5.0;
+
+/// Milliseconds between two drawings of the panels while the show runs fast, and at normal speed.
+const DRAW_MS: (f64, f64) = (110.0, 30.0);
+
+/// How much may be done in a frame, from how long it took before. Messages move in every frame; panels, which nobody
+/// reads sixty times a second, are drawn less often the faster the show runs.
+pub struct Pace {
+    limit: usize,
+    drawn: f64,
+    due: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { limit: 8, drawn: 0.0, due: false }
+    }
+}
+
+impl Pace {
+    /// Moves allowed in the next frame.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Takes note of how long the moves of a frame took.
+    pub fn took(&mut self, ms: f64) {
+        self.limit = if ms > MOVES_MS { (self.limit / 2).max(2) } else { (self.limit + 1).min(60) };
+    }
+
+    /// Whether to draw the panels now, at `at` milliseconds: something changed and the last drawing is long enough ago.
+    pub fn draw(&mut self, at: f64, changed: bool, fast: bool) -> bool {
+        self.due |= changed;
+        let wait = if fast { DRAW_MS.0 } else { DRAW_MS.1 };
+        let draw = self.due && at - self.drawn >= wait;
+        if draw {
+            self.drawn = at;
+            self.due = false;
+        }
+        draw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_moves_lower_the_limit_and_quick_ones_raise_it() {
+        let mut pace = Pace::default();
+        for _ in 0..10 {
+            pace.took(50.0);
+        }
+        assert_eq!(pace.limit(), 2);
+        for _ in 0..100 {
+            pace.took(1.0);
+        }
+        assert_eq!(pace.limit(), 60);
+    }
+
+    #[test]
+    fn a_change_is_always_drawn_in_the_end() {
+        let mut pace = Pace::default();
+        assert!(pace.draw(1000.0, true, true));
+        assert!(!pace.draw(1016.0, true, true));
+        assert!(!pace.draw(1032.0, false, true));
+        assert!(pace.draw(1120.0, false, true));
+        assert!(!pace.draw(1300.0, false, true), "nothing changed since");
+    }
+}

@@ -107,8 +107,8 @@ impl Notice {
 /// A change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// A frame of `dt` seconds.
-    Frame(f64),
+    /// A frame of so many seconds, in which at most so many moves may be made.
+    Frame(f64, usize),
     /// Play.
     Play,
     /// Pause.
@@ -290,7 +290,7 @@ impl State {
     pub fn reduce(&mut self, action: Action) -> bool {
         self.jumped = false;
         match action {
-            Action::Frame(dt) => return self.frame(dt),
+            Action::Frame(dt, limit) => return self.frame(dt, limit),
             Action::Play => self.player.set_playing(true),
             Action::Pause => self.pause(),
             Action::Toggle if self.player.is_playing() => self.pause(),
@@ -393,8 +393,8 @@ impl State {
         true
     }
 
-    fn frame(&mut self, dt: f64) -> bool {
-        let frame = self.player.frame(&mut self.timeline, dt);
+    fn frame(&mut self, dt: f64, limit: usize) -> bool {
+        let frame = self.player.frame(&mut self.timeline, dt, limit);
         if frame.moves > 0 {
             self.refresh();
         }

@@ -38,6 +38,7 @@ pub fn Ledger(props: &Props) -> Html {
         });
     }
     let many = ledger.rows.len() > 6;
+    let columns: Rc<[Column]> = Rc::from(ledger.columns.as_slice());
     html! {
         <section class="ledger-pane" aria-label={t.t("ledger.title")}>
             <div class="pane-head">
@@ -59,7 +60,10 @@ pub fn Ledger(props: &Props) -> Html {
                         }) }
                     </tr></thead>
                     <tbody>
-                        { for ledger.rows.iter().map(|r| ledger_row(t, r, &ledger.columns, r.server == *selected, send)) }
+                        { for ledger.rows.iter().map(|r| html! {
+                            <LedgerRow key={r.server.0} texts={t.clone()} row={r.clone()} columns={columns.clone()}
+                                selected={r.server == *selected} send={send.clone()}/>
+                        }) }
                     </tbody>
                 </table>
                 if ledger.columns.is_empty() { <p class="quiet">{ t.t("ledger.empty") }</p> }
@@ -68,11 +72,23 @@ pub fn Ledger(props: &Props) -> Html {
     }
 }
 
-fn ledger_row(t: &Texts, row: &Row, columns: &[Column], selected: bool, send: &Send) -> Html {
+#[derive(Properties, PartialEq)]
+struct RowProps {
+    texts: Rc<Texts>,
+    row: Row,
+    columns: Rc<[Column]>,
+    selected: bool,
+    send: Send,
+}
+
+/// A component of its own: most events change one row only.
+#[component]
+fn LedgerRow(props: &RowProps) -> Html {
+    let RowProps { texts: t, row, columns, selected, send } = props;
     let id = row.server;
     let choose = send.reform(move |_: MouseEvent| Action::Select(id));
     html! {
-        <tr key={id.0} class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
+        <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
             <th scope="row" class="who">
                 <div class="who-row">
                     { power(t, id, row.shown, row.paused, false, send) }
@@ -90,11 +106,16 @@ fn ledger_row(t: &Texts, row: &Row, columns: &[Column], selected: bool, send: &S
 
 fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
     let Some(cell) = cell else { return html! { <td key={column.zxid.0}></td> } };
-    let stamp = t.t(&format!("stamp.{}", cell.stamp.class()));
-    let name = t.fill("ledger.cell", &[("z", &column.zxid), ("label", &cell.label), ("stamp", &stamp)]);
+    let key = match cell.stamp {
+        Stamp::Logged => "stamp.logged",
+        Stamp::Synced => "stamp.synced",
+        Stamp::Acked => "stamp.acked",
+        Stamp::Committed => "stamp.committed",
+        Stamp::Folded => "stamp.folded",
+    };
     html! {
-        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} title={name}>
-            <span>{ &cell.label }</span><span class="sr">{ format!(" {stamp}") }</span>
+        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)}>
+            { &cell.label }<span class="sr">{ " " }{ t.t(key) }</span>
         </td>
     }
 }

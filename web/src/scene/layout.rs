@@ -72,11 +72,9 @@ impl Layout {
         let height = height.max(SMALLEST.1);
         let most = (height * 0.125).min(width * 0.1).clamp(19.0, 80.0);
         let beside = Layout::largest(ids, width, height, most, false);
-        if beside.radius >= most * 0.75 && !beside.crowded() {
-            return beside;
-        }
         let below = Layout::largest(ids, width, height, most, true);
-        if beside.crowded() || (below.radius > beside.radius + 2.0 && !below.crowded()) { below } else { beside }
+        let fits = !beside.crowded() && beside.radius >= below.radius * 0.7;
+        if fits || below.crowded() && !beside.crowded() { beside } else { below }
     }
 
     /// The largest discs with which nothing touches.

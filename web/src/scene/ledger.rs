@@ -6,7 +6,7 @@ use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::view::{Shown, WorldView};
 
 /// The newest columns that are drawn. Older ones are counted, not drawn: hundreds of them would only cost time.
-pub const COLUMNS: usize = 40;
+pub const COLUMNS: usize = 24;
 
 /// How far a transaction has come at one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! The znode tree of one server, with what differs from the leader's marked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zebu_core::id::{ServerId, SessionId};
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::{Shown, WorldView, ZnodeView};
@@ -105,7 +105,8 @@ impl TreeModel {
             })
             .collect();
         if let Some(theirs) = &theirs {
-            let missing = theirs.values().filter(|z| !own.tree.iter().any(|o| o.path == z.path));
+            let here: BTreeSet<&str> = own.tree.iter().map(|z| z.path.as_str()).collect();
+            let missing = theirs.values().filter(|z| !here.contains(z.path.as_str()));
             lines.extend(missing.map(|z| line(z, Difference::Missing)));
             lines.sort_unstable_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         }
