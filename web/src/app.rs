@@ -96,12 +96,17 @@ impl Component for App {
                 let changed = self.state.reduce(Action::Frame(dt, self.pace.limit()));
                 if changed {
                     self.pace.took(browser::clock() - begun);
-                    self.picture();
+                    self.send_off(false);
                 }
                 let reduced = browser::media("(prefers-reduced-motion: reduce)");
                 let motion = if reduced { Motion::Reduced } else { Motion::Full };
                 self.painter.frame(self.state.player().head(), dt, motion);
-                self.pace.draw(at, changed, self.state.player().speed() > 0 && self.state.player().is_playing())
+                let fast = self.state.player().speed() > 0 && self.state.player().is_playing();
+                let draw = self.pace.draw(at, changed, fast);
+                if draw {
+                    self.picture();
+                }
+                draw
             }
             Msg::Do(action) => {
                 let shown = if let Action::Show(tab) = action { Some(tab) } else { None };
@@ -180,11 +185,18 @@ impl Component for App {
 impl App {
     /// Makes the picture of the moment and tells the painter.
     fn picture(&mut self) {
+        self.state.look();
         let stage = StageModel::new(&self.state.view, self.state.size.0, self.state.size.1);
-        self.painter.update(&self.state.view, &stage, self.state.jumped);
         if *self.stage != stage {
             self.stage = Rc::new(stage);
         }
+        self.send_off(self.state.jumped);
+    }
+
+    /// Tells the painter what is under way.
+    fn send_off(&mut self, jumped: bool) {
+        let world = self.state.timeline().world();
+        self.painter.update(&world.flights(), world.now(), &self.stage, jumped);
     }
 
     /// Language and theme of the page's root.

@@ -4,7 +4,8 @@ use crate::scene::packets::{Change, Layer, Look, Motion, Sprite};
 use crate::scene::stage::Stage;
 use web_sys::{Document, Element};
 use yew::NodeRef;
-use zebu_core::sim::view::WorldView;
+use zebu_core::sim::view::Flight;
+use zebu_core::time::Instant;
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 
@@ -36,10 +37,10 @@ impl Painter {
         self.root.clone()
     }
 
-    /// Takes over what is under way.
-    pub fn update(&mut self, view: &WorldView, stage: &Stage, jumped: bool) {
+    /// Takes over what is under way at `now`.
+    pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, jumped: bool) {
         self.size = (stage.layout.text * 0.78).clamp(11.0, 17.0);
-        for change in self.layer.update(view, stage, jumped) {
+        for change in self.layer.update(flights, now, stage, jumped) {
             match change {
                 Change::Show(slot, sprite) => self.show(slot, &sprite),
                 Change::Hide(slot) => self.hide(slot),

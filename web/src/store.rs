@@ -195,8 +195,10 @@ pub struct State {
     player: Player,
     /// The picture of the moment.
     pub view: Rc<WorldView>,
-    /// The digest of the moment.
-    pub digest: u64,
+    /// The digest of the moment, once the show stands still: it takes long enough to be felt in a running one.
+    pub digest: Option<u64>,
+    /// Moves were made since the picture was made.
+    stale: bool,
     spec: WorldSpec,
     lesson: Option<Scenario>,
     /// All texts.
@@ -227,12 +229,12 @@ impl State {
         let spec = WorldSpec::default();
         let timeline = Timeline::new(Driver::free(spec.clone()));
         let view = Rc::new(timeline.world().view());
-        let digest = timeline.world().digest();
         State {
             timeline,
             player: Player::new(true),
             view,
-            digest,
+            digest: None,
+            stale: false,
             spec,
             lesson: None,
             texts: Texts::load(lang),
@@ -289,6 +291,9 @@ impl State {
     /// Changes the state; whether the page has to be drawn anew.
     pub fn reduce(&mut self, action: Action) -> bool {
         self.jumped = false;
+        if !matches!(action, Action::Frame(..)) {
+            self.look();
+        }
         match action {
             Action::Frame(dt, limit) => return self.frame(dt, limit),
             Action::Play => self.player.set_playing(true),
@@ -395,19 +400,29 @@ impl State {
 
     fn frame(&mut self, dt: f64, limit: usize) -> bool {
         let frame = self.player.frame(&mut self.timeline, dt, limit);
-        if frame.moves > 0 {
+        self.stale |= frame.moves > 0;
+        if !self.player.is_playing() && frame.moves > 0 {
             self.refresh();
         }
-        frame.moves > 0 || frame.chapter
+        frame.moves > 0
+    }
+
+    /// Brings the picture up to this moment.
+    pub fn look(&mut self) {
+        if self.stale {
+            self.refresh();
+        }
     }
 
     fn refresh(&mut self) {
+        self.stale = false;
         self.view = Rc::new(self.timeline.world().view());
-        self.digest = self.timeline.digest();
+        self.digest = if self.player.is_playing() { None } else { Some(self.timeline.digest()) };
     }
 
     fn pause(&mut self) {
         self.player.set_playing(false);
+        self.refresh();
     }
 
     fn seek(&mut self, moment: u64) {

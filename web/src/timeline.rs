@@ -23,7 +23,6 @@ const DIGESTS: usize = 512;
 struct Mark {
     driver: Driver,
     applied: usize,
-    digest: u64,
 }
 
 /// A run with its past.
@@ -209,14 +208,14 @@ impl Timeline {
             self.redo();
             self.check_mark();
         }
-        self.loud = self.world().view().flights.iter().filter(|f| !f.heartbeat && !f.lost).map(|f| f.id).collect();
+        self.loud = self.world().flights().iter().filter(|f| !f.heartbeat && !f.lost).map(|f| f.id).collect();
         self.digest();
     }
 
     /// Compares with the clone of this very moment, if there is one.
     fn check_mark(&mut self) {
         let Some(mark) = self.marks.get(&self.moment) else { return };
-        if mark.applied == self.applied && mark.digest != self.world().digest() {
+        if mark.applied == self.applied && mark.driver.world().digest() != self.world().digest() {
             self.diverged = self.diverged.or(Some(self.moment));
         }
     }
@@ -226,7 +225,7 @@ impl Timeline {
             self.check_mark();
             return;
         }
-        let mark = Mark { driver: self.driver.clone(), applied: self.applied, digest: self.world().digest() };
+        let mark = Mark { driver: self.driver.clone(), applied: self.applied };
         self.marks.insert(self.moment, mark);
         if self.marks.len() > MARKS {
             let thinned: Vec<u64> = self.marks.keys().copied().skip(1).take(MARKS / 2).step_by(2).collect();

@@ -110,7 +110,8 @@ impl World {
             .collect()
     }
 
-    fn flights(&self) -> Vec<Flight> {
+    /// Messages under way at this moment, in order of sending: the part of [`World::view`] that changes most often.
+    pub fn flights(&self) -> Vec<Flight> {
         let mut flights: Vec<Flight> = Vec::new();
         for (id, conn) in &self.net.conns {
             for towards in [0u8, 1] {

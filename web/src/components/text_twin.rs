@@ -23,8 +23,8 @@ pub struct Props {
     pub texts: Rc<Texts>,
     /// Servers in order of id.
     pub rows: Vec<TwinRow>,
-    /// The world's digest.
-    pub digest: u64,
+    /// The world's digest, while it stands still.
+    pub digest: Option<u64>,
     /// Events executed.
     pub events: u64,
     /// Simulated microseconds.
@@ -63,7 +63,7 @@ pub fn view(props: &Props) -> Html {
                     }) }
                 </tbody>
             </table>
-            <p>{ t.t("twin.digest") }{ ": " }<output data-testid="digest">{ format!("{digest:016x}") }</output></p>
+            <p>{ t.t("twin.digest") }{ ": " }<output data-testid="digest">{ digest.map_or_else(|| "…".to_string(), |d| format!("{d:016x}")) }</output></p>
             <p>{ t.t("twin.events") }{ ": " }<output data-testid="events">{ events.to_string() }</output></p>
             <p>{ t.t("twin.time") }{ ": " }<output data-testid="time">{ format!("{}.{:06}", time / 1_000_000, time % 1_000_000) }</output></p>
             if let Some(trace) = trace {

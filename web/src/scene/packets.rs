@@ -5,7 +5,8 @@ use crate::scene::layout::Point;
 use crate::scene::palette::epoch_class;
 use crate::scene::stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
-use zebu_core::sim::view::{Flight, Place, WorldView};
+use zebu_core::sim::view::{Flight, Place};
+use zebu_core::time::Instant;
 
 /// A message goes this far until its arrival has been handled, so that "arrived" and "handled" are told apart.
 pub const ALMOST: f64 = 0.85;
@@ -129,18 +130,18 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Takes over what is under way in `view`. With `settled` (a jump in time), what has gone disappears at once.
-    pub fn update(&mut self, view: &WorldView, stage: &Stage, settled: bool) -> Vec<Change> {
+    /// Takes over what is under way at `now`. With `settled` (a jump in time), what has gone disappears at once.
+    pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, settled: bool) -> Vec<Change> {
         let mut changes = Vec::new();
-        let loud = view.flights.iter().filter(|f| !f.heartbeat).count();
-        let alive: BTreeSet<u64> = view.flights.iter().map(|f| f.id).collect();
+        let loud = flights.iter().filter(|f| !f.heartbeat).count();
+        let alive: BTreeSet<u64> = flights.iter().map(|f| f.id).collect();
         let mut gone = Vec::new();
         for (id, (slot, sprite)) in &mut self.sprites {
             if alive.contains(id) {
                 continue;
             }
             // Handled, or just vanished (its connection broke, or time went back).
-            let handled = !sprite.lost && view.at.0 >= sprite.due && sprite.look != Look::Tick && !settled;
+            let handled = !sprite.lost && now.0 >= sprite.due && sprite.look != Look::Tick && !settled;
             if handled {
                 sprite.entering.get_or_insert(0.0);
             } else {
@@ -152,7 +153,7 @@ impl Layer {
             self.free.insert(slot);
             changes.push(Change::Hide(slot));
         }
-        for flight in &view.flights {
+        for flight in flights {
             let Some((from, to)) = stage.ends(flight) else { continue };
             let lane = match self.sprites.get(&flight.id) {
                 Some((_, old)) => old.lane,
@@ -295,7 +296,7 @@ mod tests {
     use super::*;
     use crate::scene::sample::five;
     use zebu_core::id::{Epoch, ServerId};
-    use zebu_core::time::Instant;
+    use zebu_core::sim::view::WorldView;
 
     fn flight(id: u64, from: i64, to: i64, sent: u64, due: u64) -> Flight {
         Flight {
@@ -329,7 +330,7 @@ mod tests {
     fn a_message_never_passes_the_last_mark_before_it_is_handled() {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000)], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let (a, b) = stage.ends(&view.flights[0]).unwrap();
         let whole = a.distance(b);
         let far = poses(&layer, 9e9)[0].at.distance(a);
@@ -341,8 +342,8 @@ mod tests {
     fn the_place_depends_on_the_time_alone() {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000)], 1000);
         let (mut one, mut two) = (Layer::default(), Layer::default());
-        one.update(&view, &stage, false);
-        two.update(&view, &stage, false);
+        one.update(&view.flights, view.at, &stage, false);
+        two.update(&view.flights, view.at, &stage, false);
         for t in [1100.0, 1900.0, 1500.0] {
             poses(&one, t);
         }
@@ -353,14 +354,14 @@ mod tests {
     fn a_handled_message_enters_and_its_slot_is_used_again() {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000)], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let (after, stage) = with(vec![], 2000);
-        assert!(layer.update(&after, &stage, false).is_empty(), "it enters first");
+        assert!(layer.update(&after.flights, after.at, &stage, false).is_empty(), "it enters first");
         assert!(layer.entering());
         assert!(layer.advance(ENTRY / 2.0).is_empty());
         assert_eq!(layer.advance(ENTRY), [0]);
         let (view, stage) = with(vec![flight(2, 3, 1, 2100, 3000)], 2100);
-        assert!(matches!(&layer.update(&view, &stage, false)[..], [Change::Show(0, s)] if s.id == 2));
+        assert!(matches!(&layer.update(&view.flights, view.at, &stage, false)[..], [Change::Show(0, s)] if s.id == 2));
         assert_eq!(layer.slots(), 1);
     }
 
@@ -368,9 +369,9 @@ mod tests {
     fn a_jump_in_time_leaves_no_ghosts() {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000)], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let (after, stage) = with(vec![], 2000);
-        assert_eq!(layer.update(&after, &stage, true), [Change::Hide(0)]);
+        assert_eq!(layer.update(&after.flights, after.at, &stage, true), [Change::Hide(0)]);
         assert_eq!(poses(&layer, 2000.0), []);
     }
 
@@ -380,7 +381,7 @@ mod tests {
         lost.lost = true;
         let (view, stage) = with(vec![lost], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         assert!(!poses(&layer, 1200.0)[0].stopped);
         let end = poses(&layer, 1990.0)[0];
         assert!(end.stopped);
@@ -394,7 +395,7 @@ mod tests {
         back.reply = true;
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000), back], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let p = poses(&layer, 1580.0);
         assert!(p[0].at.distance(p[1].at) > 14.0, "{p:?}");
     }
@@ -403,7 +404,7 @@ mod tests {
     fn messages_sent_together_fly_side_by_side() {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000), flight(2, 3, 1, 1000, 2000)], 1000);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let p = poses(&layer, 1500.0);
         assert!(p[0].at.distance(p[1].at) > 20.0, "{p:?}");
     }
@@ -412,7 +413,7 @@ mod tests {
     fn reduced_motion_knows_three_places() {
         let (view, stage) = with(vec![flight(1, 3, 1, 0, 3000)], 0);
         let mut layer = Layer::default();
-        layer.update(&view, &stage, false);
+        layer.update(&view.flights, view.at, &stage, false);
         let mut places: Vec<i64> = (0..=300)
             .map(|k| layer.poses(f64::from(k) * 10.0, Motion::Reduced).next().unwrap().1.at.x.round() as i64)
             .collect();
