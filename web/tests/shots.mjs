@@ -38,14 +38,22 @@ async function act(lab) {
   await lab.hurry();
   const first = await lab.leader();
   for (const name of ['a', 'b', 'c']) await lab.send(`create /${name} 1`, first.id);
-  await lab.until('three writes', (servers) => servers.every((server) => server.committed === servers[0].committed && server.committed !== `${first.epoch}:0`));
+  await lab.until('three writes', (servers) => servers.every((server) => server.committed === `${first.epoch}:4`));
   await lab.press(`Kill server ${first.id}`);
   const second = await lab.leader({ after: first.epoch });
   await lab.send('create /d 1', second.id);
   await lab.send('set /a 2', second.id);
   await lab.page.waitForTimeout(1500);
+  // Then slowly, and stopped while proposals are on their way.
   for (let i = 0; i < 12; i += 1) await lab.press('Slower');
-  await lab.send('set /b 2', second.id);
-  await lab.page.waitForTimeout(1200);
   await lab.pause();
+  await lab.send('set /b 2', second.id);
+  for (let step = 0; step < 60 && !(await lab.page.getByText(`Server ${second.id} proposes`).count()); step += 1) {
+    await lab.press('Step');
+    await lab.page.waitForTimeout(30);
+  }
+  await lab.play();
+  await lab.page.waitForTimeout(2200);
+  await lab.pause();
+  await lab.page.evaluate(() => document.activeElement?.blur());
 }
