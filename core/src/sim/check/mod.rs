@@ -298,9 +298,11 @@ impl Checks {
         self.claims(server, media, last, "its leader");
     }
 
-    /// A server votes for itself with the end of its history.
+    /// A server votes for itself with the end of its history. It may also hold a vote for itself that others remember
+    /// from a time when its log was longer; as leader it would then refuse every follower that has more than it has.
     pub(crate) fn votes(&mut self, index: usize, id: ServerId, media: &Media, note: &Notification) {
-        if note.state == ServerState::Looking && note.vote.leader == id {
+        let own = note.vote.leader == id && note.vote.zxid <= self.servers[index].logged;
+        if note.state == ServerState::Looking && own {
             self.claims(index + 1, media, note.vote.zxid, "the others");
         }
     }
