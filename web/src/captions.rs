@@ -82,7 +82,7 @@ pub fn weight(event: &TraceEvent) -> Weight {
         }
         TraceEvent::Expected { met, .. } => {
             if *met {
-                Weight::Step
+                Weight::Small
             } else {
                 Weight::Landmark
             }

@@ -44,7 +44,7 @@ pub fn Ledger(props: &Props) -> Html {
             <div class="pane-head">
                 <h2>{ t.t("ledger.title") }</h2>
                 <ul class="legend" aria-hidden="true">
-                    { for [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed].iter().map(|s| html! {
+                    { for [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed, Stamp::Folded].iter().map(|s| html! {
                         <li><i class={classes!("swatch", s.class())}></i>{ t.t(&format!("stamp.{}", s.class())) }</li>
                     }) }
                 </ul>

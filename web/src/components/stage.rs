@@ -41,10 +41,10 @@ pub fn Stage(props: &Props) -> Html {
             <g class="clients">
                 { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
             </g>
+            <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
             <g>
                 { for stage.servers.iter().map(|s| label(t, s, layout)) }
             </g>
-            <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
             <g>
                 { for stage.servers.iter().map(|s| html! {
                     <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} selected={s.id == *selected} send={send.clone()}/>
