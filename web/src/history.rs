@@ -106,11 +106,11 @@ impl History {
         let upto = self.entries.partition_point(|e| e.event <= event);
         let past = self.entries.get(..upto)?;
         let last = past.iter().rev().find(|e| e.weight >= Weight::Step)?;
-        // Of several at the same event, the weightiest speaks.
-        past.iter().rev().take_while(|e| e.event >= last.event).fold(Some(last), |best, e| match best {
-            Some(b) if b.weight >= e.weight => Some(b),
-            _ => Some(e),
-        })
+        // Of several at the same event, the weightiest speaks, and of those the last.
+        past.iter()
+            .rev()
+            .take_while(|e| e.event >= last.event)
+            .reduce(|best, e| if e.weight > best.weight { e } else { best })
     }
 
     /// Landmarks, oldest first.
