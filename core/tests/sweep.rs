@@ -28,6 +28,7 @@ fn seeds_that_found_something_stay_clean() {
         (219, "a read in the middle of a step saw data whose event stood behind it"),
         (1610, "a learner is told to cut what its leader commits meanwhile"),
         (9652, "a server elected on what others remember of its log, which was cut since"),
+        (12_825, "two servers tell a worse vote so often that two with the better one never speak"),
         (200_629, "a former connection's write behind the REVALIDATE of the new one"),
         (205_741, "a frozen leader is established late, in an epoch that is over"),
     ] {

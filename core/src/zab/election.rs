@@ -229,7 +229,6 @@ impl Peer {
         if !ensemble.is_voter(note.vote.leader) {
             return;
         }
-        voting.resend_at = cx.now.mono + voting.patience;
         let ballot = Ballot { vote: note.vote, round: note.round, state: note.state, version: note.version };
         match note.state {
             ServerState::Looking => {
@@ -260,6 +259,9 @@ impl Peer {
                     voting.ballots.insert(self.ground.config.id, own);
                 }
                 if later || better {
+                    // Only our own words put the next one off, not what we hear (as in Apache): two servers that go on
+                    // telling a worse vote would keep us from ever telling them the better one.
+                    voting.resend_at = cx.now.mono + voting.patience;
                     self.broadcast_vote(cx);
                 }
                 self.count_votes(cx);
