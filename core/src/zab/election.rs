@@ -335,6 +335,9 @@ impl Peer {
                 runner_up: runner_up.map(|r| (r, Decider::between(&vote, &r))),
             });
             self.take_role(vote.leader, cx);
+        } else if voting.resend_at <= now && voting.finalize_at.is_some() {
+            // Decided but for the last wait: to say the same again would only make the others wait longer.
+            voting.resend_at = now + voting.patience;
         } else if voting.resend_at <= now {
             let doubled = voting.patience.saturating_mul(2);
             voting.patience = doubled.min(self.ground.config.max_notification);

@@ -362,3 +362,16 @@ fn a_learner_that_comes_back_acknowledges_anew_what_was_cut_off() {
     one.step(Input::Synced { upto });
     assert_eq!(one.host.0, [zxid]);
 }
+
+#[test]
+fn a_decided_election_is_not_said_again_which_would_put_its_end_off() {
+    let mut one = One::start(3, Zxid::ZERO, &[]);
+    one.wait(Duration::from_millis(10));
+    for from in [1, 2] {
+        one.hear(from, note(ServerState::Looking, 3, (0, Zxid::ZERO), 1));
+    }
+    let said = one.wait(Duration::from_millis(195));
+    assert_eq!(notified(&said), Vec::<i64>::new());
+    one.wait(Duration::from_millis(10));
+    assert_eq!(one.peer.state(), ServerState::Leading);
+}
