@@ -52,6 +52,7 @@ pub struct App {
     painter: Painter,
     frames: Frames,
     pace: Pace,
+    drawing: Option<f64>,
     send: Send,
     stage_box: NodeRef,
     _size: Option<SizeWatch>,
@@ -78,6 +79,7 @@ impl Component for App {
             painter: Painter::new(NodeRef::default()),
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
             pace: Pace::default(),
+            drawing: None,
             stage_box: NodeRef::default(),
             _size: None,
             _listeners: listeners.into_iter().flatten().collect(),
@@ -104,6 +106,7 @@ impl Component for App {
                 let fast = self.state.player().speed() > 0 && self.state.player().is_playing();
                 let draw = self.pace.draw(at, changed, fast);
                 if draw {
+                    self.drawing = Some(browser::clock());
                     self.picture();
                 }
                 draw
@@ -128,6 +131,9 @@ impl Component for App {
     }
 
     fn rendered(&mut self, ctx: &Context<App>, first: bool) {
+        if let Some(begun) = self.drawing.take() {
+            self.pace.drew(browser::clock() - begun);
+        }
         if first && let Some(element) = self.stage_box.cast::<Element>() {
             let resized = ctx.link().callback(|(w, h)| Msg::Do(Action::Resize(w, h)));
             self._size = SizeWatch::new(&element, resized);

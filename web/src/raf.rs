@@ -39,19 +39,23 @@ impl Frames {
 const MOVES_MS: f64 = 5.0;
 
 /// Milliseconds between two drawings of the panels while the show runs fast, and at normal speed.
-const DRAW_MS: (f64, f64) = (110.0, 30.0);
+const DRAW_MS: (f64, f64) = (200.0, 30.0);
+
+/// Drawings of the panels may take one part in so many of the time.
+const DRAW_SHARE: f64 = 6.0;
 
 /// How much may be done in a frame, from how long it took before. Messages move in every frame; panels, which nobody
 /// reads sixty times a second, are drawn less often the faster the show runs.
 pub struct Pace {
     limit: usize,
     drawn: f64,
+    cost: f64,
     due: bool,
 }
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { limit: 8, drawn: 0.0, due: false }
+        Pace { limit: 8, drawn: 0.0, cost: 0.0, due: false }
     }
 }
 
@@ -66,10 +70,15 @@ impl Pace {
         self.limit = if ms > MOVES_MS { (self.limit / 2).max(2) } else { (self.limit + 1).min(60) };
     }
 
+    /// Takes note of how long a drawing took.
+    pub fn drew(&mut self, ms: f64) {
+        self.cost = ms.clamp(0.0, 100.0);
+    }
+
     /// Whether to draw the panels now, at `at` milliseconds: something changed and the last drawing is long enough ago.
     pub fn draw(&mut self, at: f64, changed: bool, fast: bool) -> bool {
         self.due |= changed;
-        let wait = if fast { DRAW_MS.0 } else { DRAW_MS.1 };
+        let wait = if fast { DRAW_MS.0 } else { DRAW_MS.1 }.max(self.cost * DRAW_SHARE);
         let draw = self.due && at - self.drawn >= wait;
         if draw {
             self.drawn = at;
@@ -102,7 +111,10 @@ mod tests {
         assert!(pace.draw(1000.0, true, true));
         assert!(!pace.draw(1016.0, true, true));
         assert!(!pace.draw(1032.0, false, true));
-        assert!(pace.draw(1120.0, false, true));
-        assert!(!pace.draw(1300.0, false, true), "nothing changed since");
+        assert!(pace.draw(1220.0, false, true));
+        assert!(!pace.draw(1500.0, false, true), "nothing changed since");
+        pace.drew(50.0);
+        assert!(!pace.draw(1510.0, true, false), "a slow drawing waits longer");
+        assert!(pace.draw(1530.0, false, false));
     }
 }
