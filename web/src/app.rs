@@ -42,6 +42,9 @@ pub enum Msg {
     Frame(f64),
 }
 
+/// The speed, as a power of two, from which on nobody can read what is on a message.
+const TOO_FAST: i8 = 3;
+
 /// Landmarks that the list offers.
 const LANDMARKS: usize = 40;
 
@@ -201,6 +204,8 @@ impl App {
 
     /// Tells the painter what is under way.
     fn send_off(&mut self, jumped: bool) {
+        let player = self.state.player();
+        self.painter.set_too_fast(player.is_playing() && player.speed() >= TOO_FAST);
         let world = self.state.timeline().world();
         self.painter.update(&world.flights(), world.now(), &self.stage, jumped);
     }

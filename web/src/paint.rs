@@ -14,6 +14,9 @@ struct Slot {
     shape: Element,
     text: Element,
     transform: String,
+    class: String,
+    written: String,
+    size: f64,
     faded: bool,
     stopped: bool,
 }
@@ -35,6 +38,11 @@ impl Painter {
     /// The group to be mounted.
     pub fn root(&self) -> NodeRef {
         self.root.clone()
+    }
+
+    /// Says whether the show runs too fast to read what is on messages.
+    pub fn set_too_fast(&mut self, too_fast: bool) {
+        self.layer.set_too_fast(too_fast);
     }
 
     /// Takes over what is under way at `now`.
@@ -86,27 +94,40 @@ impl Painter {
             Look::Reply => "reply",
         };
         let lost = if sprite.lost { " lost" } else { "" };
-        set(&slot.group, "class", &format!("packet {look} {}{lost}", sprite.colour));
-        set(&slot.group, "opacity", "1");
-        set(&slot.group, "data-stopped", "0");
-        slot.stopped = false;
-        slot.faded = false;
-        let (width, height) = match sprite.look {
-            Look::Tick => (7.0, 7.0),
-            _ if sprite.text.is_empty() => (size, size),
-            _ => {
-                let chars: f64 = sprite.text.chars().map(|c| if c.is_ascii() { 0.6 } else { 1.0 }).sum();
-                ((chars + 1.25) * size, size * 1.85)
-            }
-        };
-        for (name, value) in
-            [("x", -width / 2.0), ("y", -height / 2.0), ("width", width), ("height", height), ("rx", height / 2.0)]
-        {
-            set(&slot.shape, name, &format!("{value:.1}"));
+        let class = format!("packet {look} {}{lost}", sprite.colour);
+        if slot.class != class {
+            set(&slot.group, "class", &class);
+            slot.class = class;
         }
-        set(&slot.text, "font-size", &format!("{size:.1}"));
-        set(&slot.text, "y", &format!("{:.1}", size * 0.35));
-        slot.text.set_text_content(Some(&sprite.text));
+        if slot.faded {
+            set(&slot.group, "opacity", "1");
+            slot.faded = false;
+        }
+        if slot.stopped {
+            set(&slot.group, "data-stopped", "0");
+            slot.stopped = false;
+        }
+        let tick = sprite.look == Look::Tick;
+        // What a slot wears already is not put on again: most messages look like the ones before them.
+        let size = if tick { 0.0 } else { size };
+        if slot.written != sprite.text || slot.size != size {
+            let chars: f64 = sprite.text.chars().map(|c| if c.is_ascii() { 0.6 } else { 1.0 }).sum();
+            let (width, height) = match (tick, sprite.text.is_empty()) {
+                (true, _) => (7.0, 7.0),
+                (false, true) => (size, size),
+                (false, false) => ((chars + 1.25) * size, size * 1.85),
+            };
+            set(&slot.shape, "x", &format!("{:.1}", -width / 2.0));
+            set(&slot.shape, "width", &format!("{width:.1}"));
+            set(&slot.shape, "y", &format!("{:.1}", -height / 2.0));
+            set(&slot.shape, "height", &format!("{height:.1}"));
+            set(&slot.shape, "rx", &format!("{:.1}", height / 2.0));
+            set(&slot.text, "font-size", &format!("{size:.1}"));
+            set(&slot.text, "y", &format!("{:.1}", size * 0.35));
+            slot.text.set_text_content(Some(&sprite.text));
+            slot.written = sprite.text.clone();
+            slot.size = size;
+        }
         slot.group.remove_attribute("display").ok();
     }
 
@@ -130,7 +151,17 @@ impl Painter {
             group.append_child(part).ok()?;
         }
         root.append_child(&group).ok()?;
-        Some(Slot { group, shape, text, transform: String::new(), faded: false, stopped: false })
+        Some(Slot {
+            group,
+            shape,
+            text,
+            transform: String::new(),
+            class: String::new(),
+            written: String::new(),
+            size: -1.0,
+            faded: false,
+            stopped: false,
+        })
     }
 }
 

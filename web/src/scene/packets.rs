@@ -20,6 +20,32 @@ pub const FULL_TEXT: usize = 12;
 /// With more than this, messages are small discs.
 pub const SHORT_TEXT: usize = 44;
 
+/// How much is written on messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Density {
+    /// Type and key field.
+    #[default]
+    Full,
+    /// Type and first word, smaller.
+    Short,
+    /// The first word only.
+    Word,
+    /// Nothing: the show runs too fast to read.
+    Plain,
+}
+
+impl Density {
+    /// What fits with so many messages in the air that are no heartbeats.
+    pub fn of(loud: usize, too_fast: bool) -> Density {
+        match loud {
+            _ if too_fast => Density::Plain,
+            0..=FULL_TEXT => Density::Full,
+            _ if loud <= SHORT_TEXT => Density::Short,
+            _ => Density::Word,
+        }
+    }
+}
+
 /// How a message is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
@@ -76,6 +102,15 @@ pub enum Motion {
 }
 
 impl Sprite {
+    /// Whether this is `flight`, unchanged.
+    fn flies(&self, flight: &Flight, from: Point, to: Point) -> bool {
+        self.due == flight.due.0
+            && self.lost == flight.lost
+            && self.entering.is_none()
+            && self.from == from
+            && self.to == to
+    }
+
     /// Where it is at `now` (simulated microseconds, with fractions).
     pub fn pose(&self, now: f64, motion: Motion) -> Pose {
         let whole = (self.due.saturating_sub(self.sent)).max(1) as f64;
@@ -127,9 +162,16 @@ pub struct Layer {
     sprites: BTreeMap<u64, (usize, Sprite)>,
     free: BTreeSet<usize>,
     slots: usize,
+    density: Density,
+    too_fast: bool,
 }
 
 impl Layer {
+    /// Says whether the show runs too fast to read what is on messages.
+    pub fn set_too_fast(&mut self, too_fast: bool) {
+        self.too_fast = too_fast;
+    }
+
     /// Takes over what is under way at `now`. With `settled` (a jump in time), what has gone disappears at once.
     pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, settled: bool) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -153,8 +195,14 @@ impl Layer {
             self.free.insert(slot);
             changes.push(Change::Hide(slot));
         }
+        let density = Density::of(loud, self.too_fast);
+        let rewrite = density != self.density;
+        self.density = density;
         for flight in flights {
             let Some((from, to)) = stage.ends(flight) else { continue };
+            if !rewrite && self.sprites.get(&flight.id).is_some_and(|(_, s)| s.flies(flight, from, to)) {
+                continue;
+            }
             let lane = match self.sprites.get(&flight.id) {
                 Some((_, old)) => old.lane,
                 None => self.lane(flight, from, to),
@@ -162,10 +210,10 @@ impl Layer {
             let sprite = Sprite {
                 id: flight.id,
                 look: look(flight),
-                text: text(flight, loud),
+                text: text(flight, density),
                 colour: flight.epoch.map_or("e0", epoch_class),
                 lost: flight.lost,
-                small: loud > FULL_TEXT,
+                small: density != Density::Full,
                 from,
                 to,
                 sent: flight.sent.0,
@@ -262,29 +310,23 @@ pub fn short_kind(kind: &str) -> &str {
     }
 }
 
-fn text(flight: &Flight, loud: usize) -> String {
-    if flight.heartbeat {
+fn text(flight: &Flight, density: Density) -> String {
+    if flight.heartbeat || density == Density::Plain {
         return String::new();
     }
     let kind = short_kind(&flight.kind);
     let client = matches!(flight.from, Place::Client(_)) || matches!(flight.to, Place::Client(_));
-    let first = flight.label.split_whitespace().next().unwrap_or("");
     // A session's number means nothing to the eye, and is long.
-    let first = if first.starts_with("0x") { "" } else { first };
-    let long = if flight.label.is_empty() || flight.label.starts_with("0x") {
-        kind.to_string()
-    } else {
-        format!("{kind} {}", flight.label)
+    let label = if flight.label.starts_with("0x") { "" } else { flight.label.as_str() };
+    let first = label.split_whitespace().next().unwrap_or("");
+    let text = match density {
+        Density::Full => format!("{kind} {label}"),
+        Density::Short => format!("{kind} {first}"),
+        _ if client => format!("{kind} {first}"),
+        _ if first.chars().count() <= 5 => first.to_string(),
+        _ => String::new(),
     };
-    let text = if loud <= FULL_TEXT {
-        long
-    } else if loud <= SHORT_TEXT || client {
-        if first.is_empty() { kind.to_string() } else { format!("{kind} {first}") }
-    } else if first.chars().count() <= 5 {
-        first.to_string()
-    } else {
-        String::new()
-    };
+    let text = text.trim_end().to_string();
     match text.char_indices().nth(24) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
@@ -424,13 +466,14 @@ mod tests {
     #[test]
     fn text_gets_shorter_as_the_air_fills_and_heartbeats_have_none() {
         let f = flight(1, 3, 1, 0, 1);
-        assert_eq!(text(&f, 3), "PROP 2:1 /x=B");
-        assert_eq!(text(&f, FULL_TEXT + 1), "PROP 2:1");
-        assert_eq!(text(&f, SHORT_TEXT + 1), "2:1");
+        assert_eq!(text(&f, Density::of(3, false)), "PROP 2:1 /x=B");
+        assert_eq!(text(&f, Density::of(FULL_TEXT + 1, false)), "PROP 2:1");
+        assert_eq!(text(&f, Density::of(SHORT_TEXT + 1, false)), "2:1");
+        assert_eq!(text(&f, Density::of(1, true)), "");
         let mut long = f.clone();
         long.label = "数据".repeat(40);
-        assert!(text(&long, 1).chars().count() <= 25);
+        assert!(text(&long, Density::Full).chars().count() <= 25);
         let beat = Flight { heartbeat: true, ..f };
-        assert_eq!((text(&beat, 1), look(&beat)), (String::new(), Look::Tick));
+        assert_eq!((text(&beat, Density::Full), look(&beat)), (String::new(), Look::Tick));
     }
 }
