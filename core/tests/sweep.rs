@@ -29,6 +29,7 @@ fn seeds_that_found_something_stay_clean() {
         (1610, "a learner is told to cut what its leader commits meanwhile"),
         (9652, "a server elected on what others remember of its log, which was cut since"),
         (12_825, "two servers tell a worse vote so often that two with the better one never speak"),
+        (13_174, "a member that has promised a later epoch than the leader's could never follow it"),
         (200_629, "a former connection's write behind the REVALIDATE of the new one"),
         (205_741, "a frozen leader is established late, in an epoch that is over"),
     ] {

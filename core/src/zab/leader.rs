@@ -168,17 +168,41 @@ impl Leader {
     }
 
     pub(super) fn on_packet(&mut self, ground: &mut Ground, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) -> Verdict {
+        let promised = match &msg {
+            PeerMsg::FollowerInfo { accepted, .. } | PeerMsg::ObserverInfo { accepted, .. } => Some(*accepted),
+            _ => None,
+        };
         let outcome = match msg {
             PeerMsg::FollowerInfo { accepted, info } => self.greet(ground, conn, accepted, &info, true, cx),
             PeerMsg::ObserverInfo { accepted, info } => self.greet(ground, conn, accepted, &info, false, cx),
             PeerMsg::Unknown { .. } => Ok(()),
             msg => self.on_learner_packet(ground, conn, msg, cx),
         };
-        if let Err(why) = outcome {
-            cx.drop_conn(conn, why);
-            self.forget(conn, cx);
+        match outcome {
+            Ok(()) if promised.is_some_and(|promised| self.is_passed_by(promised)) => {
+                if !ground.breaks(BrokenRule::IgnoreEpoch) {
+                    return Err(StandDown::StaleLeader);
+                }
+            }
+            Ok(()) => {}
+            Err(why) => {
+                cx.drop_conn(conn, why);
+                self.forget(conn, cx);
+            }
         }
         self.advance(ground, cx)
+    }
+
+    /// Whether a member has promised a later epoch than ours (to a leader that did not come about). It can't follow us,
+    /// now or ever, as long as we lead; a new round gives all of them an epoch above its promise. (In Apache it stays
+    /// outside until the leader changes for another reason.)
+    fn is_passed_by(&self, promised: Epoch) -> bool {
+        match &self.stage {
+            Stage::Discovery { .. } | Stage::Promising { .. } => false,
+            Stage::Agreeing { epoch, .. } | Stage::Synchronization { epoch, .. } | Stage::Broadcast { epoch } => {
+                promised > *epoch
+            }
+        }
     }
 
     fn greet(
