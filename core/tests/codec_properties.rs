@@ -4,14 +4,15 @@ use bytes::{Bytes, BytesMut};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 use zebu_core::disk::body::{BodyReader, BodyScanner, BodyWriter, NodeSink, OPEN_ACL_KEY, StatPersisted};
 use zebu_core::disk::snapshot::{Snapshot, SnapshotDigest, SnapshotWriter};
 use zebu_core::disk::txn_log::{LogEnd, LogScanner, put_header, put_record};
 use zebu_core::disk::{epoch_file, names};
 use zebu_core::id::{Epoch, ServerId, SessionId, Zxid};
 use zebu_core::wire::client::{
-    ConnectRequest, ConnectResponse, EventKind, OpResult, ReplyHeader, Request, RequestHeader, Response, WatcherEvent,
-    event_frame, reply_frame, request_frame,
+    AddWatchMode, AuthInfo, ConnectRequest, ConnectResponse, EventKind, OpResult, ReplyHeader, Request, RequestHeader,
+    Response, WatchLists, WatchType, WatcherEvent, event_frame, reply_frame, request_frame,
 };
 use zebu_core::wire::frame::split_frame;
 use zebu_core::wire::jute::MAX_FRAME;
@@ -159,8 +160,49 @@ fn request() -> impl Strategy<Value = Request> {
             exist,
             child
         }),
+        special_request(),
         Just(Request::Ping),
         Just(Request::CloseSession),
+    ]
+}
+
+fn read() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        text().prop_map(|path| Request::GetData { path, watch: false }),
+        text().prop_map(|path| Request::GetChildren { path, watch: false }),
+    ]
+}
+
+fn watch_type() -> impl Strategy<Value = WatchType> {
+    use WatchType::{Any, Children, Data, Persistent, PersistentRecursive};
+    select(vec![Children, Data, Any, Persistent, PersistentRecursive])
+}
+
+/// What few clients ask.
+fn special_request() -> impl Strategy<Value = Request> {
+    let paths = || vec(text(), 0..4);
+    let list = || option::of(text());
+    let mode = select(vec![AddWatchMode::Persistent, AddWatchMode::PersistentRecursive]);
+    prop_oneof![
+        vec(read(), 0..5).prop_map(|ops| Request::MultiRead { ops }),
+        data().prop_map(|token| Request::Sasl { token }),
+        (list(), list(), list(), any::<i64>()).prop_map(|(joining, leaving, members, config)| Request::Reconfig {
+            joining,
+            leaving,
+            members,
+            config
+        }),
+        (text(), watch_type()).prop_map(|(path, kind)| Request::CheckWatches { path, kind }),
+        (text(), watch_type()).prop_map(|(path, kind)| Request::RemoveWatches { path, kind }),
+        list().prop_map(|prefix| Request::GetEphemerals { prefix }),
+        text().prop_map(|path| Request::GetAllChildrenNumber { path }),
+        (zxid(), paths(), paths(), paths(), paths(), paths()).prop_map(
+            |(relative, data, exist, child, persistent, recursive)| {
+                Request::SetWatches2(Box::new(WatchLists { relative, data, exist, child, persistent, recursive }))
+            }
+        ),
+        (text(), mode).prop_map(|(path, mode)| Request::AddWatch { path, mode }),
+        Just(Request::WhoAmI),
     ]
 }
 
@@ -171,6 +213,8 @@ fn op_result() -> impl Strategy<Value = OpResult> {
         Just(OpResult::Delete),
         stat().prop_map(OpResult::SetData),
         Just(OpResult::Check),
+        vec(text(), 0..5).prop_map(OpResult::Children),
+        (data(), stat()).prop_map(|(data, stat)| OpResult::Data(data, stat)),
         any::<i32>().prop_map(OpResult::Error),
     ]
 }
@@ -187,6 +231,11 @@ fn response() -> impl Strategy<Value = (OpCode, Response)> {
         names().prop_map(|names| (OpCode::GetChildren, Response::Children(names))),
         (names(), stat()).prop_map(|(names, stat)| (OpCode::GetChildren2, Response::Children2(names, stat))),
         vec(op_result(), 0..5).prop_map(|results| (OpCode::Multi, Response::Multi(results))),
+        any::<i32>().prop_map(|number| (OpCode::GetAllChildrenNumber, Response::Number(number))),
+        any::<i32>().prop_map(|code| (OpCode::AddWatch, Response::Code(code))),
+        data().prop_map(|token| (OpCode::Sasl, Response::Token(token))),
+        vec((text(), text()).prop_map(|(scheme, user)| AuthInfo { scheme, user }), 0..4)
+            .prop_map(|list| (OpCode::WhoAmI, Response::Identities(list))),
     ]
 }
 

@@ -235,6 +235,16 @@ pub fn name(request: &Request) -> &'static str {
         Request::Multi { .. } => "multi",
         Request::Auth { .. } => "auth",
         Request::SetWatches { .. } => "setWatches",
+        Request::Sasl { .. } => "sasl",
+        Request::Reconfig { .. } => "reconfig",
+        Request::CheckWatches { .. } => "checkWatches",
+        Request::RemoveWatches { .. } => "removewatches",
+        Request::MultiRead { .. } => "multiRead",
+        Request::GetEphemerals { .. } => "getEphemerals",
+        Request::GetAllChildrenNumber { .. } => "getAllChildrenNumber",
+        Request::SetWatches2(_) => "setWatches",
+        Request::AddWatch { .. } => "addWatch",
+        Request::WhoAmI => "whoami",
         Request::CloseSession => "close",
     }
 }
@@ -256,9 +266,23 @@ pub fn label(request: &Request) -> String {
         | Request::GetChildren { path, .. }
         | Request::GetChildren2 { path, .. }
         | Request::Sync { path }
-        | Request::Check { path, .. } => path.clone(),
-        Request::Multi { ops } => ops.iter().map(label).collect::<Vec<_>>().join(" "),
-        Request::Ping | Request::Auth { .. } | Request::SetWatches { .. } | Request::CloseSession => String::new(),
+        | Request::Check { path, .. }
+        | Request::CheckWatches { path, .. }
+        | Request::RemoveWatches { path, .. }
+        | Request::GetAllChildrenNumber { path }
+        | Request::AddWatch { path, .. } => path.clone(),
+        Request::GetEphemerals { prefix } => prefix.clone().unwrap_or_default(),
+        Request::Multi { ops } | Request::MultiRead { ops } => ops.iter().map(label).collect::<Vec<_>>().join(" "),
+        Request::Reconfig { joining, leaving, members, .. } => {
+            [joining, leaving, members].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
+        }
+        Request::Ping
+        | Request::Auth { .. }
+        | Request::Sasl { .. }
+        | Request::SetWatches { .. }
+        | Request::SetWatches2(_)
+        | Request::WhoAmI
+        | Request::CloseSession => String::new(),
     }
 }
 
@@ -279,7 +303,11 @@ pub fn answer(outcome: &Outcome) -> String {
         Err(error) => return error.text().to_string(),
     };
     match response {
-        Response::Empty => "ok".into(),
+        Response::Empty | Response::Code(_) | Response::Token(_) => "ok".into(),
+        Response::Number(number) => number.to_string(),
+        Response::Identities(list) => {
+            list.iter().map(|a| format!("{}:{}", a.scheme, a.user)).collect::<Vec<_>>().join(" ")
+        }
         Response::Path(path) | Response::PathStat(path, _) => path.clone(),
         Response::Stat(stat) => show_stat(stat),
         Response::Data(data, stat) => {
@@ -310,6 +338,8 @@ fn show_member(result: &OpResult) -> String {
         OpResult::Create(path) | OpResult::Create2(path, _) => path.clone(),
         OpResult::SetData(stat) => format!("version {}", stat.version),
         OpResult::Delete | OpResult::Check => "ok".into(),
+        OpResult::Children(names) => format!("[{}]", names.join(", ")),
+        OpResult::Data(data, _) => format!("\"{}\"", text(data.as_deref().unwrap_or_default(), 200)),
         OpResult::Error(0) => "rolled back".into(),
         OpResult::Error(code) => ZkError::from_code(*code).map_or_else(|| format!("error {code}"), |e| e.text().into()),
     }

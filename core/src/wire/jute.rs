@@ -327,6 +327,11 @@ pub trait Put: BufMut {
         self.put_buffer(Some(value.as_bytes()));
     }
 
+    /// A string or null.
+    fn put_opt_ustring(&mut self, value: Option<&str>) {
+        self.put_buffer(value.map(str::as_bytes));
+    }
+
     /// A vector whose elements `put` writes.
     fn put_vector<T>(&mut self, items: &[T], mut put: impl FnMut(&mut Self, &T))
     where
