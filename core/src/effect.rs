@@ -171,6 +171,8 @@ pub enum HaltReason {
     Storage(String),
     /// An invariant of our own does not hold; which.
     Invariant(String),
+    /// The tree after this transaction is not the one that the leader foretold.
+    Diverged(Zxid),
 }
 
 impl fmt::Display for HaltReason {
@@ -178,6 +180,9 @@ impl fmt::Display for HaltReason {
         match self {
             HaltReason::Storage(what) => write!(f, "storage failed: {what}"),
             HaltReason::Invariant(what) => write!(f, "an invariant is broken: {what}"),
+            HaltReason::Diverged(zxid) => {
+                write!(f, "an invariant is broken: the tree after {zxid} is not the one that the leader foretold")
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::read_side::ReadSide;
 use crate::config::Config;
-use crate::effect::{Effect, Effects, LinkClose, Serving, ToLink};
+use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
 use crate::id::{ConnId, LinkId, ServerId, SessionId, Zxid};
 use crate::input::Submission;
@@ -77,7 +77,7 @@ pub struct Service {
     since_snapshot: u32,
     snapshot_after: u32,
     compacting: bool,
-    fault: Option<String>,
+    fault: Option<HaltReason>,
     /// Digests foretold up to here say nothing: the log may be replayed over a snapshot taken while the tree changed.
     /// `None` while it is not known how far that goes: a server that joins has it all by UPTODATE.
     fuzzy_upto: Option<Zxid>,
@@ -118,6 +118,16 @@ impl Service {
         self.links.iter().map(|(s, l)| (*s, *l))
     }
 
+    /// While leading: who is alive and until when.
+    pub fn tracker(&self) -> Option<&SessionTracker> {
+        self.lead.as_ref().map(|lead| &lead.tracker)
+    }
+
+    /// While leading: syncs that wait for a proposal to be applied.
+    pub fn pending_syncs(&self) -> usize {
+        self.lead.as_ref().map_or(0, |lead| lead.syncs.len())
+    }
+
     /// While leading: when a session expires if nothing is heard of it.
     pub fn expires(&self, session: SessionId) -> Option<Instant> {
         self.lead.as_ref().and_then(|lead| lead.tracker.expires(session))
@@ -136,11 +146,11 @@ impl Service {
         self.fuzzy_upto.is_some_and(|upto| zxid > upto)
     }
 
-    pub(super) fn fail(&mut self, what: String) {
-        self.fault.get_or_insert(what);
+    pub(super) fn fail(&mut self, why: HaltReason) {
+        self.fault.get_or_insert(why);
     }
 
-    pub(super) fn take_fault(&mut self) -> Option<String> {
+    pub(super) fn take_fault(&mut self) -> Option<HaltReason> {
         self.fault.take()
     }
 

@@ -2,7 +2,7 @@
 
 use super::clients::Service;
 use super::read_side::ReadSide;
-use crate::effect::{Effect, Effects, ToLink};
+use crate::effect::{Effect, Effects, HaltReason, ToLink};
 use crate::id::Zxid;
 use crate::time::Now;
 use crate::tree::Tree;
@@ -34,6 +34,12 @@ impl<R: ReadSide> HostView<'_, R> {
     }
 }
 
+impl<R> HostView<'_, R> {
+    fn fail(&mut self, what: String) {
+        self.service.fail(HaltReason::Invariant(what));
+    }
+}
+
 impl<R: ReadSide> Host for HostView<'_, R> {
     fn check(&self, zxid: Zxid, txn: &Bytes) -> Result<(), String> {
         let (header, kind) = TxnHeader::peek(txn).map_err(|e| e.to_string())?;
@@ -49,12 +55,11 @@ impl<R: ReadSide> Host for HostView<'_, R> {
     fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects) {
         let txn = match Txn::decode(txn.clone()) {
             Ok(txn) => txn,
-            Err(e) => return self.service.fail(format!("committed transaction {zxid} can't be understood: {e}")),
+            Err(e) => return self.fail(format!("committed transaction {zxid} can't be understood: {e}")),
         };
         let (applied, fired) = self.side.apply(|state, fired| state.apply(&txn, fired));
         if applied.diverged && self.service.trusts_digest_of(zxid) {
-            self.service.fail(format!("the tree after {zxid} is not the one that the leader foretold"));
-            return;
+            return self.service.fail(HaltReason::Diverged(zxid));
         }
         for (link, event) in fired {
             fx.push(Effect::ToLink { link, msg: ToLink::Event(event) });
@@ -73,7 +78,7 @@ impl<R: ReadSide> Host for HostView<'_, R> {
                     tree.apply(&txn);
                 }
                 Err(e) => {
-                    self.service.fail(format!("transaction {} of the log can't be understood: {e}", entry.zxid));
+                    self.fail(format!("transaction {} of the log can't be understood: {e}", entry.zxid));
                 }
             }
         }

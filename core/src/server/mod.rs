@@ -18,7 +18,7 @@ pub mod read_side;
 mod tests;
 
 use crate::config::{BrokenRule, Config};
-use crate::effect::{Effect, Effects, HaltReason};
+use crate::effect::{Effect, Effects};
 use crate::id::{Epoch, Zxid};
 use crate::input::Input;
 use crate::status::{Deadline, Status};
@@ -126,10 +126,10 @@ impl<R: ReadSide> Server<R> {
         }
         self.service.answer_syncs(&mut self.peer, fx);
         self.service.maybe_compact(&self.peer, fx);
-        if let Some(what) = self.service.take_fault() {
+        if let Some(why) = self.service.take_fault() {
             self.halted = true;
             fx.push(Effect::Serving(None));
-            fx.push(Effect::Halt(HaltReason::Invariant(what)));
+            fx.push(Effect::Halt(why));
         }
     }
 

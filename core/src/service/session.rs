@@ -211,6 +211,11 @@ impl SessionTracker {
         Some(Instant(tracked.bucket.saturating_mul(1000)))
     }
 
+    /// The sessions that are not closing, by when they expire if nothing more is heard of them; in order of that time.
+    pub fn buckets(&self) -> impl Iterator<Item = (Instant, &BTreeSet<SessionId>)> {
+        self.buckets.iter().map(|(ms, sessions)| (Instant(ms.saturating_mul(1000)), sessions))
+    }
+
     /// The negotiated timeout of a session, milliseconds.
     pub fn timeout_ms(&self, session: SessionId) -> Option<i32> {
         self.sessions.get(&session).map(|tracked| i32::try_from(tracked.timeout_ms).unwrap_or(i32::MAX))
@@ -281,6 +286,7 @@ mod tests {
         tracker.add(B, 4000, None, at(1900));
         // (100 + 4000) / 2000 + 1 = 3 buckets: 6000 for both.
         assert_eq!(tracker.next_deadline(), Some(at(6000)));
+        assert!(tracker.buckets().eq([(at(6000), &BTreeSet::from([A, B]))]));
         assert_eq!(tracker.expired(at(5999)), []);
         assert!(tracker.touch(B, at(2000)));
         assert_eq!(tracker.expired(at(6000)), [A]);

@@ -157,6 +157,13 @@ impl WatchRegistry {
         self.links.len()
     }
 
+    /// The watches on data, with what exists or not, in order of their connections, then of their paths: Apache's
+    /// `wchs`, `wchc` and `wchp` tell of these only.
+    pub fn data_watches(&self) -> impl Iterator<Item = (LinkId, &str)> {
+        let all = self.links.iter().flat_map(|(link, watches)| watches.iter().map(move |watch| (*link, watch)));
+        all.filter(|(_, (kind, _))| *kind == Kind::Data).map(|(link, (_, path))| (link, &**path))
+    }
+
     /// How many paths have data watches (Apache's `wchs` counts only these).
     pub fn data_paths(&self) -> usize {
         self.data.len()
@@ -231,6 +238,7 @@ mod tests {
             watches.add_data(LinkId(2), "/a");
         }
         assert_eq!((watches.len(), watches.links(), watches.data_paths()), (3, 2, 1));
+        assert!(watches.data_watches().eq([(LinkId(1), "/a"), (LinkId(2), "/a")]), "data only, by connection");
         watches.remove_link(LinkId(1));
         assert_eq!((watches.len(), watches.links(), watches.data_paths()), (1, 1, 1));
         assert_eq!(fire(&mut watches, &change(Deleted, "/a")), [(2, Deleted, "/a".into())]);

@@ -47,6 +47,7 @@ impl Tree {
         };
         let diverged = txn.digest.is_some_and(|d| d.version == super::digest::VERSION && d.tree != self.digest);
         self.applied = self.applied.max(txn.header.zxid);
+        self.digests.note(txn.header.zxid, self.digest);
         Applied { outcome, changes, diverged }
     }
 

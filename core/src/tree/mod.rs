@@ -6,12 +6,14 @@
 pub mod acl;
 mod apply;
 pub mod digest;
+mod digest_log;
 pub mod node;
 pub mod path;
 mod snapshot;
 mod walk;
 
 pub use apply::Applied;
+pub use digest_log::DigestLog;
 pub use node::{Keeper, Node};
 pub use snapshot::SnapshotError;
 pub use walk::Walk;
@@ -55,6 +57,7 @@ pub struct Tree {
     ephemerals: BTreeMap<SessionId, BTreeSet<Arc<str>>>,
     applied: Zxid,
     digest: i64,
+    digests: DigestLog,
     /// Bytes of all paths and data.
     data_bytes: u64,
 }
@@ -96,6 +99,7 @@ impl Tree {
             ephemerals: BTreeMap::new(),
             applied: Zxid::ZERO,
             digest: 0,
+            digests: DigestLog::default(),
             data_bytes: 0,
         }
     }
@@ -130,6 +134,11 @@ impl Tree {
     /// The digest, Apache's version 2: equal trees at equal zxids have equal digests.
     pub fn digest(&self) -> i64 {
         self.digest
+    }
+
+    /// The digests at some of the transactions applied since this tree was read, so that servers can be compared.
+    pub fn digests(&self) -> &DigestLog {
+        &self.digests
     }
 
     /// How many znodes there are. (Apache's `Node count` is one more: it counts the root twice.)
