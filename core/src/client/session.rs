@@ -254,7 +254,7 @@ impl Client {
         self.passwd = hello.passwd;
         self.timeout = Duration::from_millis(timeout_ms);
         // Before the application hears of it: what it asks now must not overtake the watches.
-        if let Some(request) = self.watches.set_again(self.seen) {
+        for request in self.watches.set_again(self.seen) {
             self.send(now, xid::SET_WATCHES, request, out);
         }
         let (session, timeout) = (self.session, self.timeout);
@@ -266,7 +266,7 @@ impl Client {
         if header.xid == xid::EVENT {
             let event = WatcherEvent::decode(body)?;
             let armed = !self.watches.fired(&event).is_empty();
-            self.see(header.zxid);
+            // Its zxid is not "seen": a multi's other events and changes may still be under way.
             out.push(ClientOutput::Event(ClientEvent::Watch { event, zxid: header.zxid, armed }));
             return Ok(());
         }
@@ -285,11 +285,8 @@ impl Client {
             code => Err(ZkError::from_code(code).ok_or(ClientError::UnknownCode(code))?),
         };
         self.see(header.zxid);
-        let known = outcome.as_ref().ok();
-        if (known.is_some() || outcome == Err(ZkError::NoNode))
-            && let Some((kind, path)) = Watches::set_by(&request, known)
-        {
-            self.watches.arm(kind, path);
+        if matches!(outcome, Ok(_) | Err(ZkError::NoNode)) {
+            self.watches.answered(&request, outcome.as_ref().ok());
         }
         let closed = request.op() == OpCode::CloseSession;
         if number > 0 {
