@@ -378,7 +378,7 @@ proptest! {
         let (header, body) = ReplyHeader::decode(payload(reply_frame(xid, zxid, &Ok(response.clone())))).unwrap();
         prop_assert_eq!(header, ReplyHeader { xid, zxid, err: 0 });
         prop_assert_eq!(Response::decode(op, body), Ok(response));
-        let event = WatcherEvent { kind: EventKind::from_code(kind).unwrap(), path };
+        let event = WatcherEvent { kind: EventKind::from_code(kind).unwrap(), path: path.into() };
         let (header, body) = ReplyHeader::decode(payload(event_frame(zxid, &event))).unwrap();
         prop_assert_eq!(header.xid, -1);
         prop_assert_eq!(WatcherEvent::decode(body), Ok(event));

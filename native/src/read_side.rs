@@ -1,16 +1,17 @@
 //! The tree and its watches behind a lock that all connections share. Reads are answered on the connections' own
 //! tasks; only the owner thread changes anything.
 
-use crate::net::links::Links;
+use crate::net::links::{LinkBox, Links};
 use parking_lot::RwLock;
 use std::sync::Arc;
 use zebu_core::effect::ToLink;
-use zebu_core::id::Zxid;
+use zebu_core::id::{LinkId, Zxid};
 use zebu_core::server::ReadSide;
 use zebu_core::server::read_side::Fired;
 use zebu_core::service::ReadState;
 use zebu_core::service::read::{Answer, Asker};
 use zebu_core::wire::client::Request;
+use zebu_core::wire::record::Id;
 
 /// See the module. Clones share the same state.
 #[derive(Clone, Debug)]
@@ -25,17 +26,32 @@ impl SharedRead {
         SharedRead { state: Arc::default(), links }
     }
 
-    /// Answers a read, with the zxid of the state it was answered from. Events that tell of changes it has seen are in
-    /// the asker's outbox when this returns: they have to be sent first.
-    pub fn answer(&self, asker: Asker<'_>, request: &Request) -> (Zxid, Answer) {
+    /// Answers a read, with the zxid of the state it was answered from. The events of all that the answer has seen are
+    /// appended to `told`, with whatever else waited in the asker's outbox: they have to be sent first. No later ones
+    /// are: an event of the watch that the read itself sets must come behind the answer, or its client would not know
+    /// what it is told of.
+    pub fn answer(
+        &self,
+        asker: Asker<'_>,
+        request: &Request,
+        outbox: &LinkBox,
+        told: &mut impl Extend<ToLink>,
+    ) -> (Zxid, Answer) {
         let state = self.state.read();
-        if let Some(outcome) = state.answer_shared(asker.auth, request) {
+        if let Some(outcome) = state.answer_shared(asker, request) {
+            told.extend(outbox.drain());
             return (state.tree.applied(), outcome.into());
         }
         drop(state);
         let mut state = self.state.write();
         let answer = state.answer(asker, request);
+        told.extend(outbox.drain());
         (state.tree.applied(), answer)
+    }
+
+    /// A connection has shown to be somebody more: what its watches may tell it is judged by that.
+    pub fn identified(&self, link: LinkId, auth: &[Id]) {
+        self.state.write().watches.set_auth(link, auth);
     }
 }
 

@@ -50,6 +50,9 @@ pub enum LinkEffect {
         /// What it asks.
         request: Request,
     },
+    /// The client has shown to be somebody more: tell the read side ([`crate::service::WatchRegistry::set_auth`], with
+    /// [`Link::auth`]), which judges by it what watches set before may tell.
+    Identified,
     /// Send what was written, then close.
     Close(LinkClose),
 }
@@ -126,6 +129,14 @@ impl Link {
         &self.auth
     }
 
+    /// The client has shown to be `id` as well (one that it has shown before is kept once).
+    pub fn identify(&mut self, id: Id, out: &mut Vec<LinkEffect>) {
+        if !self.auth.contains(&id) {
+            self.auth.push(id);
+            out.push(LinkEffect::Identified);
+        }
+    }
+
     /// Requests not answered yet. A driver stops reading the socket while there are too many.
     pub fn pending(&self) -> usize {
         match &self.state {
@@ -174,13 +185,7 @@ impl Link {
             Ok(parts) => parts,
             Err(e) => {
                 let why = format!("a frame has no request header: {e}");
-                self.queue.push_back(Pending::Refused {
-                    xid: 0,
-                    error: ZkError::MarshallingError,
-                    close: Some(LinkClose::BadRequest(why)),
-                });
-                self.go_on(out);
-                return;
+                return self.close(LinkClose::BadRequest(why), out);
             }
         };
         let xid = header.xid;
@@ -217,7 +222,15 @@ impl Link {
             | OpCode::GetAcl
             | OpCode::GetChildren
             | OpCode::GetChildren2
-            | OpCode::SetWatches => match Request::decode(op, body) {
+            | OpCode::GetEphemerals
+            | OpCode::GetAllChildrenNumber
+            | OpCode::MultiRead
+            | OpCode::SetWatches
+            | OpCode::SetWatches2
+            | OpCode::AddWatch
+            | OpCode::CheckWatches
+            | OpCode::RemoveWatches
+            | OpCode::WhoAmI => match Request::decode(op, body) {
                 Ok(request) => {
                     self.queue.push_back(Pending::Read { xid, request });
                     self.go_on(out);
@@ -226,18 +239,9 @@ impl Link {
             },
             OpCode::Auth => self.on_auth(xid, body, out),
             OpCode::Reconfig => self.refuse(xid, ZkError::ReconfigDisabled, None, out),
-            OpCode::Check
-            | OpCode::CheckWatches
-            | OpCode::RemoveWatches
-            | OpCode::DeleteContainer
-            | OpCode::MultiRead
-            | OpCode::Sasl
-            | OpCode::GetEphemerals
-            | OpCode::GetAllChildrenNumber
-            | OpCode::SetWatches2
-            | OpCode::AddWatch
-            | OpCode::WhoAmI
-            | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
+            // Servers alone delete containers: a client's could take any empty znode without being asked who it is.
+            OpCode::DeleteContainer => self.refuse(xid, ZkError::BadArguments, None, out),
+            OpCode::Check | OpCode::Sasl | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
         }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::wire::client::request_frame;
+use crate::wire::client::{AddWatchMode, EventKind, WatchLists, WatchType, request_frame};
 use crate::wire::record::Stat;
-use alloc::vec::Vec;
+use bytes::BytesMut;
 
 /// A frame as `on_frame` takes it.
 fn frame(xid: i32, request: &Request) -> Bytes {
@@ -144,4 +144,121 @@ fn an_expired_session_is_told_and_closed() {
         ConnectResponse { timeout_ms: 0, session: SessionId(0), passwd: Bytes::from_static(&[0; 16]), read_only: None };
     link.on_server(ToLink::Connected(refused.clone()), &mut out);
     assert_eq!(out, [LinkEffect::Write(refused.frame()), LinkEffect::Close(LinkClose::SessionEnded(SessionId(0)))]);
+}
+
+/// What is answered without the server and without the read side: the error, with what zxid, and whether it ends the
+/// connection (client-protocol §5).
+#[test]
+fn what_no_client_may_ask() {
+    let body = Bytes::from_static(b"\0\0\0\x02/a\0\0\0\0");
+    for (op, error, zxid, closes) in [
+        (OpCode::Check.code(), ZkError::Unimplemented, -1, true),
+        (OpCode::CreateSession.code(), ZkError::Unimplemented, -1, true),
+        (OpCode::DeleteContainer.code(), ZkError::BadArguments, 0, false),
+        (0, ZkError::Unimplemented, -1, true),
+        (-1, ZkError::Unimplemented, -1, true),
+        (10, ZkError::Unimplemented, -1, true),
+        (i32::MAX, ZkError::Unimplemented, -1, true),
+    ] {
+        let mut link = open_link();
+        let mut out = Vec::new();
+        let mut asked = BytesMut::new();
+        RequestHeader { xid: 5, op }.encode(&mut asked);
+        asked.extend_from_slice(&body);
+        link.on_frame(asked.freeze(), &mut out);
+        assert_eq!(out.first(), Some(&LinkEffect::Write(reply_frame(5, Zxid(zxid), &Err(error)))), "{op}");
+        assert_eq!(matches!(out.get(1), Some(LinkEffect::Close(LinkClose::BadRequest(_)))), closes, "{op}: {out:?}");
+        assert_eq!((out.len(), link.is_closed()), (1 + usize::from(closes), closes), "{op}");
+    }
+}
+
+#[test]
+fn a_frame_without_a_header_closes_without_an_answer() {
+    for frame in [&b""[..], b"\0", b"\0\0\0\x01\0\0\0"] {
+        let mut link = open_link();
+        let mut out = Vec::new();
+        link.on_frame(Bytes::from_static(frame), &mut out);
+        assert!(matches!(&out[..], [LinkEffect::Close(LinkClose::BadRequest(_))]), "{frame:?}: {out:?}");
+    }
+}
+
+/// Every kind of read goes to the read side, in its turn; with a body cut short it is refused and the connection stays.
+#[test]
+fn reads_are_served_in_turn_and_unreadable_ones_refused() {
+    let path = || String::from("/a");
+    let lists = WatchLists { data: vec![path()], ..WatchLists::default() };
+    for (request, has_body) in [
+        (Request::Exists { path: path(), watch: true }, true),
+        (get("/a"), true),
+        (Request::GetAcl { path: path() }, true),
+        (Request::GetChildren { path: path(), watch: false }, true),
+        (Request::GetChildren2 { path: path(), watch: false }, true),
+        (Request::GetAllChildrenNumber { path: path() }, true),
+        (Request::GetEphemerals { prefix: Some(path()) }, true),
+        (Request::MultiRead { ops: vec![get("/a")] }, true),
+        (Request::SetWatches { relative: Zxid(1), data: vec![], exist: vec![], child: vec![] }, true),
+        (Request::SetWatches2(Box::new(lists)), true),
+        (Request::AddWatch { path: path(), mode: AddWatchMode::Persistent }, true),
+        (Request::CheckWatches { path: path(), kind: WatchType::Any }, true),
+        (Request::RemoveWatches { path: path(), kind: WatchType::Any }, true),
+        (Request::WhoAmI, false),
+    ] {
+        let mut link = open_link();
+        let mut out = Vec::new();
+        let whole = frame(4, &request);
+        link.on_frame(frame(3, &set("/a")), &mut out);
+        link.on_frame(whole.clone(), &mut out);
+        link.on_frame(whole.slice(..whole.len() - usize::from(has_body)), &mut out);
+        assert_eq!(out.len(), 1, "{request:?} waits behind the write");
+        out.clear();
+        link.on_server(ToLink::Reply { xid: 3, zxid: Zxid(9), outcome: Ok(Response::Empty) }, &mut out);
+        assert_eq!(out.get(1..), Some(&[LinkEffect::Read { xid: 4, request: request.clone() }][..]));
+        out.clear();
+        link.on_read(4, Zxid(9), Err(ZkError::NoNode), Vec::new(), &mut out);
+        if has_body {
+            let refused = LinkEffect::Write(reply_frame(4, Zxid(9), &Err(ZkError::MarshallingError)));
+            assert_eq!(out.get(1..), Some(&[refused][..]), "{request:?}");
+        }
+        assert!(!link.is_closed());
+    }
+}
+
+/// A multiRead's members must be getDatas and getChildren (client-protocol §11).
+#[test]
+fn a_multi_read_of_anything_else_is_refused() {
+    for member in [Request::Exists { path: "/".into(), watch: false }, set("/a"), Request::Ping] {
+        let mut link = open_link();
+        let mut out = Vec::new();
+        link.on_frame(frame(4, &Request::MultiRead { ops: vec![get("/a"), member.clone()] }), &mut out);
+        let refused = LinkEffect::Write(reply_frame(4, Zxid(0), &Err(ZkError::MarshallingError)));
+        assert_eq!(out, [refused], "{member:?}");
+    }
+}
+
+#[test]
+fn an_event_is_told_before_the_read_that_waits_for_its_answer() {
+    let mut link = open_link();
+    let mut out = Vec::new();
+    link.on_frame(frame(1, &get("/a")), &mut out);
+    let event = WatcherEvent { kind: EventKind::DataChanged, path: "/a".into() };
+    link.on_server(ToLink::Event(event.clone()), &mut out);
+    let missed = WatcherEvent { kind: EventKind::Deleted, path: "/b".into() };
+    link.on_read(1, Zxid(5), Err(ZkError::NoNode), vec![missed.clone()], &mut out);
+    let expected = [
+        LinkEffect::Write(event_frame(Zxid(-1), &event)),
+        LinkEffect::Write(event_frame(Zxid(-1), &missed)),
+        LinkEffect::Write(reply_frame(1, Zxid(5), &Err(ZkError::NoNode))),
+    ];
+    assert_eq!(out.get(1..), Some(&expected[..]));
+}
+
+#[test]
+fn a_new_identity_is_told_once() {
+    let mut link = open_link();
+    let mut out = Vec::new();
+    let user = Id { scheme: "digest".into(), id: "u:h".into() };
+    link.identify(user.clone(), &mut out);
+    link.identify(user.clone(), &mut out);
+    assert_eq!(out, [LinkEffect::Identified]);
+    assert_eq!(link.auth().get(1..), Some(&[user][..]));
 }

@@ -20,7 +20,7 @@ pub mod watch;
 pub use prep::{Prep, PrepRequest};
 pub use read::{Answer, Asker, ReadState};
 pub use session::{Owner, SessionIds, SessionTracker, negotiate, password};
-pub use watch::WatchRegistry;
+pub use watch::{Watch, WatchRegistry};
 
 #[cfg(test)]
 mod model_tests;

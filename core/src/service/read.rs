@@ -1,14 +1,19 @@
 //! Reads: answered from what is applied at this server, and the watches they set.
 
-use super::watch::WatchRegistry;
+use super::watch::{Watch, WatchRegistry};
 use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
-use crate::tree::{Applied, Node, Tree, acl};
-use crate::wire::client::{EventKind, Outcome, Request, Response, WatcherEvent};
+use crate::tree::{Applied, Node, Tree, acl, path};
+use crate::wire::client::{AuthInfo, EventKind, OpResult, Outcome, Request, Response, WatchLists, WatcherEvent};
 use crate::wire::record::{Id, perms};
 use crate::wire::txn::Txn;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+
+/// The most that a multiRead may answer, in bytes of data and of children's names: its members may all ask for the
+/// same large znode, so that what it asks does not bound what it is told. Far beyond what any client's
+/// `jute.maxbuffer` lets in.
+pub const MULTI_READ_MAX: usize = 64 << 20;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug)]
@@ -64,49 +69,61 @@ impl ReadState {
         applied
     }
 
-    /// Answers a read that sets no watch: exists, getData, getACL, getChildren and getChildren2 without one. `None` if
-    /// the request needs [`ReadState::answer`].
-    pub fn answer_shared(&self, auth: &[Id], request: &Request) -> Option<Outcome> {
-        match request {
-            Request::Exists { watch: true, .. }
-            | Request::GetData { watch: true, .. }
-            | Request::GetChildren { watch: true, .. }
-            | Request::GetChildren2 { watch: true, .. }
-            | Request::SetWatches { .. } => None,
-            request => Some(self.read(auth, request)),
-        }
+    /// Answers a read that leaves the watches as they are. `None` if the request needs [`ReadState::answer`].
+    pub fn answer_shared(&self, asker: Asker<'_>, request: &Request) -> Option<Outcome> {
+        if moves_watches(request) { None } else { Some(self.read(asker, request)) }
     }
 
-    /// Answers a read and sets the watch it asks for: of exists also when there is no such node, of the others only
-    /// together with an answer. What is not a read is answered with [`ZkError::Unimplemented`].
+    /// Answers a read and does to the watches what it asks for: exists sets one also when there is no such node,
+    /// other reads only together with an answer. What is not a read is answered with [`ZkError::Unimplemented`].
     pub fn answer(&mut self, asker: Asker<'_>, request: &Request) -> Answer {
-        if let Request::SetWatches { relative, data, exist, child } = request {
-            self.watches.set_auth(asker.link, asker.auth);
-            let events = self.set_watches(asker.link, *relative, data, exist, child);
-            return Answer { events, outcome: Ok(Response::Empty) };
+        match request {
+            Request::SetWatches { relative, data, exist, child } => {
+                let lists = [data, exist, child].map(Vec::as_slice);
+                let events = self.set_watches(asker, *relative, lists);
+                return Answer { events, outcome: Ok(Response::Empty) };
+            }
+            Request::SetWatches2(lists) => {
+                let WatchLists { relative, data, exist, child, persistent, recursive } = &**lists;
+                let events = self.set_watches(asker, *relative, [data, exist, child].map(Vec::as_slice));
+                persistent.iter().for_each(|path| self.watch(asker, path, Watch::Persistent));
+                recursive.iter().for_each(|path| self.watch(asker, path, Watch::Recursive));
+                return Answer { events, outcome: Ok(Response::Empty) };
+            }
+            Request::AddWatch { path, mode } => {
+                self.watch(asker, path, Watch::from(*mode));
+                return Ok(Response::Code(0)).into();
+            }
+            Request::RemoveWatches { path, kind } => {
+                let removed = self.watches.remove(asker.link, path, *kind);
+                return removed.then_some(Response::Empty).ok_or(ZkError::NoWatcher).into();
+            }
+            _ => {}
         }
-        let outcome = self.read(asker.auth, request);
+        let outcome = self.read(asker, request);
         match request {
             Request::Exists { path, watch: true } if matches!(outcome, Ok(_) | Err(ZkError::NoNode)) => {
-                self.watches.set_auth(asker.link, asker.auth);
-                self.watches.add_data(asker.link, path);
+                self.watch(asker, path, Watch::Data);
             }
-            Request::GetData { path, watch: true } if outcome.is_ok() => {
-                self.watches.set_auth(asker.link, asker.auth);
-                self.watches.add_data(asker.link, path);
-            }
+            Request::GetData { path, watch: true } if outcome.is_ok() => self.watch(asker, path, Watch::Data),
             Request::GetChildren { path, watch: true } | Request::GetChildren2 { path, watch: true }
                 if outcome.is_ok() =>
             {
-                self.watches.set_auth(asker.link, asker.auth);
-                self.watches.add_child(asker.link, path);
+                self.watch(asker, path, Watch::Child);
             }
             _ => {}
         }
         outcome.into()
     }
 
-    fn read(&self, auth: &[Id], request: &Request) -> Outcome {
+    /// Sets a watch of the asker, whose identities decide later what it is told.
+    fn watch(&mut self, asker: Asker<'_>, path: &str, watch: Watch) {
+        self.watches.add(asker.link, path, watch);
+        self.watches.set_auth(asker.link, asker.auth);
+    }
+
+    fn read(&self, asker: Asker<'_>, request: &Request) -> Outcome {
+        let auth = asker.auth;
         match request {
             Request::Exists { path, .. } => {
                 if path.contains('\0') {
@@ -131,6 +148,20 @@ impl ReadState {
                 let node = self.readable(path, perms::READ, auth)?;
                 Ok(Response::Children2(names(node), node.stat()))
             }
+            Request::GetAllChildrenNumber { path } => {
+                self.readable(path, perms::READ, auth)?;
+                let number = self.tree.count_below(path);
+                Ok(Response::Number(i32::try_from(number).unwrap_or(i32::MAX)))
+            }
+            Request::GetEphemerals { prefix } => {
+                Ok(Response::Children(self.ephemerals(asker.session, prefix.as_deref())))
+            }
+            Request::MultiRead { ops } => self.multi_read(asker, ops),
+            Request::CheckWatches { path, kind } => {
+                let found = self.watches.has(asker.link, path, *kind);
+                found.then_some(Response::Empty).ok_or(ZkError::NoWatcher)
+            }
+            Request::WhoAmI => Ok(Response::Identities(auth.iter().map(identity).collect())),
             _ => Err(ZkError::Unimplemented),
         }
     }
@@ -140,203 +171,112 @@ impl ReadState {
         if self.tree.permits(node, perms, auth) { Ok(node) } else { Err(ZkError::NoAuth) }
     }
 
-    /// A client that was away sets its watches again: it is told of what changed since `relative`, and of the rest
-    /// the watch is set (client-protocol.md §8.5).
-    fn set_watches(
-        &mut self,
-        link: LinkId,
-        relative: Zxid,
-        data: &[String],
-        exist: &[String],
-        child: &[String],
-    ) -> Vec<WatcherEvent> {
-        let mut events = Vec::new();
-        let mut tell = |kind, path: &String| events.push(WatcherEvent { kind, path: path.clone() });
-        for path in data {
-            match self.tree.get(path) {
-                None => tell(EventKind::Deleted, path),
-                Some(node) if node.persisted().mzxid > relative => tell(EventKind::DataChanged, path),
-                Some(_) => self.watches.add_data(link, path),
+    /// The session's own ephemerals whose paths begin with `prefix`, which is text and no path: `/a` is one of `/ab`.
+    /// None, blank or `/`: all of them.
+    fn ephemerals(&self, session: SessionId, prefix: Option<&str>) -> Vec<String> {
+        let prefix = match prefix {
+            // What Java's trim takes away.
+            Some(text) if !matches!(text.trim_matches(|c| c <= ' '), "" | path::ROOT) => text,
+            _ => "",
+        };
+        let all = self.tree.ephemerals_of(session);
+        all.filter(|path| path.starts_with(prefix)).map(|path| path.to_string()).collect()
+    }
+
+    /// All members are answered from one state; what one is refused does not stop the others (client-protocol §11).
+    fn multi_read(&self, asker: Asker<'_>, ops: &[Request]) -> Outcome {
+        let mut size = 0;
+        let mut results = Vec::with_capacity(ops.len());
+        for op in ops {
+            results.push(match self.read(asker, op) {
+                Ok(Response::Children(names)) => {
+                    size += names.iter().map(|name| 4 + name.len()).sum::<usize>();
+                    OpResult::Children(names)
+                }
+                Ok(Response::Data(data, stat)) => {
+                    size += data.as_ref().map_or(0, |data| data.len());
+                    OpResult::Data(data, stat)
+                }
+                Ok(_) => return Err(ZkError::MarshallingError),
+                Err(error) => OpResult::Error(error.code()),
+            });
+            if size > MULTI_READ_MAX {
+                return Err(ZkError::MarshallingError);
             }
+        }
+        Ok(Response::Multi(results))
+    }
+
+    /// A client that was away sets its one-shot watches again, in the order data, exist, child: it is told of what
+    /// changed since `relative`, and of the rest the watch is set (client-protocol §8.5).
+    fn set_watches(&mut self, asker: Asker<'_>, relative: Zxid, lists: [&[String]; 3]) -> Vec<WatcherEvent> {
+        let [data, exist, child] = lists;
+        let mut events = Vec::new();
+        for path in data {
+            let missed = match self.tree.get(path) {
+                None => Some(EventKind::Deleted),
+                Some(node) if node.persisted().mzxid > relative => Some(EventKind::DataChanged),
+                Some(_) => None,
+            };
+            self.tell_or_watch(asker, path, missed, Watch::Data, &mut events);
         }
         for path in exist {
-            match self.tree.get(path) {
-                None => self.watches.add_data(link, path),
-                Some(_) => tell(EventKind::Created, path),
-            }
+            let missed = self.tree.exists(path).then_some(EventKind::Created);
+            self.tell_or_watch(asker, path, missed, Watch::Data, &mut events);
         }
         for path in child {
-            match self.tree.get(path) {
-                None => tell(EventKind::Deleted, path),
-                Some(node) if node.persisted().pzxid > relative => tell(EventKind::ChildrenChanged, path),
-                Some(_) => self.watches.add_child(link, path),
-            }
+            let missed = match self.tree.get(path) {
+                None => Some(EventKind::Deleted),
+                Some(node) if node.persisted().pzxid > relative => Some(EventKind::ChildrenChanged),
+                Some(_) => None,
+            };
+            self.tell_or_watch(asker, path, missed, Watch::Child, &mut events);
         }
         events
     }
+
+    fn tell_or_watch(
+        &mut self,
+        asker: Asker<'_>,
+        path: &str,
+        missed: Option<EventKind>,
+        watch: Watch,
+        events: &mut Vec<WatcherEvent>,
+    ) {
+        match missed {
+            Some(kind) => events.push(WatcherEvent { kind, path: path.into() }),
+            None => self.watch(asker, path, watch),
+        }
+    }
+}
+
+/// Whether a request sets or removes watches, if it is granted.
+const fn moves_watches(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Exists { watch: true, .. }
+            | Request::GetData { watch: true, .. }
+            | Request::GetChildren { watch: true, .. }
+            | Request::GetChildren2 { watch: true, .. }
+            | Request::SetWatches { .. }
+            | Request::SetWatches2(_)
+            | Request::AddWatch { .. }
+            | Request::RemoveWatches { .. }
+    )
 }
 
 fn names(node: &Node) -> Vec<String> {
     node.children().iter().map(|name| name.to_string()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::record::{Acl, Stat};
-    use crate::wire::txn::{TxnBody, TxnHeader};
-    use alloc::vec;
-    use bytes::Bytes;
-
-    const LINK: LinkId = LinkId(7);
-
-    fn header(zxid: i64) -> TxnHeader {
-        TxnHeader { session: SessionId(1), cxid: 0, zxid: Zxid(zxid), time_ms: zxid }
-    }
-
-    fn create(path: &str, acl: Vec<Acl>) -> TxnBody {
-        let data = Some(Bytes::from_static(b"x"));
-        TxnBody::Create { v2: false, path: path.into(), data, acl, ephemeral: false, parent_cversion: -1 }
-    }
-
-    fn user() -> Id {
-        Id { scheme: "digest".into(), id: "u:h".into() }
-    }
-
-    /// `/open` and `/open/c` for all, `/shut` readable by the user only, `/admin` with only ADMIN for all.
-    fn state() -> ReadState {
-        let mut state = ReadState::default();
-        let only = |perms, id| vec![Acl { perms, id }];
-        let anyone = Id { scheme: "world".into(), id: "anyone".into() };
-        let bodies = [
-            create("/open", Acl::open()),
-            create("/open/c", Acl::open()),
-            create("/shut", only(perms::READ, user())),
-            create("/admin", [only(perms::ADMIN, anyone), only(perms::READ, user())].concat()),
-        ];
-        for (body, zxid) in bodies.into_iter().zip(1..) {
-            let txn = Txn { header: header(zxid), body, digest: None };
-            state.apply(&txn, &mut Vec::new());
-        }
-        state
-    }
-
-    fn apply(state: &mut ReadState, zxid: i64, body: TxnBody) -> Vec<(EventKind, String)> {
-        let mut fired = Vec::new();
-        state.apply(&Txn { header: header(zxid), body, digest: None }, &mut fired);
-        fired.into_iter().map(|(_, event)| (event.kind, event.path)).collect()
-    }
-
-    fn requests(path: &str, watch: bool) -> Vec<Request> {
-        let path = || path.into();
-        vec![
-            Request::Exists { path: path(), watch },
-            Request::GetData { path: path(), watch },
-            Request::GetChildren { path: path(), watch },
-            Request::GetChildren2 { path: path(), watch },
-            Request::GetAcl { path: path() },
-        ]
-    }
-
-    #[test]
-    fn what_is_answered() {
-        let state = state();
-        let stat = |path: &str| -> Stat { state.tree.stat(path).expect("there") };
-        let read = |path: &str, auth: &[Id]| -> Vec<Outcome> {
-            let answers = requests(path, false).into_iter().map(|request| state.answer_shared(auth, &request));
-            answers.map(|answer| answer.expect("no watch")).collect()
-        };
-        let open = stat("/open");
-        let expected = vec![
-            Ok(Response::Stat(open)),
-            Ok(Response::Data(Some(Bytes::from_static(b"x")), open)),
-            Ok(Response::Children(vec!["c".into()])),
-            Ok(Response::Children2(vec!["c".into()], open)),
-            Ok(Response::Acl(Acl::open(), open)),
-        ];
-        assert_eq!(read("/open", &[]), expected);
-        assert_eq!(read("/none", &[]), vec![Err(ZkError::NoNode); 5]);
-        assert_eq!(read("/shut", &[]), vec![Err(ZkError::NoAuth); 5]);
-        assert!(read("/shut", &[user()]).iter().all(Result::is_ok));
-        assert_eq!(read("", &[])[0], Ok(Response::Stat(stat("/"))));
-        assert_eq!(read("/\0", &[])[0], Err(ZkError::BadArguments));
-
-        let acl = |path: &str, auth: &[Id]| match &read(path, auth)[4] {
-            Ok(Response::Acl(list, _)) => list.iter().map(|acl| acl.id.id.clone()).collect::<Vec<_>>(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(acl("/shut", &[user()]), ["u:x"], "without ADMIN the secret is hidden");
-        assert_eq!(acl("/admin", &[]), ["anyone", "u:h"]);
-        assert_eq!(state.answer_shared(&[], &Request::Ping), Some(Err(ZkError::Unimplemented)));
-    }
-
-    #[test]
-    fn what_sets_a_watch() {
-        for (path, auth, sets) in [
-            ("/open", vec![], [true, true, true, true, false]),
-            ("/none", vec![], [true, false, false, false, false]),
-            ("/shut", vec![], [false; 5]),
-            ("/shut", vec![user()], [true, true, true, true, false]),
-        ] {
-            for (request, sets) in requests(path, true).iter().zip(sets) {
-                let mut state = state();
-                let asker = Asker { link: LINK, session: SessionId(1), auth: &auth };
-                let shared = state.answer_shared(&auth, request);
-                assert_eq!(shared.is_none(), !matches!(request, Request::GetAcl { .. }), "{request:?}");
-                let answer = state.answer(asker, request);
-                assert_eq!(state.watches.len(), usize::from(sets), "{request:?} {:?}", answer.outcome);
-                assert!(answer.events.is_empty());
-            }
-        }
-    }
-
-    #[test]
-    fn a_watch_fires_once_when_the_transaction_is_applied() {
-        use EventKind::{ChildrenChanged, Created, DataChanged, Deleted};
-        let mut state = state();
-        let asker = Asker { link: LINK, session: SessionId(1), auth: &[] };
-        let delete = |path: &str| TxnBody::Delete { container: false, path: path.into() };
-        let set = || TxnBody::SetData { reconfig: false, path: "/open".into(), data: None, version: 1 };
-        for request in [
-            Request::Exists { path: "/new".into(), watch: true },
-            Request::GetData { path: "/open".into(), watch: true },
-            Request::GetChildren { path: "/".into(), watch: true },
-            Request::GetChildren { path: "/open/c".into(), watch: true },
-        ] {
-            state.answer(asker, &request);
-        }
-        let new = || create("/new", Acl::open());
-        assert_eq!(apply(&mut state, 10, new()), [(Created, "/new".into()), (ChildrenChanged, "/".into())]);
-        assert_eq!(apply(&mut state, 11, set()), [(DataChanged, "/open".into())]);
-        assert_eq!(apply(&mut state, 12, set()), []);
-        assert_eq!(apply(&mut state, 13, delete("/open/c")), [(Deleted, "/open/c".into())]);
-        assert!(state.watches.is_empty());
-    }
-
-    #[test]
-    fn setting_watches_again_tells_what_was_missed() {
-        use EventKind::{ChildrenChanged, Created, DataChanged, Deleted};
-        let mut state = state();
-        let list = |paths: &[&str]| paths.iter().map(|path| path.to_string()).collect::<Vec<_>>();
-        // /open was created at 1, got its child at 2; /shut came at 3.
-        let request = Request::SetWatches {
-            relative: Zxid(1),
-            data: list(&["/open", "/shut", "/gone"]),
-            exist: list(&["/open", "/none"]),
-            child: list(&["/open", "/open/c", "/gone", "/zookeeper"]),
-        };
-        assert_eq!(state.answer_shared(&[], &request), None);
-        let answer = state.answer(Asker { link: LINK, session: SessionId(1), auth: &[] }, &request);
-        let told: Vec<_> = answer.events.iter().map(|event| (event.kind, event.path.as_str())).collect();
-        let expected = [
-            (DataChanged, "/shut"),
-            (Deleted, "/gone"),
-            (Created, "/open"),
-            (ChildrenChanged, "/open"),
-            (ChildrenChanged, "/open/c"),
-            (Deleted, "/gone"),
-        ];
-        assert_eq!((told, answer.outcome), (expected.to_vec(), Ok(Response::Empty)));
-        assert_eq!(state.watches.len(), 3, "data of /open, existence of /none, children of /zookeeper");
-    }
+/// An identity as whoAmI tells it: what stands behind a digest's user is the secret.
+fn identity(id: &Id) -> AuthInfo {
+    let user = match id.scheme.as_str() {
+        "digest" => id.id.split(':').next().unwrap_or_default(),
+        _ => &id.id,
+    };
+    AuthInfo { scheme: id.scheme.clone(), user: user.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,137 @@
-//! Who wants to be told of which change. A watch belongs to a connection and fires once (client-protocol.md §8).
+//! Who wants to be told of which change (client-protocol §8).
+//!
+//! A watch belongs to a connection, a path and a kind of [`Watch`]; kinds stand side by side, as since ZooKeeper 3.9.
+//! Apache keeps two tables, *data* and *child*, with modes in them. Here every kind has a table of its own, so that a
+//! change looks at nobody whom it does not concern; what Apache's tables would hold is told by [`Watch::in_data`] and
+//! [`Watch::in_child`], and counted in their terms.
 
 use crate::id::LinkId;
-use crate::tree::{Change, acl};
-use crate::wire::client::{EventKind, WatcherEvent};
+use crate::tree::{Change, acl, path};
+use crate::wire::client::{AddWatchMode, EventKind, WatchType, WatcherEvent};
 use crate::wire::record::{Id, perms};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-/// The watches of one kind by path. Looked up for every change and never iterated, so that its order can't leak.
+/// The connections that watch, by path. Looked up for every change and never iterated where its order could leak.
 type Table = HashMap<Arc<str>, BTreeSet<LinkId>, FixedState>;
 
-/// The two kinds.
+/// The kinds of watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    /// Set by getData and exists.
+pub enum Watch {
+    /// One-shot, set by getData and exists: the znode's creation, change or deletion.
     Data,
-    /// Set by getChildren.
+    /// One-shot, set by getChildren: other children, or the deletion.
     Child,
+    /// Until it is removed: everything that both of these are told.
+    Persistent,
+    /// Until it is removed: creation, change and deletion of the znode and of everything below it.
+    Recursive,
 }
 
-/// The watches at one server. There is at most one of each kind for a connection and path.
+impl Watch {
+    /// All of them.
+    const ALL: [Watch; 4] = [Watch::Data, Watch::Child, Watch::Persistent, Watch::Recursive];
+
+    /// Whether it stands in Apache's table of data watches.
+    pub const fn in_data(self) -> bool {
+        !matches!(self, Watch::Child)
+    }
+
+    /// Whether it stands in Apache's table of child watches.
+    pub const fn in_child(self) -> bool {
+        matches!(self, Watch::Child | Watch::Persistent)
+    }
+
+    /// Those that removeWatches and checkWatches mean by a number (client-protocol §8.4).
+    pub const fn of_type(kind: WatchType) -> &'static [Watch] {
+        match kind {
+            WatchType::Children => &[Watch::Child],
+            WatchType::Data => &[Watch::Data],
+            WatchType::Any => &Watch::ALL,
+            WatchType::Persistent => &[Watch::Persistent],
+            WatchType::PersistentRecursive => &[Watch::Recursive],
+        }
+    }
+}
+
+impl From<AddWatchMode> for Watch {
+    fn from(mode: AddWatchMode) -> Watch {
+        match mode {
+            AddWatchMode::Persistent => Watch::Persistent,
+            AddWatchMode::PersistentRecursive => Watch::Recursive,
+        }
+    }
+}
+
+/// The kinds that one connection has on one path, as a bit set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Kinds(u8);
+
+impl Kinds {
+    const fn has(self, watch: Watch) -> bool {
+        self.0 & (1 << watch as u8) != 0
+    }
+
+    const fn with(self, watch: Watch) -> Kinds {
+        Kinds(self.0 | 1 << watch as u8)
+    }
+
+    const fn without(self, watch: Watch) -> Kinds {
+        Kinds(self.0 & !(1 << watch as u8))
+    }
+
+    const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn iter(self) -> impl Iterator<Item = Watch> {
+        Watch::ALL.into_iter().filter(move |watch| self.has(*watch))
+    }
+
+    fn in_data(self) -> bool {
+        self.iter().any(Watch::in_data)
+    }
+
+    fn in_child(self) -> bool {
+        self.iter().any(Watch::in_child)
+    }
+}
+
+/// A connection that has watches.
+#[derive(Clone, Debug, Default)]
+struct Watcher {
+    /// Never has an empty set.
+    paths: BTreeMap<Arc<str>, Kinds>,
+    /// Who it has shown to be, besides somebody.
+    auth: Box<[Id]>,
+}
+
+/// How many watches there are in Apache's terms: kinds on one path count once in each table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    data: usize,
+    child: usize,
+}
+
+impl Counts {
+    fn moved(&mut self, before: Kinds, after: Kinds) {
+        self.data = self.data + usize::from(after.in_data()) - usize::from(before.in_data());
+        self.child = self.child + usize::from(after.in_child()) - usize::from(before.in_child());
+    }
+}
+
+/// The watches at one server.
 #[derive(Clone)]
 pub struct WatchRegistry {
-    data: Table,
-    child: Table,
-    /// The same by connection, to remove them with it. Never has an empty set.
-    links: BTreeMap<LinkId, BTreeSet<(Kind, Arc<str>)>>,
-    /// The identities of connections that have any besides being somebody.
-    auth: BTreeMap<LinkId, Arc<[Id]>>,
+    /// By [`Watch`]; never with an empty set.
+    tables: [Table; 4],
+    /// The same by connection. Never has one without watches.
+    watchers: BTreeMap<LinkId, Watcher>,
+    counts: Counts,
 }
 
 impl Default for WatchRegistry {
@@ -42,219 +142,223 @@ impl Default for WatchRegistry {
 
 impl core::fmt::Debug for WatchRegistry {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("WatchRegistry").field("links", &self.links).finish_non_exhaustive()
+        f.debug_struct("WatchRegistry").field("watchers", &self.watchers).finish_non_exhaustive()
     }
 }
 
 impl WatchRegistry {
     /// No watches.
     pub fn new() -> WatchRegistry {
-        let table = || Table::with_hasher(FixedState::with_seed(0));
-        WatchRegistry { data: table(), child: table(), links: BTreeMap::new(), auth: BTreeMap::new() }
+        let table = |_| Table::with_hasher(FixedState::with_seed(0));
+        WatchRegistry { tables: [0; 4].map(table), watchers: BTreeMap::new(), counts: Counts::default() }
     }
 
-    /// Tells `link` of the next change of the data of `path`, its creation or its deletion.
-    pub fn add_data(&mut self, link: LinkId, path: &str) {
-        self.add(Kind::Data, link, path);
+    fn table(&self, watch: Watch) -> &Table {
+        &self.tables[watch as usize]
     }
 
-    /// Tells `link` of the next change of the children of `path`, or its deletion.
-    pub fn add_child(&mut self, link: LinkId, path: &str) {
-        self.add(Kind::Child, link, path);
-    }
-
-    fn table(&mut self, kind: Kind) -> &mut Table {
-        match kind {
-            Kind::Data => &mut self.data,
-            Kind::Child => &mut self.child,
-        }
-    }
-
-    fn add(&mut self, kind: Kind, link: LinkId, path: &str) {
-        let table = self.table(kind);
+    /// Sets a watch of `link` on `path`, which need be no znode and no valid path. The same one twice is one.
+    pub fn add(&mut self, link: LinkId, path: &str, watch: Watch) {
+        let table = &mut self.tables[watch as usize];
         let key = match table.get_key_value_mut(path) {
-            Some((key, links)) => links.insert(link).then(|| key.clone()),
+            Some((key, links)) => {
+                if !links.insert(link) {
+                    return;
+                }
+                key.clone()
+            }
             None => {
                 let key: Arc<str> = path.into();
                 table.insert(key.clone(), BTreeSet::from([link]));
-                Some(key)
+                key
             }
         };
-        if let Some(key) = key {
-            self.links.entry(link).or_default().insert((kind, key));
+        let kinds = self.watchers.entry(link).or_default().paths.entry(key).or_default();
+        let before = *kinds;
+        *kinds = before.with(watch);
+        self.counts.moved(before, *kinds);
+    }
+
+    /// Remembers the identities of a connection that has watches: it is told only of znodes that it may read. To be
+    /// called with the first watch, and when the connection has shown to be somebody more.
+    pub fn set_auth(&mut self, link: LinkId, auth: &[Id]) {
+        if let Some(watcher) = self.watchers.get_mut(&link).filter(|watcher| *watcher.auth != *auth) {
+            watcher.auth = auth.into();
         }
     }
 
-    /// Remembers the identities of a connection: it is told only of nodes it may read. Reads that set a watch bring
-    /// them along; a connection that authenticates later calls this.
-    pub fn set_auth(&mut self, link: LinkId, auth: &[Id]) {
-        if auth.is_empty() {
-            self.auth.remove(&link);
-        } else if self.auth.get(&link).is_none_or(|known| **known != *auth) {
-            self.auth.insert(link, auth.into());
+    /// Whether `link` has a watch of this type on exactly this path (checkWatches).
+    pub fn has(&self, link: LinkId, path: &str, kind: WatchType) -> bool {
+        let kinds = self.watchers.get(&link).and_then(|watcher| watcher.paths.get(path));
+        kinds.is_some_and(|kinds| Watch::of_type(kind).iter().any(|watch| kinds.has(*watch)))
+    }
+
+    /// Removes the watches of this type that `link` has on exactly this path; whether there was any (removeWatches).
+    pub fn remove(&mut self, link: LinkId, path: &str, kind: WatchType) -> bool {
+        let mut removed = false;
+        for watch in Watch::of_type(kind) {
+            let table = &mut self.tables[*watch as usize];
+            let Some(links) = table.get_mut(path) else { continue };
+            if links.remove(&link) {
+                removed = true;
+                if links.is_empty() {
+                    table.remove(path);
+                }
+                self.forget(link, path, *watch);
+            }
+        }
+        removed
+    }
+
+    /// Takes a watch that is in its table no more from its connection.
+    fn forget(&mut self, link: LinkId, path: &str, watch: Watch) {
+        let Some(watcher) = self.watchers.get_mut(&link) else { return };
+        let Some(kinds) = watcher.paths.get_mut(path) else { return };
+        let before = *kinds;
+        *kinds = before.without(watch);
+        self.counts.moved(before, *kinds);
+        if kinds.is_empty() {
+            watcher.paths.remove(path);
+            if watcher.paths.is_empty() {
+                self.watchers.remove(&link);
+            }
         }
     }
 
     /// The connection is gone, and all its watches.
     pub fn remove_link(&mut self, link: LinkId) {
-        self.auth.remove(&link);
-        for (kind, path) in self.links.remove(&link).unwrap_or_default() {
-            let table = self.table(kind);
-            if let Some(links) = table.get_mut(&path) {
-                links.remove(&link);
-                if links.is_empty() {
-                    table.remove(&path);
+        for (path, kinds) in self.watchers.remove(&link).unwrap_or_default().paths {
+            self.counts.moved(kinds, Kinds::default());
+            for watch in kinds.iter() {
+                let table = &mut self.tables[watch as usize];
+                if let Some(links) = table.get_mut(&path) {
+                    links.remove(&link);
+                    if links.is_empty() {
+                        table.remove(&path);
+                    }
                 }
             }
         }
     }
 
-    /// Fires the watches on a change, which are used up by it, and appends what to send to whom; a connection is told
-    /// of one change once. A connection that may not read the node (for a deletion: might not have) loses its watch
-    /// without being told, as since ZooKeeper 3.8.4.
+    /// Fires the watches on a change and appends what to send to whom, in order of the connections (client-protocol
+    /// §8.3). One-shot watches are used up by it. A connection is told of one change once, whatever watches it has on
+    /// it; one that may not read the znode (for a deletion: might not have) is not told, as since ZooKeeper 3.8.4, but
+    /// loses its one-shot watch all the same.
     ///
     /// The changes of a transaction are given in their order, as [`crate::tree::Applied`] lists them.
     pub fn fire(&mut self, change: &Change, fired: &mut Vec<(LinkId, WatcherEvent)>) {
-        let kind = if change.kind == EventKind::ChildrenChanged { Kind::Child } else { Kind::Data };
-        let links = self.take(kind, &change.path);
-        self.tell(change, links.iter(), fired);
-        if change.kind == EventKind::Deleted {
-            let children = self.take(Kind::Child, &change.path);
-            self.tell(change, children.difference(&links), fired);
+        let path = &*change.path;
+        let (data, child) = match change.kind {
+            EventKind::Created | EventKind::DataChanged => (true, false),
+            EventKind::Deleted => (true, true),
+            EventKind::ChildrenChanged => (false, true),
+        };
+        let mut told = Told::default();
+        if data {
+            told.add(self.table(Watch::Data), path);
+            let recursive = self.table(Watch::Recursive);
+            if !recursive.is_empty() {
+                path::with_ancestors(path).for_each(|path| told.add(recursive, path));
+            }
+        }
+        if child {
+            told.add(self.table(Watch::Child), path);
+        }
+        told.add(self.table(Watch::Persistent), path);
+        self.tell(change, told.links(), fired);
+        if data {
+            self.use_up(Watch::Data, path);
+        }
+        if child {
+            self.use_up(Watch::Child, path);
         }
     }
 
-    fn tell<'a>(
-        &self,
-        change: &Change,
-        links: impl Iterator<Item = &'a LinkId>,
-        fired: &mut Vec<(LinkId, WatcherEvent)>,
-    ) {
-        for link in links {
-            let auth = self.auth.get(link).map_or(&[][..], |auth| auth);
-            if acl::permits(&change.acl, perms::READ, auth) {
-                fired.push((*link, WatcherEvent { kind: change.kind, path: change.path.to_string() }));
-            }
+    fn tell(&self, change: &Change, links: Vec<LinkId>, fired: &mut Vec<(LinkId, WatcherEvent)>) {
+        if links.is_empty() {
+            return;
         }
+        let open = acl::permits(&change.acl, perms::READ, &[]);
+        let may_read = |link: &LinkId| {
+            open || self.watchers.get(link).is_some_and(|w| acl::permits(&change.acl, perms::READ, &w.auth))
+        };
+        let event = || WatcherEvent { kind: change.kind, path: change.path.clone() };
+        fired.extend(links.into_iter().filter(may_read).map(|link| (link, event())));
     }
 
-    fn take(&mut self, kind: Kind, path: &str) -> BTreeSet<LinkId> {
-        let Some((key, links)) = self.table(kind).remove_entry(path) else { return BTreeSet::new() };
-        let entry = (kind, key);
-        for link in &links {
-            if let Some(watches) = self.links.get_mut(link) {
-                watches.remove(&entry);
-                if watches.is_empty() {
-                    self.links.remove(link);
-                }
-            }
+    /// All one-shot watches of this kind on the path are gone.
+    fn use_up(&mut self, watch: Watch, path: &str) {
+        for link in self.tables[watch as usize].remove(path).unwrap_or_default() {
+            self.forget(link, path, watch);
         }
-        links
     }
 
     /// How many connections have watches.
     pub fn links(&self) -> usize {
-        self.links.len()
+        self.watchers.len()
     }
 
-    /// The watches on data, with what exists or not, in order of their connections, then of their paths: Apache's
+    /// The watches in Apache's table of data watches, in order of their connections, then of their paths: Apache's
     /// `wchs`, `wchc` and `wchp` tell of these only.
     pub fn data_watches(&self) -> impl Iterator<Item = (LinkId, &str)> {
-        let all = self.links.iter().flat_map(|(link, watches)| watches.iter().map(move |watch| (*link, watch)));
-        all.filter(|(_, (kind, _))| *kind == Kind::Data).map(|(link, (_, path))| (link, &**path))
+        self.watchers.iter().flat_map(|(link, watcher)| {
+            let paths = watcher.paths.iter().filter(|(_, kinds)| kinds.in_data());
+            paths.map(move |(path, _)| (*link, &**path))
+        })
     }
 
-    /// How many paths have data watches (Apache's `wchs` counts only these).
+    /// How many paths have watches in Apache's table of data watches (`wchs` counts only these).
     pub fn data_paths(&self) -> usize {
-        self.data.len()
+        let [data, persistent, recursive] =
+            [Watch::Data, Watch::Persistent, Watch::Recursive].map(|watch| self.table(watch));
+        let only_persistent = persistent.keys().filter(|path| !data.contains_key(*path));
+        let only_recursive =
+            recursive.keys().filter(|path| !data.contains_key(*path) && !persistent.contains_key(*path));
+        data.len() + only_persistent.count() + only_recursive.count()
     }
 
-    /// How many watches there are on a path's data or children.
+    /// How many watches of all kinds there are on a path.
     pub fn count(&self, path: &str) -> usize {
-        let on = |table: &Table| table.get(path).map_or(0, BTreeSet::len);
-        on(&self.data) + on(&self.child)
+        self.tables.iter().filter_map(|table| table.get(path)).map(BTreeSet::len).sum()
     }
 
-    /// How many watches of both kinds there are.
+    /// How many watches there are as Apache counts them (`watch_count`): the kinds that a connection has on a path are
+    /// one watch in each of the two tables that they stand in, a persistent one two.
     pub fn len(&self) -> usize {
-        self.links.values().map(BTreeSet::len).sum()
+        self.counts.data + self.counts.child
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.links.is_empty()
+        self.watchers.is_empty()
+    }
+}
+
+/// The connections that a change concerns, gathered from several tables.
+#[derive(Default)]
+struct Told {
+    links: Vec<LinkId>,
+    sources: usize,
+}
+
+impl Told {
+    fn add(&mut self, table: &Table, path: &str) {
+        if let Some(links) = table.get(path) {
+            self.links.extend(links);
+            self.sources += 1;
+        }
+    }
+
+    /// Each once, in order.
+    fn links(mut self) -> Vec<LinkId> {
+        if self.sources > 1 {
+            self.links.sort_unstable();
+            self.links.dedup();
+        }
+        self.links
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::record::Acl;
-    use EventKind::{ChildrenChanged, Created, DataChanged, Deleted};
-    use alloc::string::String;
-    use alloc::vec;
-
-    fn change(kind: EventKind, path: &str) -> Change {
-        Change { kind, path: path.into(), acl: Acl::open().into() }
-    }
-
-    fn fire(watches: &mut WatchRegistry, change: &Change) -> Vec<(u64, EventKind, String)> {
-        let mut fired = Vec::new();
-        watches.fire(change, &mut fired);
-        fired.into_iter().map(|(link, event)| (link.0, event.kind, event.path)).collect()
-    }
-
-    /// Link 1 has a data watch, link 2 a child watch, link 3 both; on the path and on its parent.
-    #[test]
-    fn each_change_by_each_kind_of_watch() {
-        for (kind, path, told) in [
-            (Created, "/a/b", vec![1, 3]),
-            (DataChanged, "/a/b", vec![1, 3]),
-            (Deleted, "/a/b", vec![1, 3, 2]),
-            (ChildrenChanged, "/a", vec![2, 3]),
-            (Created, "/a/b/c", vec![]),
-            (DataChanged, "/", vec![]),
-        ] {
-            let mut watches = WatchRegistry::new();
-            for path in ["/a", "/a/b"] {
-                watches.add_data(LinkId(1), path);
-                watches.add_child(LinkId(2), path);
-                watches.add_data(LinkId(3), path);
-                watches.add_child(LinkId(3), path);
-            }
-            let change = change(kind, path);
-            let expected: Vec<_> = told.iter().map(|link| (*link, kind, path.into())).collect();
-            assert_eq!(fire(&mut watches, &change), expected, "{kind:?} {path}");
-            assert_eq!(fire(&mut watches, &change), [], "{kind:?} {path}: a watch fires once");
-        }
-    }
-
-    #[test]
-    fn setting_twice_is_one_watch_and_a_gone_link_has_none() {
-        let mut watches = WatchRegistry::new();
-        for _ in 0..2 {
-            watches.add_data(LinkId(1), "/a");
-            watches.add_child(LinkId(1), "/a");
-            watches.add_data(LinkId(2), "/a");
-        }
-        assert_eq!((watches.len(), watches.links(), watches.data_paths()), (3, 2, 1));
-        assert!(watches.data_watches().eq([(LinkId(1), "/a"), (LinkId(2), "/a")]), "data only, by connection");
-        watches.remove_link(LinkId(1));
-        assert_eq!((watches.len(), watches.links(), watches.data_paths()), (1, 1, 1));
-        assert_eq!(fire(&mut watches, &change(Deleted, "/a")), [(2, Deleted, "/a".into())]);
-        assert!(watches.is_empty() && watches.data.is_empty() && watches.child.is_empty());
-    }
-
-    #[test]
-    fn only_who_may_read_is_told() {
-        let owner = Id { scheme: "digest".into(), id: "u:h".into() };
-        let acl: Arc<[Acl]> = vec![Acl { perms: perms::ALL, id: owner.clone() }].into();
-        let mut watches = WatchRegistry::new();
-        watches.add_data(LinkId(1), "/a");
-        watches.add_data(LinkId(2), "/a");
-        watches.set_auth(LinkId(2), &[owner]);
-        let change = Change { acl, ..change(Created, "/a") };
-        assert_eq!(fire(&mut watches, &change), [(2, Created, "/a".into())]);
-        assert!(watches.is_empty(), "the watch of the other one is used up too");
-    }
-}
+mod tests;

@@ -426,8 +426,17 @@ impl World {
                 LinkEffect::Write(frames) => self.write_frames(index, link, frames),
                 LinkEffect::Submit(request) => inputs.push_back(Input::Submit { link, request }),
                 LinkEffect::Read { xid, request } => self.processes[index].reads.push_back((link, xid, request)),
+                LinkEffect::Identified => self.identified(index, link),
                 LinkEffect::Close(_) => self.end_link(index, link, inputs),
             }
+        }
+    }
+
+    /// The watches that a client has set count who it has shown to be since.
+    fn identified(&mut self, index: usize, link: LinkId) {
+        let process = &mut self.processes[index];
+        if let (Some(machine), Some(server)) = (process.links.get(&link), &mut process.server) {
+            server.side_mut().0.watches.set_auth(link, machine.auth());
         }
     }
 

@@ -371,7 +371,11 @@ impl World {
             }
             ClientEvent::Watch { event, .. } => {
                 actor.told(line::event(&event));
-                self.record(|| TraceEvent::WatchFired { client: id, kind: event.kind, path: event.path });
+                self.record(|| TraceEvent::WatchFired {
+                    client: id,
+                    kind: event.kind,
+                    path: event.path.as_ref().into(),
+                });
             }
             ClientEvent::Disconnected => {
                 if let Some(session) = actor.client.session() {

@@ -176,6 +176,15 @@ impl Tree {
         self.get(path).map(|node| node.children().iter().map(|name| &**name))
     }
 
+    /// How many nodes there are below a path, children and theirs; 0 if there is no such node. Takes time for each of
+    /// them, but for those below the root.
+    pub fn count_below(&self, path: &str) -> usize {
+        match path::key(path) {
+            path::ROOT => self.nodes.len().saturating_sub(1),
+            path => Walk::below(self, path).count().saturating_sub(1),
+        }
+    }
+
     /// All nodes with their paths, parents before children, siblings in order.
     pub fn walk(&self) -> Walk<'_> {
         Walk::new(self)

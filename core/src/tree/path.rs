@@ -44,6 +44,11 @@ pub fn split(path: &str) -> Option<(&str, &str)> {
     Some((if parent.is_empty() { ROOT } else { parent }, name))
 }
 
+/// The path, its parent, and so on, up to the root where it has one.
+pub fn with_ancestors(path: &str) -> impl Iterator<Item = &str> {
+    core::iter::successors(Some(path), |path| if *path == ROOT { None } else { split(path).map(|(parent, _)| parent) })
+}
+
 /// The path under which a node is stored: Apache reads the root under the empty path as well.
 pub fn key(path: &str) -> &str {
     if path.is_empty() { ROOT } else { path }
@@ -98,6 +103,16 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(split(path), expected, "{path:?}");
+        }
+        for (path, expected) in [
+            ("/a/b", &["/a/b", "/a", "/"][..]),
+            ("/", &["/"]),
+            ("/a/", &["/a/", "/a", "/"]),
+            ("//", &["//", "/"]),
+            ("a/b", &["a/b", "a"]),
+            ("", &[""]),
+        ] {
+            assert!(with_ancestors(path).eq(expected.iter().copied()), "{path:?}");
         }
         assert_eq!((key(""), key("/a")), ("/", "/a"));
         assert!(is_special("/zookeeper/config") && !is_special("/zookeeper/quota/a"));

@@ -6,18 +6,25 @@ use alloc::collections::btree_set;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// All nodes with their paths, parents before children, siblings in order. Made by [`Tree::walk`].
+/// A node and all below it with their paths, parents before children, siblings in order. Made by [`Tree::walk`].
 pub struct Walk<'a> {
     tree: &'a Tree,
+    /// Where it starts, until it has.
+    start: Option<&'a str>,
     /// The nodes on the way down, each with the children still to visit.
     way: Vec<(&'a str, btree_set::Iter<'a, Box<str>>)>,
-    started: bool,
     buffer: String,
 }
 
 impl<'a> Walk<'a> {
+    /// All nodes.
     pub(super) fn new(tree: &'a Tree) -> Walk<'a> {
-        Walk { tree, way: Vec::new(), started: false, buffer: String::new() }
+        Walk::below(tree, path::ROOT)
+    }
+
+    /// The node of `path`, if there is one, and all below it.
+    pub(super) fn below(tree: &'a Tree, path: &'a str) -> Walk<'a> {
+        Walk { tree, start: Some(path), way: Vec::new(), buffer: String::new() }
     }
 
     fn enter(&mut self, path: &str) -> Option<(&'a str, &'a Node)> {
@@ -31,9 +38,8 @@ impl<'a> Iterator for Walk<'a> {
     type Item = (&'a str, &'a Node);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.started {
-            self.started = true;
-            return self.enter(path::ROOT);
+        if let Some(start) = self.start.take() {
+            return self.enter(start);
         }
         while let Some((parent, children)) = self.way.last_mut() {
             let Some(name) = children.next() else {

@@ -290,21 +290,20 @@ impl Connection {
                 Some(LinkEffect::Read { xid, request }) => {
                     let Some(session) = self.link.session() else { continue };
                     let asker = Asker { link: self.id(), session, auth: self.link.auth() };
-                    let (zxid, answer) = self.port.side.answer(asker, &request);
+                    let mut told = std::mem::take(&mut self.inbox);
+                    let (zxid, answer) = self.port.side.answer(asker, &request, &self.shared, &mut told);
                     self.port.metrics.answered(Duration::ZERO);
                     // What the answer shows may have fired watches of ours: the client is told of that first.
-                    let (events, others) =
-                        self.shared.drain().into_iter().partition(|msg| matches!(msg, ToLink::Event(_)));
-                    let (waiting, behind): (Vec<_>, Vec<_>) =
-                        self.inbox.drain(..).partition(|msg| matches!(msg, ToLink::Event(_)));
-                    self.inbox.extend(behind);
-                    self.inbox.extend::<Vec<_>>(others);
-                    for event in waiting.into_iter().chain::<Vec<_>>(events) {
-                        self.link.on_server(event, &mut new);
+                    for msg in told {
+                        match msg {
+                            ToLink::Event(_) => self.link.on_server(msg, &mut new),
+                            other => self.inbox.push_back(other),
+                        }
                     }
                     self.link.on_read(xid, zxid, answer.outcome, answer.events, &mut new);
                     self.effects.extend(new.drain(..));
                 }
+                Some(LinkEffect::Identified) => self.port.side.identified(self.id(), self.link.auth()),
                 Some(LinkEffect::Close(why)) => self.closing = Some(why),
                 None => {
                     let Some(msg) = self.inbox.pop_front() else { return };

@@ -63,10 +63,10 @@ impl Checks {
                 }
                 if let Some(seen) = self.clients.seen.get_mut(&client) {
                     if event.kind != EventKind::ChildrenChanged {
-                        seen.data.remove(&event.path);
+                        seen.data.remove(&*event.path);
                     }
                     if matches!(event.kind, EventKind::ChildrenChanged | EventKind::Deleted) {
-                        seen.child.remove(&event.path);
+                        seen.child.remove(&*event.path);
                     }
                 }
             }

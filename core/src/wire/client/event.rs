@@ -1,7 +1,7 @@
 //! Watch events, and the numbers that name watches.
 
 use crate::wire::jute::{DecodeError, Fault, Put, Reader};
-use alloc::string::String;
+use alloc::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,8 @@ pub enum EventKind {
 pub struct WatcherEvent {
     /// What happened.
     pub kind: EventKind,
-    /// To which znode.
-    pub path: String,
+    /// To which znode. All who are told of one change share it.
+    pub path: Arc<str>,
 }
 
 /// How addWatch watches: until it is removed or the connection ends, firing any number of times.
@@ -141,6 +141,6 @@ impl WatcherEvent {
         if r.int("event state")? != SYNC_CONNECTED {
             return Err(DecodeError::new("event state", 4, Fault::Expected("3, SyncConnected,")));
         }
-        Ok(WatcherEvent { kind, path: r.ustring("path")? })
+        Ok(WatcherEvent { kind, path: r.ustring("path")?.into() })
     }
 }
