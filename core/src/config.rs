@@ -1,11 +1,14 @@
 //! What a server is told at its start: who is in the ensemble, how long things may take, how large they may be.
 
+mod service;
+
 use crate::id::ServerId;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+pub use service::{ContainerRules, OwnerKinds, ServiceRules};
 
 /// Whether a member votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +133,8 @@ pub struct Config {
     pub max_notification: Duration,
     /// How long a decided election waits for a better vote.
     pub finalize_wait: Duration,
+    /// What clients get.
+    pub service: ServiceRules,
     /// See [`BrokenRule`].
     pub broken: Option<BrokenRule>,
 }
@@ -150,6 +155,7 @@ impl Config {
             min_notification: Duration::from_millis(200),
             max_notification: Duration::from_secs(60),
             finalize_wait: Duration::from_millis(200),
+            service: ServiceRules::default(),
             broken: None,
         }
     }

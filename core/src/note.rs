@@ -1,7 +1,9 @@
 //! Turns of the protocol worth telling a person: the vocabulary of logs, captions and golden texts.
 
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
+use crate::tree::quota::Excess;
 use crate::wire::notification::{ServerState, Vote};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -129,6 +131,10 @@ pub enum Note {
     SessionExpired { session: SessionId },
     /// A session was closed, with so many ephemerals.
     SessionClosed { session: SessionId },
+    /// The leader removes a container or TTL node that nobody needs any more.
+    ContainerRemoved { path: String },
+    /// A request met the limit of the quota on `path`; told at most once a minute for each.
+    QuotaExceeded { path: String, excess: Excess, refused: bool },
 }
 
 impl fmt::Display for Note {
@@ -184,6 +190,11 @@ impl fmt::Display for Note {
             }
             Note::SessionExpired { session } => write!(f, "session {session} was silent for too long: expires it"),
             Note::SessionClosed { session } => write!(f, "session {session} closed"),
+            Note::ContainerRemoved { path } => write!(f, "removes {path}, which nobody needs any more"),
+            Note::QuotaExceeded { path, excess, refused } => {
+                let what = if *refused { "the request is refused" } else { "the request is allowed all the same" };
+                write!(f, "quota of {path}: {excess}; {what}")
+            }
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Deadline {
     Redial,
     /// A session may expire.
     Session,
+    /// The leader looks for containers and TTL nodes that may go.
+    Containers,
 }
 
 /// A server's state at one moment.

@@ -50,6 +50,7 @@ impl fmt::Debug for Instant {
 pub struct Now {
     /// For deadlines: never goes back.
     pub mono: Instant,
-    /// Milliseconds since 1970, only ever written into transaction headers, never compared.
+    /// Milliseconds since 1970: written into transaction headers, and compared only with the times of znodes, which come
+    /// from there (a TTL).
     pub wall_ms: i64,
 }

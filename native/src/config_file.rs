@@ -7,6 +7,7 @@
 mod keys;
 mod members;
 mod properties;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use zebu_core::config::{Config, MemberKind};
+use zebu_core::config::{Config, MemberKind, ServiceRules};
 use zebu_core::id::ServerId;
 
 /// Why the configuration can't be used. Each names the file and, where there is one, the line.
@@ -110,6 +111,8 @@ pub struct ZooCfg {
     pub min_notification: Duration,
     /// `fastleader.maxNotificationInterval`.
     pub max_notification: Duration,
+    /// What clients get.
+    pub service: ServiceRules,
     /// Lines whose keys nobody knows, and other remarks for the log.
     pub remarks: Vec<String>,
 }
@@ -118,7 +121,7 @@ const MILLIS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
 
 /// Keys with which Apache's server can do more: every other value than the given ones is refused, because ignoring
 /// it would promise what is not kept.
-const ONLY: [(&str, &[&str], &str); 22] = [
+const ONLY: [(&str, &[&str], &str); 21] = [
     ("secureClientPort", &[], "there is no TLS port"),
     ("secureClientPortAddress", &[], "there is no TLS port"),
     ("sslQuorum", &["false"], "peers speak without TLS"),
@@ -138,7 +141,6 @@ const ONLY: [(&str, &[&str], &str); 22] = [
     ("oraclePath", &[], "there is no oracle quorum"),
     ("syncEnabled", &["true"], "observers always write to disk"),
     ("readonlymode.enabled", &["false"], "there is no read-only mode"),
-    ("enforceQuota", &["false"], "quotas are not enforced"),
     ("leaderServes", &["yes"], "the leader serves clients too"),
     ("snapshot.compression.method", &[""], "snapshots are written uncompressed"),
 ];
@@ -237,6 +239,7 @@ impl ZooCfg {
             },
             min_notification,
             max_notification,
+            service: service::rules(&mut keys, id)?,
             remarks: Vec::new(),
         };
         if !cfg.force_sync {
@@ -262,6 +265,7 @@ impl ZooCfg {
         config.commit_log_count = self.commit_log_count;
         config.min_notification = self.min_notification;
         config.max_notification = self.max_notification;
+        config.service = self.service.clone();
         if self.standalone {
             // Nobody else can vote better: waiting for that would only delay the start.
             config.finalize_wait = Duration::ZERO;

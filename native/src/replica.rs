@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
-use tracing::{debug, info, trace};
+use tracing::{debug, info, trace, warn};
 use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving};
 use zebu_core::id::ServerId;
 use zebu_core::input::Input;
@@ -185,12 +185,14 @@ fn tell(note: &Note, metrics: &Metrics) {
         | Note::Established { .. }
         | Note::StoodDown { .. }
         | Note::SessionExpired { .. } => info!("{note}"),
+        Note::QuotaExceeded { .. } => warn!("{note}"),
         Note::VoteAdopted { .. }
         | Note::RoundJoined { .. }
         | Note::QuorumOfVotes { .. }
         | Note::EpochProposed { .. }
         | Note::EpochAccepted { .. }
         | Note::SessionOpened { .. }
-        | Note::SessionClosed { .. } => debug!("{note}"),
+        | Note::SessionClosed { .. }
+        | Note::ContainerRemoved { .. } => debug!("{note}"),
     }
 }

@@ -106,6 +106,7 @@ fn note_weight(note: &Note, at: ServerId) -> Weight {
         Note::Committed { .. } => Weight::Step,
         Note::StoodDown { .. } => Weight::Landmark,
         Note::SessionExpired { .. } => Weight::Landmark,
+        Note::ContainerRemoved { .. } | Note::QuotaExceeded { .. } => Weight::Step,
         Note::SessionOpened { .. } | Note::SessionClosed { .. } => Weight::Small,
     }
 }
@@ -342,6 +343,13 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
         }
         Note::SessionClosed { session } => {
             (t.fill("ev.session.closed", &[("id", session)]), t.t("ev.session.closed.why"))
+        }
+        Note::ContainerRemoved { path } => {
+            (t.fill("ev.container.removed", &[("path", path)]), t.t("ev.container.removed.why"))
+        }
+        Note::QuotaExceeded { path, refused, .. } => {
+            let key = if *refused { "ev.quota.refused.why" } else { "ev.quota.allowed.why" };
+            (t.fill("ev.quota", &[("path", path)]), t.t(key))
         }
     };
     Caption { text, why }

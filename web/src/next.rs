@@ -33,6 +33,7 @@ pub fn text(t: &Texts, view: &WorldView) -> Option<String> {
         Some(Deadline::LeaderSilent) => "next.leader-silent",
         Some(Deadline::Redial) => "next.redial",
         Some(Deadline::Session) => "next.session",
+        Some(Deadline::Containers) => "next.containers",
         None if t.lang == Lang::En => return Some(next.what.clone()),
         None if next.what.contains("sync") => "next.disk",
         None => "next.other",
@@ -50,5 +51,6 @@ pub fn deadline_key(deadline: Deadline) -> &'static str {
         Deadline::LeaderSilent => "deadline.leader-silent",
         Deadline::Redial => "deadline.redial",
         Deadline::Session => "deadline.session",
+        Deadline::Containers => "deadline.containers",
     }
 }

@@ -5,7 +5,7 @@
 //! session and the client's number of it.
 
 use super::read_side::ReadSide;
-use crate::config::Config;
+use crate::config::{Config, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
 use crate::id::{ConnId, LinkId, ServerId, SessionId, Zxid};
@@ -13,7 +13,10 @@ use crate::input::Submission;
 use crate::note::Note;
 use crate::rng::Rng;
 use crate::server::host::HostView;
-use crate::service::{Owner, Prep, PrepRequest, SessionIds, SessionTracker, negotiate, password};
+use crate::service::{
+    ContainerScan, OverQuota, Owner, Prep, PrepRequest, SessionIds, SessionTracker, negotiate, password,
+};
+use crate::status::Deadline;
 use crate::time::{Instant, Now};
 use crate::wire::client::{ConnectRequest, ConnectResponse, Outcome, Request, Response};
 use crate::wire::notification::ServerState;
@@ -26,6 +29,10 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
+use core::time::Duration;
+
+/// How long nothing is said of the same quota again.
+const QUOTA_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// A client's write that waits for its transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +57,24 @@ enum SyncFor {
 struct Lead {
     prep: Prep,
     tracker: SessionTracker,
+    containers: ContainerScan,
+    /// When each quota's excess was last told of.
+    quota_told: BTreeMap<String, Instant>,
     /// Syncs with the proposal they wait for, in order.
     syncs: VecDeque<(Zxid, SyncFor)>,
+}
+
+impl Lead {
+    /// Tells of a quota that was exceeded, unless that was told not long ago.
+    fn tell_of_quota(&mut self, now: Now, fx: &mut Effects) {
+        let Some(OverQuota { path, excess, refused }) = self.prep.take_over_quota() else { return };
+        let due = |told: &Instant| *told + QUOTA_TOLD_EVERY <= now.mono;
+        if self.quota_told.get(&path).is_none_or(due) {
+            self.quota_told.retain(|_, told| !due(told));
+            self.quota_told.insert(path.clone(), now.mono);
+            fx.note(|| Note::QuotaExceeded { path, excess, refused });
+        }
+    }
 }
 
 /// See the module.
@@ -154,8 +177,17 @@ impl Service {
         self.fault.take()
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.lead.as_ref().and_then(|lead| lead.tracker.next_deadline())
+    pub(super) fn next_deadline(&self) -> Option<(Instant, Deadline)> {
+        let lead = self.lead.as_ref()?;
+        let containers = (lead.containers.next_deadline(), Deadline::Containers);
+        match lead.tracker.next_deadline() {
+            Some(session) if session <= containers.0 => Some((session, Deadline::Session)),
+            _ => Some(containers),
+        }
+    }
+
+    pub(super) fn rules(&self) -> &ServiceRules {
+        &self.config.service
     }
 
     // ---- on the way in ----
@@ -351,6 +383,7 @@ impl Service {
         let (Some(zxid), Some(lead)) = (zxid, &mut self.lead) else { return };
         let header = TxnHeader { session, cxid, zxid, time_ms: now.wall_ms };
         let txn = side.read(|state| lead.prep.prepare(&state.tree, header, auth, wanted));
+        lead.tell_of_quota(now, fx);
         peer.propose(now, fx, &mut HostView { service: self, side, now }, zxid, txn.encode());
     }
 
@@ -376,6 +409,12 @@ impl Service {
         for session in lead.tracker.expired(now.mono) {
             fx.note(|| Note::SessionExpired { session });
             self.propose_prepared(peer, side, now, session, 0, &[], PrepRequest::CloseSession, fx);
+        }
+        let Some(lead) = &mut self.lead else { return };
+        if let Some(path) = side.read(|state| lead.containers.next_due(&state.tree, &lead.prep, now)) {
+            fx.note(|| Note::ContainerRemoved { path: (*path).into() });
+            let wanted = PrepRequest::DeleteContainer { path: (*path).into() };
+            self.propose_prepared(peer, side, now, SessionId(0), 0, &[], wanted, fx);
         }
     }
 
@@ -454,7 +493,14 @@ impl Service {
             let tracker = SessionTracker::start(self.config.tick, now.mono, sessions);
             (tracker, state.tree.orphaned_sessions().collect())
         });
-        self.lead = Some(Lead { prep: Prep::new(false), tracker, syncs: VecDeque::new() });
+        let rules = &self.config.service;
+        self.lead = Some(Lead {
+            prep: Prep::new(rules.owner_kinds.has_ttl()).enforce_quota(rules.enforce_quota),
+            tracker,
+            containers: ContainerScan::new(rules.containers, now.mono),
+            quota_told: BTreeMap::new(),
+            syncs: VecDeque::new(),
+        });
         let epoch = peer.epoch();
         self.begin_to_serve(Serving { role: ServerState::Leading, epoch, leader: self.config.id }, fx);
         for session in orphans {

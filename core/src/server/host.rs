@@ -24,6 +24,7 @@ impl<R: ReadSide> HostView<'_, R> {
     /// Puts `tree` into the place of the old one; watches on the old one are void.
     pub(super) fn replace(&mut self, tree: Tree) {
         let mut tree = tree;
+        tree.read_owners(self.service.rules().owner_kinds);
         let (text, version) = self.service.config_text();
         tree.install_config(text, version, self.now.wall_ms);
         self.service.replaced(tree.applied());

@@ -139,8 +139,7 @@ impl<R: ReadSide> Server<R> {
             return None;
         }
         let peer = self.peer.next_deadline();
-        let session = self.service.next_deadline().map(|at| (at, Deadline::Session));
-        match (peer, session) {
+        match (peer, self.service.next_deadline()) {
             (Some(p), Some(s)) => Some(if s.0 < p.0 { s } else { p }),
             (p, s) => p.or(s),
         }

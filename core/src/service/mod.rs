@@ -9,15 +9,18 @@
 //! * The leader keeps a [`Prep`] and a [`SessionTracker`] as long as it leads. A write is checked against its owner
 //!   ([`SessionTracker::check_owner`]), then [`Prep::prepare`] makes a transaction of it, always one, which is
 //!   proposed; [`Prep::committed`] once it is applied.
+//! * It also keeps a [`ContainerScan`], which finds the containers and TTL nodes to remove.
 //! * Every server that accepts clients makes session ids with [`SessionIds`] and passwords with [`password`].
 
+pub mod containers;
 mod overlay;
 pub mod prep;
 pub mod read;
 pub mod session;
 pub mod watch;
 
-pub use prep::{Prep, PrepRequest};
+pub use containers::ContainerScan;
+pub use prep::{OverQuota, Prep, PrepRequest};
 pub use read::{Answer, Asker, ReadState};
 pub use session::{Owner, SessionIds, SessionTracker, negotiate, password};
 pub use watch::{Watch, WatchRegistry};

@@ -9,6 +9,7 @@ use crate::wire::record::Acl;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 
 /// What preparation needs to know of a node.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub(super) struct Known {
     pub stat: StatPersisted,
     pub children: usize,
     pub acl: Arc<[Acl]>,
+    pub keeper: Keeper,
+    /// Bytes of its data.
+    pub length: usize,
     content: u32,
     digest: u32,
 }
@@ -26,13 +30,11 @@ impl Known {
             stat: *node.persisted(),
             children: node.children().len(),
             acl: tree.acls().list(node.acl_key()),
+            keeper: node.keeper(),
+            length: node.data().map_or(0, Bytes::len),
             content: node.content(),
             digest: node.digest(),
         }
-    }
-
-    pub fn keeper(&self) -> Keeper {
-        Keeper::from_owner(self.stat.ephemeral_owner)
     }
 }
 
@@ -82,13 +84,21 @@ impl Overlay {
         }
     }
 
+    /// The node as it will be, once everything in flight is applied to `tree`.
+    pub fn get(&self, tree: &Tree, path: &str) -> Option<Known> {
+        match self.nodes.get(path) {
+            Some(pending) => pending.node.clone(),
+            None => tree.get(path).map(|node| Known::of(tree, node)),
+        }
+    }
+
     /// How many transactions are in flight.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
     fn replace(&mut self, path: Arc<str>, pending: Option<Pending>) -> Option<Pending> {
-        let owner = |pending: &Option<Pending>| match pending.as_ref()?.node.as_ref()?.keeper() {
+        let owner = |pending: &Option<Pending>| match pending.as_ref()?.node.as_ref()?.keeper {
             Keeper::Ephemeral(session) => Some(session),
             _ => None,
         };
@@ -132,10 +142,7 @@ impl<'a> Draft<'a> {
 
     /// The node as it will be.
     pub fn get(&self, path: &str) -> Option<Known> {
-        match self.overlay.nodes.get(path) {
-            Some(pending) => pending.node.clone(),
-            None => self.tree.get(path).map(|node| Known::of(self.tree, node)),
-        }
+        self.overlay.get(self.tree, path)
     }
 
     /// Whether there will be such a node.
@@ -178,7 +185,8 @@ impl<'a> Draft<'a> {
         let stat = node::stat_of_new(zxid, self.time_ms, keeper);
         let content = digest::of_content(path, data);
         let digest = digest::of_node(content, &stat);
-        self.put(path, Some(Known { stat, children: 0, acl, content, digest }), i64::from(digest));
+        let length = data.map_or(0, <[u8]>::len);
+        self.put(path, Some(Known { stat, children: 0, acl, keeper, length, content, digest }), i64::from(digest));
     }
 
     /// Deletes `path`, which is `node`, from below its parent.
@@ -192,6 +200,7 @@ impl<'a> Draft<'a> {
     /// Sets the data of `path`, which is `node`.
     pub fn set_data(&mut self, path: &str, mut node: Known, data: Option<&[u8]>, version: i32) {
         node.content = digest::of_content(path, data);
+        node.length = data.map_or(0, <[u8]>::len);
         let (zxid, time_ms) = (self.zxid, self.time_ms);
         self.update(path, node, |stat| node::data_set(stat, version, zxid, time_ms));
     }

@@ -5,10 +5,13 @@
 //! transaction, so that the client's reply has its place in the order too. The order of the checks is Apache's
 //! (client-protocol.md §6), since the first failing one is what the client is told.
 
+use super::containers::Candidate;
 use super::overlay::{Draft, Known, Overlay};
+use crate::config::ContainerRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::tree::node::{Keeper, MAX_TTL_MS};
+use crate::tree::quota::Excess;
 use crate::tree::{Tree, acl, digest, path};
 use crate::wire::client::Request;
 use crate::wire::op::{CreateMode, OpCode};
@@ -48,12 +51,45 @@ pub enum PrepRequest {
 pub struct Prep {
     overlay: Overlay,
     extended_types: bool,
+    enforce_quota: bool,
+    /// The last limit of a quota that a request has met, until somebody asks.
+    over: Option<OverQuota>,
+}
+
+/// A request that a quota did not leave room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverQuota {
+    /// The quota's path.
+    pub path: String,
+    /// Which limit.
+    pub excess: Excess,
+    /// Whether the request was refused.
+    pub refused: bool,
 }
 
 impl Prep {
     /// Nothing in flight. `extended_types` permits TTL nodes (`zookeeper.extendedTypesEnabled`).
     pub fn new(extended_types: bool) -> Prep {
-        Prep { overlay: Overlay::default(), extended_types }
+        Prep { extended_types, ..Prep::default() }
+    }
+
+    /// Whether requests beyond a hard limit of a quota are refused (`enforceQuota`); at first they are not.
+    pub fn enforce_quota(mut self, yes: bool) -> Prep {
+        self.enforce_quota = yes;
+        self
+    }
+
+    /// The last time a quota was exceeded, or would have been; once.
+    pub fn take_over_quota(&mut self) -> Option<OverQuota> {
+        self.over.take()
+    }
+
+    /// Whether a container or TTL node may go, all that is in flight considered.
+    pub(super) fn is_due(&self, tree: &Tree, path: &str, rules: &ContainerRules, wall_ms: i64) -> bool {
+        self.overlay.get(tree, path).is_some_and(|known| {
+            let Known { keeper, stat, children, .. } = &known;
+            Candidate { keeper: *keeper, stat, children: *children }.is_due(rules, wall_ms)
+        })
     }
 
     /// Makes a transaction of `request`. `header` says whose request it is (`session`, `cxid`), its zxid, which must
@@ -65,9 +101,20 @@ impl Prep {
     /// The transaction foretells the digest of the tree that has it applied.
     pub fn prepare(&mut self, tree: &Tree, header: TxnHeader, auth: &[Id], request: PrepRequest) -> Txn {
         let draft = Draft::begin(&mut self.overlay, tree, header.zxid, header.time_ms);
-        let mut work = Work { draft, session: header.session, auth, extended_types: self.extended_types };
+        let mut work = Work {
+            draft,
+            session: header.session,
+            auth,
+            extended_types: self.extended_types,
+            enforce_quota: self.enforce_quota,
+            over: None,
+        };
         let prepared = work.body(request);
+        let over = work.over.take();
         let tree = work.draft.keep();
+        if over.is_some() {
+            self.over = over;
+        }
         match prepared {
             Ok(body) => Txn { header, body, digest: Some(TxnDigest { version: digest::VERSION, tree }) },
             // Every check comes before the first change, so there is none to take back. Apache puts no digest behind
@@ -99,6 +146,8 @@ struct Work<'a> {
     session: SessionId,
     auth: &'a [Id],
     extended_types: bool,
+    enforce_quota: bool,
+    over: Option<OverQuota>,
 }
 
 impl Work<'_> {
@@ -158,6 +207,17 @@ impl Work<'_> {
         if acl::permits(&node.acl, perms, self.auth) { Ok(()) } else { Err(ZkError::NoAuth) }
     }
 
+    /// Whether the nearest quota leaves room for so many more znodes, and for data of `now` bytes instead of `before`.
+    /// As in Apache's server this looks at what is committed: requests in flight may overshoot by what they add.
+    fn check_quota(&mut self, path: &str, znodes: i64, now: usize, before: usize) -> Result<(), ZkError> {
+        let Some((of, quota)) = self.draft.tree.quota_above(path) else { return Ok(()) };
+        let bytes = i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX);
+        let Some(excess) = quota.excess(znodes, bytes) else { return Ok(()) };
+        let refused = excess.hard && self.enforce_quota;
+        self.over = Some(OverQuota { path: of.into(), excess, refused });
+        if refused { Err(ZkError::QuotaExceeded) } else { Ok(()) }
+    }
+
     fn node(&self, path: &str) -> Result<Known, ZkError> {
         self.draft.get(path).ok_or(ZkError::NoNode)
     }
@@ -203,9 +263,10 @@ impl Work<'_> {
         if self.draft.exists(&path) {
             return Err(ZkError::NodeExists);
         }
-        if matches!(parent.keeper(), Keeper::Ephemeral(_)) {
+        if matches!(parent.keeper, Keeper::Ephemeral(_)) {
             return Err(ZkError::NoChildrenForEphemerals);
         }
+        self.check_quota(&path, 1, data.as_ref().map_or(0, Bytes::len), 0)?;
         let parent_cversion = parent.stat.cversion.wrapping_add(1);
         let content = (data.as_deref(), self.shared(&acl));
         self.draft.create(&path, (&parent_path, parent), content, keeper, parent_cversion);
@@ -249,7 +310,7 @@ impl Work<'_> {
         if node.children > 0 {
             return Err(ZkError::NotEmpty);
         }
-        if !matches!(node.keeper(), Keeper::Container | Keeper::Ttl(_)) {
+        if !node.keeper.is_unattended() {
             return Err(ZkError::BadVersion);
         }
         let parent = self.node(parent_path)?;
@@ -262,6 +323,7 @@ impl Work<'_> {
         path::validate(&path)?;
         let node = self.node(&path)?;
         self.check_access(&node, perms::WRITE)?;
+        self.check_quota(&path, 0, data.as_ref().map_or(0, Bytes::len), node.length)?;
         let version = check_version(node.stat.version, version)?;
         self.draft.set_data(&path, node, data.as_deref(), version);
         Ok(TxnBody::SetData { reconfig: false, path, data, version })

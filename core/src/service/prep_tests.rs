@@ -338,3 +338,76 @@ fn a_proved_identity_opens_what_is_its_own() {
     assert!(matches!(run(8, &[], set("/u", -1)), TxnBody::Error { code: -102 }));
     assert!(matches!(run(9, &[user], set("/u", -1)), TxnBody::SetData { version: 1, .. }));
 }
+
+fn quota(path: &str, limits: &'static str) -> Vec<Request> {
+    let node = |path: String, data: &'static str| Request::Create {
+        op: OpCode::Create,
+        path,
+        data: Some(Bytes::from_static(data.as_bytes())),
+        acl: Acl::open(),
+        flags: 0,
+    };
+    let top = format!("/zookeeper/quota{path}");
+    vec![
+        node(top.clone(), ""),
+        node(format!("{top}/zookeeper_limits"), limits),
+        node(format!("{top}/zookeeper_stats"), "count=0,bytes=0"),
+    ]
+}
+
+/// `/p` holds two znodes and two bytes ("x" each).
+#[test]
+fn quotas() {
+    use crate::tree::quota::{Counted, Excess};
+    let set_to = |path: &str, data: &'static str, version| Request::SetData {
+        path: path.into(),
+        data: Some(Bytes::from_static(data.as_bytes())),
+        version,
+    };
+    let over = |of, would_be, limit, hard| Some(Excess { of, would_be, limit, hard });
+    let (hard, soft) = ("count=-1,bytes=-1=;byteHardLimit=4;countHardLimit=3", "count=3,bytes=4");
+    for (limits, asked, enforced, excess) in [
+        (hard, create("/p/new", 0), Ok(()), None),
+        (hard, create("/q", 0), Ok(()), None),
+        (hard, set_to("/p", "xxx", 0), Ok(()), None),
+        (hard, set_to("/p", "xxxx", 0), Err(ZkError::QuotaExceeded), over(Counted::Bytes, 5, 4, true)),
+        (hard, set_to("/p", "xxxx", 9), Err(ZkError::QuotaExceeded), over(Counted::Bytes, 5, 4, true)),
+        (hard, set_to("/p/none", "xxxx", 0), Err(ZkError::NoNode), None),
+        (hard, set_to("/p", "", 0), Ok(()), None),
+        (soft, set_to("/p", "xxxx", 0), Ok(()), over(Counted::Bytes, 5, 4, false)),
+        ("count=2,bytes=-1", create("/p/new", 0), Ok(()), over(Counted::Znodes, 3, 2, false)),
+        (
+            "count=0,bytes=-1=;countHardLimit=2",
+            create("/p/new", 0),
+            Err(ZkError::QuotaExceeded),
+            over(Counted::Znodes, 3, 2, true),
+        ),
+        ("count=0,bytes=-1=;countHardLimit=2", create("/p/c", 0), Err(ZkError::NodeExists), None),
+        ("count=0,bytes=-1=;countHardLimit=0", delete("/p/c", -1), Ok(()), None),
+    ] {
+        for enforce in [true, false] {
+            let mut leader = Leader::new();
+            leader.prep = Prep::new(true).enforce_quota(enforce);
+            quota("/p", limits).into_iter().for_each(|request| drop(leader.ask(LIVE, request)));
+            leader.commit(3);
+            let what = format!("{limits}: {asked:?}, enforced: {enforce}");
+            let result = match leader.ask(LIVE, asked.clone()) {
+                TxnBody::Error { code } => Err(ZkError::from_code(code).expect("a code")),
+                _ => Ok(()),
+            };
+            let expected = if enforce || enforced != Err(ZkError::QuotaExceeded) { Some(enforced) } else { None };
+            assert_eq!(expected.unwrap_or(result), result, "{what}");
+            let told = leader.prep.take_over_quota();
+            assert_eq!(told.as_ref().map(|over| over.excess), excess, "{what}");
+            assert!(
+                told.is_none_or(|over| over.path == "/p" && over.refused == (result == Err(ZkError::QuotaExceeded)))
+            );
+            assert_eq!(leader.prep.take_over_quota(), None, "told once");
+            let as_member = leader.ask(LIVE, multi(asked.clone()));
+            if result == Err(ZkError::QuotaExceeded) {
+                assert_eq!(as_member, TxnBody::Multi { txns: vec![TxnBody::Error { code: -125 }] }, "{what}");
+            }
+            leader.commit(2);
+        }
+    }
+}

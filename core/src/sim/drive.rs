@@ -208,7 +208,10 @@ impl World {
         use crate::status::Deadline;
         let reason = self.processes[index].server.as_ref().and_then(Server::next_deadline).map(|(_, reason)| reason);
         self.drive(index, Input::Tick);
-        matches!(reason, Some(Deadline::Tick | Deadline::Session | Deadline::Notifications) | None)
+        matches!(
+            reason,
+            Some(Deadline::Tick | Deadline::Session | Deadline::Containers | Deadline::Notifications) | None
+        )
     }
 
     pub(super) fn on_disk_done(&mut self, server: ServerId, run: u32) -> Option<(Place, bool)> {

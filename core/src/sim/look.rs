@@ -197,6 +197,7 @@ impl World {
             Some(Deadline::LeaderSilent) => (format!("server {id} has heard nothing of its leader"), false),
             Some(Deadline::Redial) => (format!("server {id} dials its leader again"), true),
             Some(Deadline::Session) => (format!("server {id} looks for silent sessions"), true),
+            Some(Deadline::Containers) => (format!("server {id} looks for containers that may go"), true),
             None => (format!("a timer of server {id} runs out"), true),
         }
     }

@@ -9,7 +9,6 @@
 use super::node::{self, Keeper, Node};
 use super::{Change, Tree, path};
 use crate::error::ZkError;
-use crate::id::SessionId;
 use crate::wire::client::{EventKind, OpResult, Outcome, Response};
 use crate::wire::record::Acl;
 use crate::wire::txn::{Txn, TxnBody, TxnHeader};
@@ -145,12 +144,14 @@ impl Tree {
             }
             return Err(ZkError::NodeExists);
         }
-        let node = Node::new(path, data.map(kept), acl, node::stat_of_new(header.zxid, header.time_ms, keeper));
+        let stat = node::stat_of_new(header.zxid, header.time_ms, keeper);
+        let node = Node::new(path, data.map(kept), acl, stat, self.kinds);
         let stat = node.stat();
         let key: Arc<str> = path.into();
         changes.push(Change { kind: EventKind::Created, path: key.clone(), acl: self.acls.list(acl) });
         changes.push(parent_change);
         self.insert(key, node);
+        self.look_at_quota(path);
         Ok(Response::PathStat(path.into(), stat))
     }
 
@@ -215,8 +216,13 @@ impl Tree {
         let stat = node.stat();
         // The answer to a reconfig is the configuration itself.
         let response = if reconfig { Response::Data(node.data().cloned(), stat) } else { Response::Stat(stat) };
-        self.data_bytes = (self.data_bytes + new_len).saturating_sub(super::len_of(old.as_ref()));
+        let old_len = super::len_of(old.as_ref());
+        self.data_bytes = (self.data_bytes + new_len).saturating_sub(old_len);
         self.move_digest(path::key(path), moved);
+        let grown =
+            i64::try_from(new_len).unwrap_or(i64::MAX).saturating_sub(i64::try_from(old_len).unwrap_or(i64::MAX));
+        self.count_in_quotas(path, 0, grown);
+        self.look_at_quota(path);
         Ok(response)
     }
 
@@ -246,32 +252,24 @@ impl Tree {
 
     /// Puts a node in whose name its parent has already.
     pub(super) fn insert(&mut self, key: Arc<str>, node: Node) {
-        if let Keeper::Ephemeral(session) = node.keeper() {
-            self.ephemerals.entry(session).or_default().insert(key.clone());
-        }
-        self.data_bytes += key.len() as u64 + super::len_of(node.data());
+        self.note_keeper(node.keeper(), &key);
+        let bytes = super::len_of(node.data());
+        self.data_bytes += key.len() as u64 + bytes;
         self.move_digest(&key, i64::from(node.digest()));
-        self.nodes.insert(key, node);
+        self.nodes.insert(key.clone(), node);
+        self.count_in_quotas(&key, 1, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Takes a node out whose name its parent has no more.
     fn remove(&mut self, path: &str) -> Option<(Arc<str>, Node)> {
         let (key, node) = self.nodes.remove_entry(path)?;
-        if let Keeper::Ephemeral(session) = node.keeper() {
-            self.forget_ephemeral(session, &key);
-        }
-        self.data_bytes = self.data_bytes.saturating_sub(key.len() as u64 + super::len_of(node.data()));
+        self.forget_keeper(node.keeper(), &key);
+        let bytes = super::len_of(node.data());
+        self.data_bytes = self.data_bytes.saturating_sub(key.len() as u64 + bytes);
         self.move_digest(&key, -i64::from(node.digest()));
+        self.count_in_quotas(&key, -1, -i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.look_at_quota(&key);
         Some((key, node))
-    }
-
-    fn forget_ephemeral(&mut self, session: SessionId, path: &str) {
-        if let Some(paths) = self.ephemerals.get_mut(&session) {
-            paths.remove(path);
-            if paths.is_empty() {
-                self.ephemerals.remove(&session);
-            }
-        }
     }
 
     pub(super) fn move_digest(&mut self, path: &str, by: i64) {

@@ -9,12 +9,15 @@ pub mod digest;
 mod digest_log;
 pub mod node;
 pub mod path;
+pub mod quota;
 mod snapshot;
+mod unattended;
 mod walk;
 
 pub use apply::Applied;
 pub use digest_log::DigestLog;
-pub use node::{Keeper, Node};
+pub use node::{Keeper, Node, OwnerKinds};
+pub use quota::Quota;
 pub use snapshot::SnapshotError;
 pub use walk::Walk;
 
@@ -30,6 +33,7 @@ use bytes::Bytes;
 use core::fmt;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use quota::Quotas;
 
 /// Nodes by path. A hash table, since looking up is nearly all that is done with it (2 to 3 times as fast as a
 /// B-tree, whose keys here share long prefixes); it is never iterated, so its order can't leak. The seed is fixed, so
@@ -55,6 +59,10 @@ pub struct Tree {
     sessions: BTreeMap<SessionId, i32>,
     /// Never has an empty set.
     ephemerals: BTreeMap<SessionId, BTreeSet<Arc<str>>>,
+    /// The containers and TTL nodes.
+    unattended: BTreeSet<Arc<str>>,
+    kinds: OwnerKinds,
+    quotas: Quotas,
     applied: Zxid,
     digest: i64,
     digests: DigestLog,
@@ -97,6 +105,9 @@ impl Tree {
             acls: AclTable::default(),
             sessions: BTreeMap::new(),
             ephemerals: BTreeMap::new(),
+            unattended: BTreeSet::new(),
+            kinds: OwnerKinds::default(),
+            quotas: Quotas::default(),
             applied: Zxid::ZERO,
             digest: 0,
             digests: DigestLog::default(),
@@ -122,7 +133,7 @@ impl Tree {
             {
                 parent.children_mut().insert(Box::from(name));
             }
-            self.insert(path.into(), Node::new(path, Some(Bytes::new()), acl, stat));
+            self.insert(path.into(), Node::new(path, Some(Bytes::new()), acl, stat, self.kinds));
         }
     }
 

@@ -3,6 +3,7 @@
 //! The rules stand here once, because the leader's preparation foresees by them what applying will do.
 
 use super::digest;
+pub use crate::config::OwnerKinds;
 use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::wire::record::Stat;
@@ -32,15 +33,25 @@ pub enum Keeper {
 }
 
 impl Keeper {
-    /// What a stored owner means.
-    pub const fn from_owner(owner: i64) -> Keeper {
+    /// What a stored owner means under `kinds`.
+    pub const fn from_owner(owner: i64, kinds: OwnerKinds) -> Keeper {
         let bits = owner as u64;
+        let is_ttl = match kinds {
+            OwnerKinds::Plain => false,
+            OwnerKinds::Extended => bits & TTL_MASK == TTL_MASK && bits & TTL_FEATURE == 0,
+            OwnerKinds::Emulate353 => owner < 0,
+        };
         match owner {
             0 => Keeper::Persistent,
             CONTAINER => Keeper::Container,
-            _ if bits & TTL_MASK == TTL_MASK && bits & TTL_FEATURE == 0 => Keeper::Ttl((bits & !TTL_MASK) as i64),
+            _ if is_ttl => Keeper::Ttl(owner & MAX_TTL_MS),
             _ => Keeper::Ephemeral(SessionId(owner)),
         }
+    }
+
+    /// Whether it is a container's or a TTL's: nobody in particular owns the znode, and the leader looks after it.
+    pub const fn is_unattended(self) -> bool {
+        matches!(self, Keeper::Container | Keeper::Ttl(_))
     }
 
     /// The stored owner.
@@ -102,13 +113,15 @@ pub struct Node {
     content: u32,
     /// Cached, so that the old value can be taken out of the tree's sum.
     digest: u32,
+    /// How its owner is read: the tree's, here so that a node can tell its Stat alone.
+    kinds: OwnerKinds,
 }
 
 impl Node {
-    /// A node without children. `acl` is a key of the tree's [`super::acl::AclTable`].
-    pub(crate) fn new(path: &str, data: Option<Bytes>, acl: i64, stat: StatPersisted) -> Node {
+    /// A node without children. `acl` is a key of the tree's [`super::acl::AclTable`], `kinds` the tree's too.
+    pub(crate) fn new(path: &str, data: Option<Bytes>, acl: i64, stat: StatPersisted, kinds: OwnerKinds) -> Node {
         let content = digest::of_content(path, data.as_deref());
-        Node { data, acl, stat, children: BTreeSet::new(), content, digest: digest::of_node(content, &stat) }
+        Node { data, acl, stat, children: BTreeSet::new(), content, digest: digest::of_node(content, &stat), kinds }
     }
 
     /// The data; `None` is null, which clients tell from empty.
@@ -150,7 +163,12 @@ impl Node {
 
     /// What keeps it alive.
     pub fn keeper(&self) -> Keeper {
-        Keeper::from_owner(self.stat.ephemeral_owner)
+        Keeper::from_owner(self.stat.ephemeral_owner, self.kinds)
+    }
+
+    /// Reads its owner differently from now on.
+    pub(crate) fn read_owner(&mut self, kinds: OwnerKinds) {
+        self.kinds = kinds;
     }
 
     /// The names of its children, in order.
@@ -199,19 +217,28 @@ mod tests {
 
     #[test]
     fn keepers_and_owners() {
-        for (keeper, owner) in [
-            (Keeper::Persistent, 0),
-            (Keeper::Ephemeral(SessionId(0x0100_0000_0000_0001)), 0x0100_0000_0000_0001),
-            (Keeper::Ephemeral(SessionId(0xfe00_0000_0000_0000_u64 as i64)), 0xfe00_0000_0000_0000_u64 as i64),
-            (Keeper::Container, 0x8000_0000_0000_0000_u64 as i64),
-            (Keeper::Ttl(60_000), 0xff00_0000_0000_ea60_u64 as i64),
-            (Keeper::Ttl(MAX_TTL_MS), 0xff00_00ff_ffff_ffff_u64 as i64),
+        use OwnerKinds::{Emulate353, Extended, Plain};
+        let (all, modern) = (&[Plain, Extended, Emulate353][..], &[Extended, Emulate353][..]);
+        let session = |owner: u64| Keeper::Ephemeral(SessionId(owner as i64));
+        for (keeper, owner, kinds) in [
+            (Keeper::Persistent, 0, all),
+            (session(0x0100_0000_0000_0001), 0x0100_0000_0000_0001, all),
+            (session(0xfe00_0000_0000_0000), 0xfe00_0000_0000_0000, &[Plain, Extended]),
+            (Keeper::Container, 0x8000_0000_0000_0000, all),
+            (Keeper::Ttl(60_000), 0xff00_0000_0000_ea60, modern),
+            (session(0xff00_0000_0000_ea60), 0xff00_0000_0000_ea60, &[Plain]),
+            (Keeper::Ttl(MAX_TTL_MS), 0xff00_00ff_ffff_ffff, modern),
+            // A feature that is not known.
+            (session(0xff00_0100_0000_0001), 0xff00_0100_0000_0001, &[Plain, Extended]),
         ] {
-            assert_eq!(keeper.owner(), owner, "{keeper:?}");
-            assert_eq!(Keeper::from_owner(owner), keeper, "{owner:x}");
+            assert_eq!(keeper.owner() as u64, owner, "{keeper:?}");
+            for kinds in kinds {
+                assert_eq!(Keeper::from_owner(owner as i64, *kinds), keeper, "{owner:x} {kinds:?}");
+            }
         }
-        let unknown_feature = 0xff00_0100_0000_0001_u64 as i64;
-        assert_eq!(Keeper::from_owner(unknown_feature), Keeper::Ephemeral(SessionId(unknown_feature)));
+        let old_ttl = (CONTAINER as u64 | 60_000) as i64;
+        assert_eq!(Keeper::from_owner(old_ttl, Emulate353), Keeper::Ttl(60_000));
+        assert_eq!(Keeper::from_owner(old_ttl, Extended), Keeper::Ephemeral(SessionId(old_ttl)));
     }
 
     #[test]

@@ -114,11 +114,12 @@ impl Tree {
             // The data is a slice of the body: a copy, so that one znode does not keep all of that alive.
             let data = node.data.as_deref().map(Bytes::copy_from_slice);
             let key: Arc<str> = path.into();
-            let node = Node::new(&key, data, node.acl_key, node.stat);
+            let node = Node::new(&key, data, node.acl_key, node.stat, tree.kinds);
             tree.insert(key, node);
         }
         tree.acls.drop_unused();
         tree.add_built_in();
+        tree.find_quotas();
         Ok(tree)
     }
 

@@ -137,7 +137,11 @@ fn every_kind_of_transaction() {
     assert_eq!(tree.get("/c").map(|n| (n.keeper(), n.stat().ephemeral_owner)), Some((Keeper::Container, 0)));
     let body = TxnBody::CreateTtl { path: "/t".into(), data: None, acl, parent_cversion: 3, ttl_ms: 60_000 };
     let (tree, _) = run(body);
-    assert_eq!(tree.get("/t").map(|n| (n.keeper(), n.stat().ephemeral_owner)), Some((Keeper::Ttl(60_000), 0)));
+    let owner = SessionId(0xff00_0000_0000_ea60_u64 as i64);
+    assert_eq!(tree.get("/t").map(|n| n.keeper()), Some(Keeper::Ephemeral(owner)), "without extended types");
+    let mut extended = tree;
+    extended.read_owners(OwnerKinds::Extended);
+    assert_eq!(extended.get("/t").map(|n| (n.keeper(), n.stat().ephemeral_owner)), Some((Keeper::Ttl(60_000), 0)));
 
     let (_, applied) = run(TxnBody::Error { code: -110 });
     assert_eq!((applied.outcome, applied.changes), (Err(ZkError::NodeExists), vec![]));
@@ -145,7 +149,7 @@ fn every_kind_of_transaction() {
     let (tree, applied) = run(TxnBody::CloseSession { paths: Some(vec!["/a/e".into()]) });
     assert_eq!(changes(&applied), [(Deleted, "/a/e"), (ChildrenChanged, "/a")]);
     assert_eq!(tree.stat("/a").map(|s| (s.cversion, s.num_children, s.pzxid)), Some((2, 0, Zxid(9))));
-    assert!(tree.sessions().is_empty() && tree.ephemerals().is_empty());
+    assert!(tree.sessions().is_empty() && tree.ephemerals_of(SESSION).next().is_none());
 
     let (tree, applied) = run(delete("/a"));
     assert_eq!(changes(&applied), [(Deleted, "/a"), (ChildrenChanged, "/")]);
@@ -270,4 +274,122 @@ fn config_is_the_servers_own() {
     );
     assert_eq!(tree.digest(), 1_371_985_504);
     check_sums(&tree);
+}
+
+#[test]
+fn the_index_of_containers_and_ttl_nodes_follows_the_tree() {
+    let acl = Acl::open();
+    let container = TxnBody::CreateContainer { path: "/c".into(), data: None, acl: acl.clone(), parent_cversion: 1 };
+    let ttl = TxnBody::CreateTtl { path: "/t".into(), data: None, acl, parent_cversion: 2, ttl_ms: 7 };
+    let mut tree = Tree::new();
+    for (zxid, body) in [(1, container), (2, ttl), (3, ephemeral("/e", 3)), (4, create("/c/x", 1))] {
+        tree.apply(&txn(zxid, body));
+    }
+    let owner = SessionId(Keeper::Ttl(7).owner());
+    fn unattended(tree: &Tree) -> Vec<&str> {
+        tree.unattended(None).map(|(path, _)| &**path).collect()
+    }
+    assert_eq!(unattended(&tree), ["/c"]);
+    assert_eq!(tree.ephemerals().keys().copied().collect::<Vec<_>>(), [owner, SESSION]);
+    for (kinds, expected, owners) in [
+        (OwnerKinds::Extended, &["/c", "/t"][..], &[SESSION][..]),
+        (OwnerKinds::Plain, &["/c"], &[owner, SESSION]),
+        (OwnerKinds::Emulate353, &["/c", "/t"], &[SESSION]),
+    ] {
+        tree.read_owners(kinds);
+        let mut read = Tree::read_body(tree.write_body(), tree.applied()).expect("a tree");
+        read.read_owners(kinds);
+        for tree in [&tree, &read] {
+            assert_eq!(unattended(tree), expected, "{kinds:?}");
+            assert_eq!(tree.ephemerals().keys().copied().collect::<Vec<_>>(), owners, "{kinds:?}");
+            assert_eq!(tree.ephemerals_of(SESSION).map(|path| &**path).collect::<Vec<_>>(), ["/e"]);
+        }
+        assert_eq!(tree.unattended(Some("/c")).count(), expected.len() - 1);
+    }
+    tree.apply(&txn(5, TxnBody::Delete { container: true, path: "/t".into() }));
+    assert_eq!(unattended(&tree), ["/c"]);
+}
+
+fn limits_and_stats(path: &str) -> (String, String) {
+    let top = format!("/zookeeper/quota{path}");
+    (format!("{top}/zookeeper_limits"), format!("{top}/zookeeper_stats"))
+}
+
+/// Each step with what the quota on `/a` then counts: znodes and bytes, or nothing.
+#[test]
+fn a_quota_counts_its_subtree_whatever_happens() {
+    let (limits, stats) = limits_and_stats("/a");
+    let mut tree = Tree::new();
+    let multi = vec![create("/a/m", 9), set("/a", "1234567", 9), delete("/a/m")];
+    let failed = vec![create("/a/f", 9), TxnBody::Error { code: -101 }];
+    let rows: Vec<(TxnBody, Option<(i64, i64)>)> = vec![
+        (create("/a", 1), None),
+        (create("/a/b", 1), None),
+        (create("/zookeeper/quota/a", 1), None),
+        (create(&limits, 1), None),
+        (create("/a/c", 2), None),
+        (create(&stats, 2), Some((3, 3))),
+        (create("/a/b/d", 1), Some((4, 4))),
+        (set("/a/b/d", "hello", 1), Some((4, 8))),
+        (set("/a", "", 1), Some((4, 7))),
+        (create("/ab", 2), Some((4, 7))),
+        (ephemeral("/a/e", 3), Some((5, 7))),
+        (TxnBody::CloseSession { paths: None }, Some((4, 7))),
+        (delete("/a/b/d"), Some((3, 2))),
+        (set(&stats, "count=99,bytes=99", 1), Some((3, 2))),
+        (set(&limits, "count=10,bytes=-1", 1), Some((3, 2))),
+        (TxnBody::Multi { txns: multi }, Some((3, 9))),
+        (TxnBody::Multi { txns: failed }, Some((3, 9))),
+        (delete(&stats), None),
+        (create("/a/g", 4), None),
+        (create(&stats, 3), Some((4, 10))),
+        (delete(&limits), None),
+        (create("/a/h", 5), None),
+        (create(&limits, 4), Some((5, 11))),
+    ];
+    for (number, (body, expected)) in rows.into_iter().enumerate() {
+        let what = format!("{number}: {body:?}");
+        let before = tree.stat(&stats);
+        let touches_stats = what.contains(&stats);
+        tree.apply(&txn(number as i64 + 1, body));
+        check_sums(&tree);
+        let used = tree.quota_above("/a/any").and_then(|(_, quota)| quota.used).map(|used| (used.count, used.bytes));
+        assert_eq!(used, expected, "{what}");
+        if let Some((count, bytes)) = expected {
+            let data = tree.get(&stats).and_then(Node::data).map(|data| data.to_vec());
+            assert_eq!(data, Some(format!("count={count},bytes={bytes}").into_bytes()), "{what}");
+        }
+        if !touches_stats && let (Some(before), Some(now)) = (before, tree.stat(&stats)) {
+            assert_eq!((before.version, before.mzxid), (now.version, now.mzxid), "{what}");
+        }
+        let read = Tree::read_body(tree.write_body(), tree.applied()).expect("a tree");
+        assert_eq!(listing(&read)[..], listing(&tree)[..], "{what}");
+    }
+    assert_eq!(
+        tree.quota_above("/a").map(|(path, quota)| (path, quota.limits)),
+        Some(("/a", quota::Limits::default()))
+    );
+    assert_eq!(tree.quota_above("/ab").map(|(path, _)| path), None);
+}
+
+#[test]
+fn nested_quotas_each_count_their_whole_subtree() {
+    let mut tree = Tree::new();
+    let mut bodies = vec![create("/a", 1), create("/a/b", 1), create("/zookeeper/quota/a", 1)];
+    bodies.push(create("/zookeeper/quota/a/b", 1));
+    for path in ["/a", "/a/b"] {
+        let (limits, stats) = limits_and_stats(path);
+        bodies.extend([create(&limits, 5), create(&stats, 6)]);
+    }
+    bodies.extend([create("/a/b/c", 1), create("/a/d", 2)]);
+    for (number, body) in bodies.into_iter().enumerate() {
+        tree.apply(&txn(number as i64 + 1, body));
+    }
+    let counts = |tree: &Tree| -> Vec<_> {
+        tree.quotas().map(|(path, quota)| (String::from(path), quota.used.map(|used| used.count))).collect()
+    };
+    assert_eq!(counts(&tree), [("/a".into(), Some(4)), ("/a/b".into(), Some(2))]);
+    let read = Tree::read_body(tree.write_body(), tree.applied()).expect("a tree");
+    assert_eq!(counts(&read), counts(&tree));
+    assert_eq!(tree.quota_above("/a/b/x").map(|(path, _)| path), Some("/a/b"));
 }
