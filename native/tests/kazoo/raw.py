@@ -6,7 +6,9 @@ import struct
 PATIENCE = 20.0
 
 CREATE, CLOSE = 1, -11
+CREATE_CONTAINER, CREATE_TTL = 19, 21
 EPHEMERAL = 1
+CONTAINER, TTL = 4, 5
 
 
 def string(text):
@@ -20,6 +22,12 @@ def frame(body):
 
 def connect_request(timeout_ms=4000, session=0, password=bytes(16), last_zxid=0):
     return struct.pack(">iqiqi", 0, last_zxid, timeout_ms, session, len(password)) + password + b"\0"
+
+
+def create_record(path, flags):
+    """A create of an empty znode that everybody may do everything with."""
+    world = struct.pack(">ii", 1, 31) + string("world") + string("anyone")
+    return string(path) + struct.pack(">i", 0) + world + struct.pack(">i", flags)
 
 
 def open_port(port):
@@ -58,8 +66,13 @@ class RawClient:
         return error
 
     def create(self, xid, path, flags=0):
-        world = struct.pack(">ii", 1, 31) + string("world") + string("anyone")
-        return self.request(xid, CREATE, string(path) + struct.pack(">i", 0) + world + struct.pack(">i", flags))
+        return self.request(xid, CREATE, create_record(path, flags))
+
+    def create_container(self, xid, path):
+        return self.request(xid, CREATE_CONTAINER, create_record(path, CONTAINER))
+
+    def create_ttl(self, xid, path, ttl_ms):
+        return self.request(xid, CREATE_TTL, create_record(path, TTL) + struct.pack(">q", ttl_ms))
 
     def close(self):
         self.socket.close()
