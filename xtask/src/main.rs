@@ -1,10 +1,12 @@
 //! The project's own commands: `cargo xtask lab`, `cargo xtask demo`, `cargo xtask test`.
 
+mod count;
 mod demo;
 mod lab;
 mod page;
 mod run;
 mod setup;
+mod stage;
 mod test;
 
 use std::path::Path;
@@ -33,7 +35,7 @@ enum Command {
         options: Vec<String>,
     },
     /// Set up what the tests need and run them all.
-    Test(test::Args),
+    Test(stage::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Demo { options } => demo::run(&options),
-        Command::Test(args) => test::run(&args),
+        Command::Test(args) => stage::run("test", test::STAGES, &args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

@@ -1,13 +1,13 @@
-//! The stages of `cargo xtask test`, cheap ones first.
+//! `cargo xtask test`: every test of the project in stages, cheap ones first.
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Outcome;
-use super::count::{self, Count};
-use crate::run::{self, Finished, Line};
+use crate::count::{self, Count};
+use crate::run::{self, Line};
+use crate::stage::{Outcome, Stage};
 use crate::{cargo, demo, lab, root, setup, target};
 
 /// No stage takes this long unless it hangs.
@@ -25,13 +25,6 @@ const BROKEN_SEEDS: u64 = 2_000;
 /// The rules that `zebu sim --break` breaks.
 const RULES: [&str; 3] = ["commit-without-quorum", "ack-before-sync", "ignore-epoch"];
 
-/// One stage: a name for `--only`, what it tests, and how.
-pub struct Stage {
-    pub name: &'static str,
-    pub about: &'static str,
-    pub run: fn(&Line) -> Result<Outcome>,
-}
-
 /// All stages in the order in which they run.
 pub const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "formatting", run: fmt },
@@ -46,17 +39,8 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "browser", about: "the lab in a real browser", run: browser },
 ];
 
-fn check(finished: Finished) -> Outcome {
-    Outcome { count: Count::check(finished.status.success()), output: finished.output }
-}
-
-fn counted(finished: Finished, read: fn(&str) -> Count) -> Outcome {
-    let count = Count::of_run(read(&finished.output), finished.status.success());
-    Outcome { count, output: finished.output }
-}
-
 fn fmt(line: &Line) -> Result<Outcome> {
-    Ok(check(run::capture(cargo().args(["fmt", "--all", "--check"]), line, LIMIT)?))
+    Ok(Outcome::check(run::capture(cargo().args(["fmt", "--all", "--check"]), line, LIMIT)?))
 }
 
 fn lab(line: &Line) -> Result<Outcome> {
@@ -69,7 +53,7 @@ fn lab(line: &Line) -> Result<Outcome> {
 fn clippy(line: &Line) -> Result<Outcome> {
     let mut command = cargo();
     command.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-    Ok(check(run::capture(&mut command, line, LIMIT)?))
+    Ok(Outcome::check(run::capture(&mut command, line, LIMIT)?))
 }
 
 fn clippy_wasm(line: &Line) -> Result<Outcome> {
@@ -77,7 +61,7 @@ fn clippy_wasm(line: &Line) -> Result<Outcome> {
     setup::rust_target(target, line)?;
     let mut command = cargo();
     command.args(["clippy", "-p", "zebu-core", "-p", "zebu-web", "--target", target, "--", "-D", "warnings"]);
-    Ok(check(run::capture(&mut command, line, LIMIT)?))
+    Ok(Outcome::check(run::capture(&mut command, line, LIMIT)?))
 }
 
 fn no_std(line: &Line) -> Result<Outcome> {
@@ -86,7 +70,7 @@ fn no_std(line: &Line) -> Result<Outcome> {
         setup::rust_target(target, line)?;
         let mut command = cargo();
         command.args(["build", "-p", "zebu-core", "--target", target]);
-        let one = check(run::capture(&mut command, line, LIMIT)?);
+        let one = Outcome::check(run::capture(&mut command, line, LIMIT)?);
         all.count = all.count + one.count;
         all.output.push_str(&one.output);
     }
@@ -98,10 +82,10 @@ fn unit(line: &Line) -> Result<Outcome> {
     let mut command = cargo();
     if has_nextest {
         command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail"]);
-        return Ok(counted(run::capture(&mut command, line, LIMIT)?, count::nextest));
+        return Ok(Outcome::counted(run::capture(&mut command, line, LIMIT)?, count::nextest));
     }
     command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
-    Ok(counted(run::capture(&mut command, line, LIMIT)?, count::cargo_test))
+    Ok(Outcome::counted(run::capture(&mut command, line, LIMIT)?, count::cargo_test))
 }
 
 /// Documentation without examples is no failure.
@@ -124,7 +108,7 @@ fn sim(line: &Line) -> Result<Outcome> {
         command.current_dir(root()).args(["sim", "--seeds", &seeds.to_string()]).args(more);
         run::capture(&mut command, line, LIMIT)
     };
-    let mut all = check(sweep(seeds, &[])?);
+    let mut all = Outcome::check(sweep(seeds, &[])?);
     for rule in RULES {
         // A check that finds nothing when a rule is broken would be worth nothing.
         let broken = sweep(BROKEN_SEEDS, &["--break", rule])?;
@@ -163,7 +147,7 @@ fn in_test_dir(stage: &str, mut command: Command, line: &Line, read: fn(&str) ->
     let dir = target().join("test-data").join(format!("{stage}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     command.env("ZEBU_TEST_DIR", &dir);
-    let mut outcome = counted(run::capture(&mut command, line, LIMIT)?, read);
+    let mut outcome = Outcome::counted(run::capture(&mut command, line, LIMIT)?, read);
     if outcome.count.failed == 0 {
         std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     } else {
