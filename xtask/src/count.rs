@@ -84,6 +84,13 @@ pub fn node_test(output: &str) -> Count {
     Count { passed: field("pass"), failed: field("fail") + field("cancelled") }
 }
 
+/// The project's own scripts: `3 passed, 1 failed` alone on the last line.
+pub fn closing_line(output: &str) -> Count {
+    let last = output.lines().rev().find(|line| line.ends_with(" failed") && line.contains(" passed, "));
+    let words: Vec<_> = last.unwrap_or_default().split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    Count { passed: before(&words, "passed"), failed: before(&words, "failed") }
+}
+
 /// The number in front of a word.
 fn before(words: &[&str], word: &str) -> u64 {
     words.windows(2).filter(|pair| pair[1] == word).filter_map(|pair| pair[0].parse::<u64>().ok()).sum()
@@ -104,7 +111,7 @@ mod tests {
         let python_failed = "Ran 5 tests in 1.5s\n\nFAILED (failures=1, errors=2)";
         let node = "ℹ tests 4\nℹ suites 1\nℹ pass 3\nℹ fail 1\nℹ cancelled 0";
         type Reader = fn(&str) -> Count;
-        let cases: [(Reader, &str, u64, u64); 8] = [
+        let cases: [(Reader, &str, u64, u64); 9] = [
             (cargo_test, cargo, 7, 1),
             (nextest, nextest_output, 3, 3),
             (nextest, nextest_stopped, 2, 1),
@@ -112,6 +119,7 @@ mod tests {
             (unittest, python_ok, 3, 0),
             (unittest, python_failed, 2, 3),
             (node_test, node, 3, 1),
+            (closing_line, "what differs\n12 passed, 3 failed\n", 12, 3),
             (node_test, "# pass 2\n# fail 0", 2, 0),
         ];
         for (read, output, passed, failed) in cases {

@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask lab`, `cargo xtask demo`, `cargo xtask test`.
+//! The project's own commands: `cargo xtask lab`, `demo`, `test` and `compat`.
 
+mod compat;
 mod count;
 mod demo;
 mod lab;
@@ -36,6 +37,9 @@ enum Command {
     },
     /// Set up what the tests need and run them all.
     Test(stage::Args),
+    /// Run unmodified clients, their own tests and shells at Zebu and at Apache ZooKeeper, and compare. ZEBU names
+    /// another program than the release build.
+    Compat(stage::Args),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Demo { options } => demo::run(&options),
+        Command::Compat(args) => stage::run("compat", compat::STAGES, &args),
         Command::Test(args) => stage::run("test", test::STAGES, &args),
     };
     done.unwrap_or_else(|error| {

@@ -148,7 +148,8 @@ fn forward(stream: Box<dyn Read + Send>, lines: &mpsc::Sender<String>) {
 /// What a line of cargo's says about its progress.
 fn progress(line: &str) -> Option<&str> {
     let line = line.split(" (/").next().unwrap_or(line).trim();
-    let verbs = ["Compiling ", "Checking ", "Downloading ", "Downloaded ", "Updating ", "Running ", "test ", "PASS "];
+    let verbs =
+        ["Compiling ", "Checking ", "Downloading ", "Downloaded ", "Updating ", "Running ", "test ", "PASS ", "kazoo/"];
     verbs.iter().any(|verb| line.starts_with(verb)).then_some(line)
 }
 

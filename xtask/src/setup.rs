@@ -50,8 +50,16 @@ pub fn chromium(line: &Line) -> Result<PathBuf> {
 /// # Errors
 /// There is no Python 3, or kazoo cannot be installed.
 pub fn python(line: &Line) -> Result<PathBuf> {
-    let wanted = root().join("native/tests/kazoo/requirements.txt");
-    let home = target().join("test-tools/python");
+    python_with("python", "native/tests/kazoo/requirements.txt", line)
+}
+
+/// A Python with what these requirements list, in an environment `name` of its own.
+///
+/// # Errors
+/// There is no Python 3, or a package cannot be installed.
+pub fn python_with(name: &str, requirements: &str, line: &Line) -> Result<PathBuf> {
+    let wanted = root().join(requirements);
+    let home = target().join("test-tools").join(name);
     let python = home.join("bin/python");
     once_for(&wanted, &home, || {
         line.show("python -m venv");
@@ -81,13 +89,19 @@ pub fn python(line: &Line) -> Result<PathBuf> {
 /// # Errors
 /// There is no node 20 or later with npm, or a package cannot be installed.
 pub fn node_tools(line: &Line) -> Result<PathBuf> {
+    node_with("node", "web/tests/package.json", line)
+}
+
+/// The folder `name` whose `node_modules` has what this package.json lists.
+///
+/// # Errors
+/// There is no node 20 or later with npm, or a package cannot be installed.
+pub fn node_with(name: &str, package: &str, line: &Line) -> Result<PathBuf> {
     if on_path("node").is_none() || on_path("npm").is_none() {
-        bail!(
-            "the browser tests need node 20 or later with npm; run `apt-get install nodejs npm` (as root), or your system's way"
-        );
+        bail!("node 20 or later with npm is missing; run `apt-get install nodejs npm` (as root), or your system's way");
     }
-    let wanted = root().join("web/tests/package.json");
-    let home = target().join("test-tools/node");
+    let wanted = root().join(package);
+    let home = target().join("test-tools").join(name);
     once_for(&wanted, &home, || {
         line.show("npm install");
         let copy = home.join("package.json");
@@ -99,6 +113,48 @@ pub fn node_tools(line: &Line) -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(home)
+}
+
+/// Apache ZooKeeper's server and Java shell as Debian packages them, with a Java to run them.
+///
+/// # Errors
+/// They are missing and cannot be installed.
+pub fn apache(line: &Line) -> Result<Apache> {
+    let jars = PathBuf::from("/usr/share/java");
+    let zk_cli = PathBuf::from("/usr/share/zookeeper/bin/zkCli.sh");
+    if !jars.join("zookeeper.jar").is_file() || !zk_cli.is_file() || on_path("java").is_none() {
+        apt_install(&["zookeeper", "default-jre-headless"], line)?;
+    }
+    let query = ["--show", "--showformat=${Version}", "libzookeeper-java"];
+    let version = run::must(Command::new("dpkg-query").args(query), line, LIMIT)
+        .context("the comparison is with Debian's package of Apache ZooKeeper, which is not installed")?;
+    // Debian's manifest leaves out what Netty needs of itself.
+    let class_path = ["zookeeper", "netty-resolver", "netty-codec", "netty-transport-native-unix-common", "slf4j-nop"]
+        .map(|jar| jars.join(format!("{jar}.jar")).display().to_string())
+        .join(":");
+    Ok(Apache { version: version.trim().to_owned(), class_path, zk_cli })
+}
+
+/// An installed Apache ZooKeeper.
+pub struct Apache {
+    /// The Debian version of its package.
+    pub version: String,
+    /// What `java -cp` takes to run its server.
+    pub class_path: String,
+    /// Its Java shell.
+    pub zk_cli: PathBuf,
+}
+
+/// The shell of Apache's C client with threads, from Debian's package.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub fn cli_mt(line: &Line) -> Result<PathBuf> {
+    let cli_mt = PathBuf::from("/usr/lib/zookeeper/bin/cli_mt");
+    if !cli_mt.is_file() {
+        apt_install(&["zookeeper-bin"], line)?;
+    }
+    Ok(cli_mt)
 }
 
 /// Runs `install` unless `home` was made for this very list of packages.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::count::{self, Count};
 use crate::run::{self, Line};
 use crate::stage::{Outcome, Stage};
-use crate::{cargo, demo, lab, root, setup, target};
+use crate::{cargo, compat, demo, lab, root, setup, target};
 
 /// No stage takes this long unless it hangs.
 const LIMIT: Duration = Duration::from_secs(2400);
@@ -36,6 +36,9 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "doc", about: "examples in the documentation", run: doc },
     Stage { name: "sim", about: "a sweep of the simulator; rules broken on purpose are found", run: sim },
     Stage { name: "kazoo", about: "real server processes with a real client", run: kazoo },
+    Stage { name: "clients", about: "clients for node and Rust, each with a script", run: compat::quick_clients },
+    Stage { name: "cli_mt", about: "the C client's shell against Apache's transcript", run: compat::quick_shells },
+    Stage { name: "kazoo-own", about: "some of kazoo's own tests", run: compat::quick_kazoo },
     Stage { name: "browser", about: "the lab in a real browser", run: browser },
 ];
 

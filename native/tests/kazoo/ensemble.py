@@ -85,11 +85,14 @@ class Server:
     def config(self):
         return self.folder / "zoo.cfg"
 
+    def command(self):
+        return [os.environ["ZEBU"], "serve", str(self.config)]
+
     def start(self):
         assert self.process is None, f"server {self.id} runs already"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.environ["ZEBU"], "serve", str(self.config)],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -140,7 +143,7 @@ class Server:
         return {name.strip(): value.strip() for name, value in pairs}
 
     def mode(self):
-        """`leader`, `follower`, or nothing while the server does not serve."""
+        """`leader`, `follower`, `observer`, or nothing while the server does not serve."""
         return self.fields().get("Mode", "")
 
     def zxid(self):
@@ -148,16 +151,19 @@ class Server:
 
 
 class Ensemble:
-    """Servers that know each other."""
+    """Servers that know each other; the last `observers` of them observe."""
 
-    def __init__(self, name, size=3, **settings):
+    server_class = Server
+
+    def __init__(self, name, size=3, observers=0, **settings):
         parent = os.environ.get("ZEBU_TEST_DIR")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
         self.servers = {}
         for server_id in range(1, size + 1):
             folder = self.folder / f"server{server_id}"
             folder.mkdir()
-            self.servers[server_id] = Server(server_id, folder)
+            self.servers[server_id] = self.server_class(server_id, folder)
+        self.observer_ids = range(size - observers + 1, size + 1)
         self.clients = []
         for server in self.servers.values():
             self.configure(server, settings)
@@ -177,7 +183,8 @@ class Ensemble:
         }
         lines.update(settings or {})
         for peer in self.servers.values():
-            lines[f"server.{peer.id}"] = f"127.0.0.1:{peer.quorum_port}:{peer.election_port}"
+            role = "observer" if peer.id in self.observer_ids else "participant"
+            lines[f"server.{peer.id}"] = f"127.0.0.1:{peer.quorum_port}:{peer.election_port}:{role}"
         server.config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
         (server.folder / "myid").write_text(f"{server.id}\n")
 
@@ -207,7 +214,7 @@ class Ensemble:
         return [server for server in self.servers.values() if server is not leader and server.mode() == "follower"]
 
     def all_serve(self):
-        """Waits until every running server leads or follows."""
+        """Waits until every running server leads, follows or observes."""
         running = [server for server in self.servers.values() if server.process is not None]
         for server in running:
 
