@@ -1,6 +1,8 @@
 //! Three to five servers over a network that delivers at once, in order: the glue between consensus and service.
 //! Faults are the simulator's business.
 
+mod guarantees;
+
 use super::*;
 use crate::config::{Ensemble, Member, MemberKind};
 use crate::effect::{HaltReason, Record, ToLink};
@@ -24,6 +26,8 @@ struct Net {
     ends: BTreeMap<ConnId, (ServerId, ConnId)>,
     next_conn: u64,
     queue: VecDeque<(ServerId, Input)>,
+    /// Servers that nothing reaches until they are released, and what waits for them.
+    held: BTreeMap<ServerId, VecDeque<Input>>,
     said: Vec<(ServerId, LinkId, ToLink)>,
     ensemble: Ensemble,
 }
@@ -41,6 +45,7 @@ impl Net {
             ends: BTreeMap::new(),
             next_conn: 0,
             queue: VecDeque::new(),
+            held: BTreeMap::new(),
             said: Vec::new(),
             ensemble: Ensemble::new(members.collect()),
         };
@@ -132,6 +137,10 @@ impl Net {
 
     fn drain(&mut self) {
         while let Some((to, input)) = self.queue.pop_front() {
+            if let Some(waiting) = self.held.get_mut(&to) {
+                waiting.push_back(input);
+                continue;
+            }
             let now = self.time();
             let mut fx = Effects::new();
             if let Some(Some(server)) = self.servers.get_mut(&to) {
@@ -139,6 +148,17 @@ impl Net {
             }
             self.carry_out(to, fx);
         }
+    }
+
+    fn hold(&mut self, id: i64) {
+        self.held.insert(ServerId(id), VecDeque::new());
+    }
+
+    /// Lets the first `count` of what waits for a server reach it; the rest is lost.
+    fn release(&mut self, id: i64, count: usize) {
+        let waiting = self.held.remove(&ServerId(id)).unwrap_or_default();
+        self.queue.extend(waiting.into_iter().take(count).map(|input| (ServerId(id), input)));
+        self.drain();
     }
 
     fn run(&mut self, time: Duration) {
