@@ -1,7 +1,7 @@
 //! What a person types at a client, as a request; and answers as a line that a person reads.
 
 use crate::error::ZkError;
-use crate::wire::client::{EventKind, OpResult, Outcome, Request, Response, WatcherEvent};
+use crate::wire::client::{AddWatchMode, EventKind, OpResult, Outcome, Request, Response, WatchType, WatcherEvent};
 use crate::wire::op::{CreateMode, OpCode};
 use crate::wire::record::{Acl, Stat};
 use alloc::format;
@@ -68,7 +68,9 @@ impl LineError {
 
 /// What can be typed, for help texts.
 pub const OPERATIONS: &str = "create [-e] [-s] /path [data], set /path data [-v version], get [-w] /path, \
-    ls [-w] /path, stat [-w] /path, delete /path [-v version], sync /path, close, multi op ; op …";
+    ls [-w] /path, stat [-w] /path, delete /path [-v version], sync /path, getAllChildrenNumber /path, \
+    addWatch [-m PERSISTENT|PERSISTENT_RECURSIVE] /path, removewatches [-c|-d|-a] /path, close, multi op ; op …, \
+    multiRead op ; op …";
 
 impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,8 +88,10 @@ impl fmt::Display for LineError {
             LineError::TooMuch { op, word } => {
                 write!(f, "{op} does not know what to do with \"{word}\"; put data with spaces in \"quotation marks\"")
             }
-            LineError::NotInMulti(op) => write!(f, "{op} can't be part of a multi: create, set, delete and check can"),
-            LineError::EmptyMulti => f.write_str("multi needs operations, like: multi create /a 1 ; delete /b"),
+            LineError::NotInMulti(op) => {
+                write!(f, "{op} can't stand there: a multi takes create, set, delete and check, a multiRead get and ls")
+            }
+            LineError::EmptyMulti => f.write_str("it needs operations, like: multi create /a 1 ; delete /b"),
             LineError::OpenQuote => f.write_str("a quotation mark has no partner"),
         }
     }
@@ -101,18 +105,28 @@ impl core::error::Error for LineError {}
 pub fn parse(line: &str) -> Result<Request, LineError> {
     let words = words(line)?;
     let Some((first, rest)) = words.split_first() else { return Err(LineError::Empty) };
-    if first.text != "multi" {
+    let reads = first.text == "multiRead";
+    if first.text != "multi" && !reads {
         return parse_words(&words);
     }
     let mut ops = Vec::new();
     for part in rest.split(|w| w.is_plain(";")).filter(|part| !part.is_empty()) {
-        ops.push(match parse_words(part)? {
-            op
-            @ (Request::Create { .. } | Request::SetData { .. } | Request::Delete { .. } | Request::Check { .. }) => op,
-            other => return Err(LineError::NotInMulti(name(&other))),
+        ops.push(match (parse_words(part)?, reads) {
+            (
+                op
+                @ (Request::Create { .. } | Request::SetData { .. } | Request::Delete { .. } | Request::Check { .. }),
+                false,
+            ) => op,
+            (op @ Request::GetData { watch: false, .. }, true) => op,
+            (Request::GetChildren2 { path, watch: false }, true) => Request::GetChildren { path, watch: false },
+            (other, _) => return Err(LineError::NotInMulti(name(&other))),
         });
     }
-    if ops.is_empty() { Err(LineError::EmptyMulti) } else { Ok(Request::Multi { ops }) }
+    Ok(match reads {
+        _ if ops.is_empty() => return Err(LineError::EmptyMulti),
+        true => Request::MultiRead { ops },
+        false => Request::Multi { ops },
+    })
 }
 
 /// A word of a line; a quoted one is never an option or a separator.
@@ -149,6 +163,7 @@ fn words(line: &str) -> Result<Vec<Word>, LineError> {
 struct Parts {
     flags: Vec<String>,
     version: Option<i32>,
+    mode: Option<AddWatchMode>,
     plain: Vec<String>,
 }
 
@@ -163,6 +178,9 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
         "delete" => ("delete", &[], true, 1),
         "check" => ("check", &[], true, 1),
         "sync" => ("sync", &[], false, 1),
+        "getAllChildrenNumber" => ("getAllChildrenNumber", &[], false, 1),
+        "addWatch" => ("addWatch", &["-m"], false, 1),
+        "removewatches" => ("removewatches", &["-c", "-d", "-a"], false, 1),
         "close" => ("close", &[], false, 0),
         other => return Err(LineError::UnknownOperation(other.into())),
     };
@@ -175,6 +193,13 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
             if word.text == "-v" && takes_version {
                 let number = iter.next().map(|w| w.text.clone()).unwrap_or_default();
                 parts.version = Some(number.parse().map_err(|_| LineError::VersionMissing(number))?);
+            } else if word.text == "-m" && flags.contains(&"-m") {
+                let mode = iter.next().map(|w| w.text.clone()).unwrap_or_default();
+                parts.mode = Some(match mode.to_ascii_uppercase().as_str() {
+                    "PERSISTENT" => AddWatchMode::Persistent,
+                    "PERSISTENT_RECURSIVE" => AddWatchMode::PersistentRecursive,
+                    _ => return Err(LineError::UnknownOption { op, option: format!("-m {mode}") }),
+                });
             } else if flags.contains(&word.text.as_str()) {
                 parts.flags.push(word.text.clone());
             } else {
@@ -214,6 +239,16 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
         "stat" => Request::Exists { path, watch: flag("-w") },
         "delete" => Request::Delete { path, version },
         "check" => Request::Check { path, version },
+        "getAllChildrenNumber" => Request::GetAllChildrenNumber { path },
+        "addWatch" => Request::AddWatch { path, mode: parts.mode.unwrap_or(AddWatchMode::PersistentRecursive) },
+        "removewatches" => {
+            let kind = match (flag("-c"), flag("-d")) {
+                (true, false) => WatchType::Children,
+                (false, true) => WatchType::Data,
+                _ => WatchType::Any,
+            };
+            Request::RemoveWatches { path, kind }
+        }
         _ => Request::Sync { path },
     })
 }
@@ -391,6 +426,21 @@ mod tests {
             ("delete /a -v 2", Request::Delete { path: "/a".into(), version: 2 }),
             ("sync /", Request::Sync { path: "/".into() }),
             ("close", Request::CloseSession),
+            ("getAllChildrenNumber /a", Request::GetAllChildrenNumber { path: "/a".into() }),
+            ("addWatch /a", Request::AddWatch { path: "/a".into(), mode: AddWatchMode::PersistentRecursive }),
+            ("addWatch -m persistent /a", Request::AddWatch { path: "/a".into(), mode: AddWatchMode::Persistent }),
+            ("removewatches /a", Request::RemoveWatches { path: "/a".into(), kind: WatchType::Any }),
+            ("removewatches -c /a", Request::RemoveWatches { path: "/a".into(), kind: WatchType::Children }),
+            ("removewatches /a -d", Request::RemoveWatches { path: "/a".into(), kind: WatchType::Data }),
+            (
+                "multiRead get /a ; ls /b",
+                Request::MultiRead {
+                    ops: alloc::vec![
+                        Request::GetData { path: "/a".into(), watch: false },
+                        Request::GetChildren { path: "/b".into(), watch: false },
+                    ],
+                },
+            ),
             (
                 "multi create /a 1 ; delete /b ; check /c -v 1",
                 Request::Multi {
@@ -424,6 +474,11 @@ mod tests {
             ("close /a", "line-too-much"),
             ("multi", "line-empty-multi"),
             ("multi get /a", "line-not-in-multi"),
+            ("multiRead set /a 1", "line-not-in-multi"),
+            ("multiRead get -w /a", "line-not-in-multi"),
+            ("multiRead ;", "line-empty-multi"),
+            ("addWatch -m always /a", "line-unknown-option"),
+            ("get -m PERSISTENT /a", "line-unknown-option"),
             ("create /a \"x", "line-open-quote"),
         ] {
             let error = parse(line).expect_err(line);

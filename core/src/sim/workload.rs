@@ -96,12 +96,15 @@ impl Workload {
         self.counter += 1;
         let (n, key) = (self.counter, self.rng.below(6));
         if self.rng.below(10) >= self.writes {
-            return match self.rng.below(6) {
+            return match self.rng.below(10) {
                 0 | 1 => format!("get -w /k{key}"),
                 2 => format!("stat -w /k{key}"),
                 3 => String::from("ls -w /"),
                 4 => format!("get /k{key}"),
-                _ => format!("sync /k{key}"),
+                5 => format!("sync /k{key}"),
+                6 => format!("multiRead get /k{key} ; ls / ; get /k{}", self.rng.below(6)),
+                7 => String::from("getAllChildrenNumber /"),
+                _ => self.lasting_watch(key),
             };
         }
         match self.rng.below(12) {
@@ -112,6 +115,16 @@ impl Workload {
             9 => format!("delete /k{key}"),
             10 => format!("delete /e{key}"),
             _ => format!("multi set /k{key} m{n} ; create /m{n}-{key} x ; delete /m{n}-{key}"),
+        }
+    }
+
+    /// A watch that stays until it is removed, or its removal.
+    fn lasting_watch(&mut self, key: u64) -> String {
+        match self.rng.below(5) {
+            0 | 1 => format!("addWatch -m PERSISTENT /k{key}"),
+            2 => String::from("addWatch -m PERSISTENT /"),
+            3 => String::from("addWatch -m PERSISTENT_RECURSIVE /"),
+            _ => format!("removewatches -a /k{key}"),
         }
     }
 }

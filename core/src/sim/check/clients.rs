@@ -1,12 +1,13 @@
 //! What every client may rely on: order, committed answers, watches.
 
+use super::lasting::Lasting;
 use crate::client::{ClientError, ClientEvent};
 use crate::error::ZkError;
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::sim::check::{Checks, Rule};
 use crate::sim::command::ClientId;
 use crate::time::Instant;
-use crate::wire::client::{EventKind, Request, Response};
+use crate::wire::client::{EventKind, OpResult, Request, Response, WatchType};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -24,6 +25,8 @@ struct Seen {
     data: BTreeMap<String, Zxid>,
     /// Armed watches on children, likewise.
     child: BTreeMap<String, Zxid>,
+    /// Persistent and recursive watches.
+    lasting: Lasting,
 }
 
 /// All clients.
@@ -51,7 +54,9 @@ impl Checks {
                 if *fresh {
                     self.clients.seen.insert(client, Seen::default());
                 }
-                self.clients.seen.entry(client).or_default().session = Some(*session);
+                let seen = self.clients.seen.entry(client).or_default();
+                seen.session = Some(*session);
+                seen.lasting.connected();
             }
             ClientEvent::Answer { xid, zxid, request, outcome } => {
                 self.answer(client, home, *xid, *zxid, request, outcome);
@@ -68,6 +73,7 @@ impl Checks {
                     if matches!(event.kind, EventKind::ChildrenChanged | EventKind::Deleted) {
                         seen.child.remove(&*event.path);
                     }
+                    seen.lasting.told(event);
                 }
             }
             ClientEvent::Over(_) => {
@@ -90,6 +96,15 @@ impl Checks {
         let (before, number) = (seen.zxid, seen.answered);
         seen.zxid = zxid.max(before);
         seen.answered = xid;
+        seen.lasting.answered(zxid, request, outcome);
+        if let (Request::RemoveWatches { path, kind }, Ok(_)) = (request, outcome) {
+            if matches!(kind, WatchType::Any | WatchType::Data) {
+                seen.data.remove(path);
+            }
+            if matches!(kind, WatchType::Any | WatchType::Children) {
+                seen.child.remove(path);
+            }
+        }
         let session = seen.session;
         if zxid < before {
             let why = format!("client {client} is answered {zxid} by server {home} after it has seen {before}");
@@ -112,7 +127,20 @@ impl Checks {
                 self.violate(Rule::AnswerIsCommitted, why);
             }
         }
-        self.look_at_read(client, request, outcome);
+        match (request, outcome) {
+            (Request::MultiRead { ops }, Ok(Response::Multi(results))) => {
+                if ops.len() != results.len() {
+                    let why = format!("client {client} is answered {} of {} reads", results.len(), ops.len());
+                    self.violate(Rule::SessionOrder, why);
+                }
+                for (op, result) in ops.iter().zip(results) {
+                    if let OpResult::Data(data, stat) = result {
+                        self.look_at_read(client, op, &Ok(Response::Data(data.clone(), *stat)));
+                    }
+                }
+            }
+            (request, outcome) => self.look_at_read(client, request, outcome),
+        }
     }
 
     /// A read shows data: a watch that was armed on it must have fired if the data is new.
@@ -132,11 +160,18 @@ impl Checks {
         if watch {
             armed.insert(path.clone(), now);
         }
+        let lasting = seen.lasting.read(path, now, children);
         if let Some(known) = known
             && known != now
         {
             let why =
                 format!("client {client} reads {path} as of {now}; its watch was set at {known} and has not fired");
+            self.violate(Rule::WatchOnce, why);
+        }
+        if let Err(since) = lasting {
+            let why = format!(
+                "client {client} reads {path} as of {now}; its lasting watch has not told of anything there since {since}"
+            );
             self.violate(Rule::WatchOnce, why);
         }
     }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod history;
+mod lasting;
 
 use crate::effect::{HaltReason, Record, Serving};
 use crate::id::{Epoch, ServerId, Zxid};
