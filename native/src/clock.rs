@@ -20,17 +20,19 @@ impl Clock {
     /// What time it is, for the core.
     pub fn now(&self) -> Now {
         let mono = self.at_origin + self.origin.elapsed();
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now {
-            mono: Instant(u64::try_from(mono.as_micros()).unwrap_or(u64::MAX)),
-            wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX),
-        }
+        Now { mono: Instant(u64::try_from(mono.as_micros()).unwrap_or(u64::MAX)), wall_ms: wall_millis() }
     }
 
     /// The standard library's point in time for one of the core's.
     pub fn std_instant(&self, at: Instant) -> Std {
         self.origin + Duration::from_micros(at.0).saturating_sub(self.at_origin)
     }
+}
+
+/// Milliseconds since 1970.
+pub fn wall_millis() -> i64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod keys;
 mod members;
+mod observation;
 mod properties;
 mod service;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 use keys::Keys;
 pub use members::{ServerLine, bracketed};
+pub use observation::{Admin, Prometheus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,9 +44,6 @@ pub enum ConfigError {
     #[error("{file}: {what}", file = file.display())]
     MyId { file: PathBuf, what: String },
 }
-
-/// The four-letter words of Apache's server that this one answers.
-pub const FOUR_LETTER_WORDS: [&str; 8] = ["conf", "dirs", "envi", "isro", "mntr", "ruok", "srvr", "stat"];
 
 /// A `zoo.cfg`, understood.
 #[derive(Clone, Debug)]
@@ -89,6 +88,14 @@ pub struct ZooCfg {
     pub max_buffer: usize,
     /// `4lw.commands.whitelist`.
     pub whitelist: BTreeSet<&'static str>,
+    /// The HTTP port for operators, unless it is switched off.
+    pub admin: Option<Admin>,
+    /// The port for Prometheus, if it is asked for.
+    pub prometheus: Option<Prometheus>,
+    /// What the file says, for operators: `key=value` lines without secrets.
+    pub shown: String,
+    /// Its entries that are system properties in Apache.
+    pub properties: Vec<(String, String)>,
     /// `forceSync`.
     pub force_sync: bool,
     /// `fsync.warningthresholdms`.
@@ -121,7 +128,7 @@ const MILLIS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
 
 /// Keys with which Apache's server can do more: every other value than the given ones is refused, because ignoring
 /// it would promise what is not kept.
-const ONLY: [(&str, &[&str], &str); 21] = [
+const ONLY: &[(&str, &[&str], &str)] = &[
     ("secureClientPort", &[], "there is no TLS port"),
     ("secureClientPortAddress", &[], "there is no TLS port"),
     ("sslQuorum", &["false"], "peers speak without TLS"),
@@ -142,6 +149,11 @@ const ONLY: [(&str, &[&str], &str); 21] = [
     ("syncEnabled", &["true"], "observers always write to disk"),
     ("readonlymode.enabled", &["false"], "there is no read-only mode"),
     ("leaderServes", &["yes"], "the leader serves clients too"),
+    ("admin.portUnification", &["false"], "operators' commands are not served by TLS"),
+    ("admin.forceHttps", &["false"], "operators' commands are not served by TLS"),
+    ("admin.needClientAuth", &["false"], "operators' commands are not served by TLS"),
+    ("admin.restore.enabled", &["false"], "the state of a server that runs is not replaced"),
+    ("metricsProvider.httpsPort", &[], "metrics are not served by TLS"),
     ("snapshot.compression.method", &[""], "snapshots are written uncompressed"),
 ];
 
@@ -220,7 +232,11 @@ impl ZooCfg {
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
             max_buffer: keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize,
-            whitelist: whitelist(&mut keys)?,
+            whitelist: observation::whitelist(&mut keys)?,
+            admin: observation::admin(&mut keys)?,
+            prometheus: observation::prometheus(&mut keys)?,
+            shown: observation::shown(&entries),
+            properties: observation::as_properties(&entries),
             force_sync: keys.word("forceSync", &["no", "yes"])? != Some(0),
             fsync_warning: millis(keys.number("fsync.warningthresholdms", MILLIS)?.unwrap_or(1000)),
             snap_retain: keys.number("autopurge.snapRetainCount", 3..=i64::from(i32::MAX))?.unwrap_or(3) as usize,
@@ -288,7 +304,7 @@ fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigErro
         let (key, value) = (e.key.clone(), e.value.clone());
         Err(ConfigError::Unsupported { file: file.into(), line: e.line, key, value, what })
     };
-    for (key, allowed, why) in ONLY {
+    for &(key, allowed, why) in ONLY {
         if let Some(entry) = keys.find(key).filter(|e| !allowed.iter().any(|a| e.value.eq_ignore_ascii_case(a))) {
             let what_to_do = match allowed {
                 [""] | [] => "remove the line".to_string(),
@@ -421,26 +437,4 @@ fn notification_limits(keys: &mut Keys<'_>) -> Result<(Duration, Duration), Conf
         }
     }
     Ok((millis(min), millis(max)))
-}
-
-fn whitelist(keys: &mut Keys<'_>) -> Result<BTreeSet<&'static str>, ConfigError> {
-    const APACHES: [&str; 19] = [
-        "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst", "srvr", "stat",
-        "stmk", "wchc", "wchp", "wchs", "orst",
-    ];
-    let Some(entry) = keys.find("4lw.commands.whitelist") else { return Ok(BTreeSet::from(["srvr"])) };
-    let mut allowed = BTreeSet::new();
-    for word in entry.value.split(',').map(str::trim).filter(|w| !w.is_empty()) {
-        match (FOUR_LETTER_WORDS.iter().find(|w| **w == word), word) {
-            (_, "*") => allowed.extend(FOUR_LETTER_WORDS),
-            (Some(word), _) => drop(allowed.insert(*word)),
-            (None, word) if APACHES.contains(&word) => {}
-            (None, _) => {
-                return Err(
-                    keys.wrong(entry, format_args!("* or a list, with commas, of {}", FOUR_LETTER_WORDS.join(", ")))
-                );
-            }
-        }
-    }
-    Ok(allowed)
 }

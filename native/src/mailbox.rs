@@ -68,8 +68,8 @@ impl<Q> Mailbox<Q> {
         }
     }
 
-    /// Waits for a letter, at most until `deadline`; then moves up to `most` letters to `out`.
-    pub fn take(&self, deadline: Option<Instant>, most: usize, out: &mut Vec<Letter<Q>>) {
+    /// Waits for a letter, at most until `deadline`; then moves up to `most` letters to `out`. Returns how many waited.
+    pub fn take(&self, deadline: Option<Instant>, most: usize, out: &mut Vec<Letter<Q>>) -> usize {
         let mut queue = self.queue.lock();
         while queue.is_empty() {
             match deadline {
@@ -81,12 +81,12 @@ impl<Q> Mailbox<Q> {
                 }
             }
         }
-        let was_full = queue.len() >= FULL;
-        let count = queue.len().min(most);
-        out.extend(queue.drain(..count));
-        if was_full && queue.len() < FULL {
+        let waited = queue.len();
+        out.extend(queue.drain(..waited.min(most)));
+        if waited >= FULL && queue.len() < FULL {
             self.room.notify_waiters();
         }
+        waited
     }
 }
 

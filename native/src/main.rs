@@ -1,5 +1,6 @@
 //! The `zebu` binary: one subcommand, one file in `cmd/`.
 
+mod admin;
 mod clock;
 mod cmd;
 mod config_file;
@@ -9,9 +10,13 @@ mod lab_http;
 mod mailbox;
 mod metrics;
 mod net;
+mod operator;
+mod prometheus_http;
 mod read_side;
 mod replica;
 mod store;
+mod timeline;
+mod trace_mask;
 
 use std::process::ExitCode;
 

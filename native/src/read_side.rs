@@ -1,16 +1,19 @@
 //! The tree and its watches behind a lock that all connections share. Reads are answered on the connections' own
 //! tasks; only the owner thread changes anything.
 
+use crate::metrics::Metrics;
+use crate::metrics::pages::AppliedPage;
 use crate::net::links::{LinkBox, Links};
 use parking_lot::RwLock;
 use std::sync::Arc;
+use std::time::Instant;
 use zebu_core::effect::ToLink;
 use zebu_core::id::{LinkId, Zxid};
 use zebu_core::server::ReadSide;
 use zebu_core::server::read_side::Fired;
 use zebu_core::service::ReadState;
 use zebu_core::service::read::{Answer, Asker};
-use zebu_core::wire::client::Request;
+use zebu_core::wire::client::{EventKind, Request};
 use zebu_core::wire::record::Id;
 
 /// See the module. Clones share the same state.
@@ -18,12 +21,13 @@ use zebu_core::wire::record::Id;
 pub struct SharedRead {
     state: Arc<RwLock<ReadState>>,
     links: Arc<Links>,
+    metrics: Arc<Metrics>,
 }
 
 impl SharedRead {
     /// An empty state whose watch events go to `links`.
-    pub fn new(links: Arc<Links>) -> SharedRead {
-        SharedRead { state: Arc::default(), links }
+    pub fn new(links: Arc<Links>, metrics: Arc<Metrics>) -> SharedRead {
+        SharedRead { state: Arc::default(), links, metrics }
     }
 
     /// Answers a read, with the zxid of the state it was answered from. The events of all that the answer has seen are
@@ -62,12 +66,29 @@ impl ReadSide for SharedRead {
 
     fn apply<T>(&mut self, f: impl FnOnce(&mut ReadState, &mut Vec<Fired>) -> T) -> (T, Vec<Fired>) {
         let mut fired = Vec::new();
+        let begun = Instant::now();
         let mut state = self.state.write();
         let result = f(&mut state, &mut fired);
+        count_fired(begun, &fired, &mut self.metrics.applied.lock());
         for (link, event) in fired.drain(..) {
             self.links.push(link, ToLink::Event(event));
         }
         drop(state);
         (result, fired)
+    }
+}
+
+/// The events of one change stand together.
+fn count_fired(begun: Instant, fired: &[Fired], page: &mut AppliedPage) {
+    page.commit_process_time.took(begun.elapsed());
+    for told in fired.chunk_by(|(_, one), (_, next)| one == next) {
+        let Some((_, event)) = told.first() else { continue };
+        let summary = match event.kind {
+            EventKind::Created => &mut page.node_created_watch_count,
+            EventKind::Deleted => &mut page.node_deleted_watch_count,
+            EventKind::DataChanged => &mut page.node_changed_watch_count,
+            EventKind::ChildrenChanged => &mut page.node_children_watch_count,
+        };
+        summary.add(told.len() as u64);
     }
 }

@@ -8,29 +8,44 @@ use crate::net::election::Election;
 use crate::net::links::Links;
 use crate::net::quorum::Quorum;
 use crate::read_side::SharedRead;
+use crate::store::snapshots::LastSnapshot;
 use crate::store::thread::Storage;
+use crate::timeline::Timeline;
+use crate::trace_mask::{self, TraceMask};
 use parking_lot::Mutex;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::oneshot;
+use std::time::Instant;
 use tracing::{debug, info, trace, warn};
 use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving};
 use zebu_core::id::ServerId;
 use zebu_core::input::Input;
 use zebu_core::note::Note;
 use zebu_core::server::Server;
-use zebu_core::status::Status;
+use zebu_core::wire::notification::ServerState;
+use zebu_core::wire::peer::PeerMsg;
 
 /// Inputs stepped before their effects are carried out.
 const BATCH: usize = 1024;
 
+/// Looks at the server and answers whoever asked.
+pub type Look = dyn FnOnce(&Server<SharedRead>) + Send;
+
 /// What others ask of the owner thread.
-#[derive(Debug)]
 pub enum Question {
-    /// How it stands.
-    Status(oneshot::Sender<Status>),
+    /// Show the server to somebody, who is quick about it: nothing goes on meanwhile.
+    Look(Box<Look>),
     /// Come to an end.
     Stop,
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Question::Look(_) => "Look",
+            Question::Stop => "Stop",
+        })
+    }
 }
 
 /// The owner's mailbox.
@@ -50,8 +65,12 @@ pub struct Outputs {
     pub links: Arc<Links>,
     /// Whether clients are served, for whoever wants to know without asking.
     pub serving: Arc<Mutex<Option<Serving>>>,
-    /// Counters.
+    /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What the finest log tells.
+    pub trace: Arc<TraceMask>,
+    /// The newest snapshot.
+    pub last_snapshot: Arc<LastSnapshot>,
 }
 
 /// Runs until somebody asks it to stop (`None`) or the core can't go on.
@@ -63,29 +82,37 @@ pub fn run(
     outputs: Outputs,
 ) -> Option<HaltReason> {
     let mut letters = Vec::with_capacity(BATCH);
-    let mut halted = carry_out(&mut fx, post, &outputs);
+    let mut timeline = Timeline::new(clock.now());
+    let mut halted = carry_out(&mut fx, post, &outputs, clock, &mut timeline);
     let mut stopped = false;
     while halted.is_none() && !stopped {
         let deadline = server.next_deadline().map(|(at, _)| at);
-        post.take(deadline.map(|at| clock.std_instant(at)), BATCH, &mut letters);
+        let waiting = post.take(deadline.map(|at| clock.std_instant(at)), BATCH, &mut letters);
         let now = clock.now();
+        let mut prepared = Vec::new();
+        measure_inputs(&letters, waiting, &mut timeline, &outputs.metrics);
         for letter in letters.drain(..) {
             match letter {
                 Letter::Input(input) => {
-                    if matches!(input, Input::Compacted { .. }) {
-                        outputs.metrics.snapshots.fetch_add(1, Relaxed);
+                    if let Input::Compacted { upto } = input {
+                        outputs.last_snapshot.written(upto);
                     }
+                    let begun = timeline.is_write(&input).then(Instant::now);
                     server.step(now, input, &mut fx);
+                    prepared.extend(begun.map(|begun| begun.elapsed()));
                 }
-                // Whoever asked may have gone.
-                Letter::Ask(Question::Status(answer)) => drop(answer.send(server.status())),
+                Letter::Ask(Question::Look(look)) => look(&server),
                 Letter::Ask(Question::Stop) => stopped = true,
             }
         }
         if deadline.is_some_and(|at| at <= now.mono) {
             server.step(now, Input::Tick, &mut fx);
         }
-        halted = carry_out(&mut fx, post, &outputs);
+        if !prepared.is_empty() {
+            let mut page = outputs.metrics.owner.lock();
+            prepared.into_iter().for_each(|took| page.prep_process_time.took(took));
+        }
+        halted = carry_out(&mut fx, post, &outputs, clock, &mut timeline);
     }
     outputs.links.close_all(&LinkClose::NotServing);
     *outputs.serving.lock() = None;
@@ -93,18 +120,51 @@ pub fn run(
     halted
 }
 
-fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason> {
+fn measure_inputs(letters: &[Letter<Question>], waiting: usize, timeline: &mut Timeline, metrics: &Metrics) {
+    if letters.is_empty() {
+        return;
+    }
+    let mut page = metrics.owner.lock();
+    page.prep_processor_queue_size.add(waiting as u64);
+    for letter in letters {
+        if let Letter::Input(input) = letter {
+            timeline.input(input, &mut page);
+        }
+    }
+}
+
+fn carry_out(
+    fx: &mut Effects,
+    post: &Post,
+    out: &Outputs,
+    clock: &Clock,
+    timeline: &mut Timeline,
+) -> Option<HaltReason> {
+    if fx.as_slice().is_empty() {
+        return None;
+    }
     let mut records = Vec::new();
+    let now = clock.now();
+    {
+        let mut page = out.metrics.owner.lock();
+        fx.as_slice().iter().for_each(|effect| timeline.effect(effect, now, &mut page));
+    }
     for effect in fx.drain() {
         match effect {
             Effect::Store { lsn, record } => {
-                if let Record::Txn { txn, .. } = &record {
-                    out.metrics.proposed(txn.len());
+                if let Record::Install { zxid, .. } = &record {
+                    out.last_snapshot.written(*zxid);
                 }
                 records.push((lsn, record));
             }
             Effect::Send { conn, msg } => {
-                trace!("sends {} on connection {conn}", msg.name());
+                let kind = match msg {
+                    PeerMsg::Ping { .. } | PeerMsg::Pong { .. } => trace_mask::Kind::ServerPing,
+                    _ => trace_mask::Kind::ServerPacket,
+                };
+                if out.trace.tells(kind) {
+                    trace!("sends {} on connection {conn}", msg.name());
+                }
                 if let Some(quorum) = &out.quorum {
                     quorum.send(conn, msg);
                 }
@@ -132,6 +192,8 @@ fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason>
             }
             Effect::Serving(serving) => {
                 *out.serving.lock() = serving;
+                let leads = serving.is_some_and(|s| s.role == ServerState::Leading);
+                *out.metrics.leading.lock() = leads.then(Instant::now);
                 match serving {
                     Some(_) if out.election.is_none() => info!("serves clients, alone"),
                     Some(s) => info!("serves clients: {}, epoch {}, leader {}", role(&s), s.epoch, s.leader),
@@ -142,7 +204,7 @@ fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason>
                 }
             }
             Effect::Halt(reason) => return Some(reason),
-            Effect::Note(note) => tell(&note, &out.metrics),
+            Effect::Note(note) => tell(&note, &out.trace),
         }
     }
     if !records.is_empty() {
@@ -153,7 +215,6 @@ fn carry_out(fx: &mut Effects, post: &Post, out: &Outputs) -> Option<HaltReason>
 
 /// What a server does, in Apache's word for it.
 pub fn role(serving: &Serving) -> &'static str {
-    use zebu_core::wire::notification::ServerState;
     match serving.role {
         ServerState::Looking => "looking",
         ServerState::Following => "follower",
@@ -163,18 +224,15 @@ pub fn role(serving: &Serving) -> &'static str {
 }
 
 /// Changes of role, epoch and quorum are for everybody; the way there is for those who look closer.
-fn tell(note: &Note, metrics: &Metrics) {
+fn tell(note: &Note, mask: &TraceMask) {
     match note {
-        Note::Committed { .. } => {
-            metrics.commits.fetch_add(1, Relaxed);
-            trace!("{note}");
-        }
-        Note::Proposed { .. } | Note::Acked { .. } => trace!("{note}"),
-        Note::ElectionStarted { .. } => {
-            metrics.looking.fetch_add(1, Relaxed);
-            info!("{note}");
+        Note::Committed { .. } | Note::Proposed { .. } | Note::Acked { .. } => {
+            if mask.tells(trace_mask::Kind::ServerPacket) {
+                trace!("{note}");
+            }
         }
         Note::Recovered { .. }
+        | Note::ElectionStarted { .. }
         | Note::Phase { .. }
         | Note::Elected { .. }
         | Note::JoinsLeader { .. }

@@ -235,9 +235,7 @@ fn four_letter_words_have_apaches_form() {
         let stat = server.ask("stat").expect("an answer");
         let asks = |l: &str| l.starts_with(" /127.0.0.1:") && l.ends_with("[0](queued=0,recved=1,sent=0)");
         assert!(stat.lines().any(asks), "{stat}");
-        assert!(
-            server.ask("cons").expect("an answer").contains("cons is not executed because it is not in the whitelist.")
-        );
+        assert!(server.ask("cons").expect("an answer").lines().any(asks));
     }
     // The others gone, the last one does not serve.
     let last = (leader + 1) % 3;

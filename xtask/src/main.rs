@@ -31,7 +31,7 @@ enum Command {
     /// Build everything, then run three servers and the lab.
     Demo {
         /// Options of `zebu demo`: --data DIR, --http ADDRESS, --client-ports FIRST-LAST,
-        /// --quorum-port PORT, --election-port PORT.
+        /// --quorum-port PORT, --election-port PORT, --admin-port PORT.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

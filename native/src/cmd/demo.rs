@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::lab_http;
 use children::Children;
-use plan::{Plan, PortRange};
+use plan::{FirstPorts, Plan, PortRange};
 
 /// How long the servers may take to end after SIGTERM before they are killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -38,6 +38,9 @@ pub struct Args {
     /// The first of the ports for elections.
     #[arg(long, value_name = "PORT", default_value_t = 3888)]
     election_port: u16,
+    /// The first of the ports for operators' commands over HTTP. A server whose port is taken runs without them.
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    admin_port: u16,
 }
 
 /// Runs the demo. What goes wrong before the servers run is one line on standard error and a failing exit code.
@@ -81,7 +84,8 @@ struct Demo {
 
 /// Checks everything that can be checked, then starts the lab and the servers.
 async fn start(args: Args) -> Result<Demo, String> {
-    let plan = Plan::new(&args.data, args.http, args.client_ports, args.quorum_port, args.election_port)?;
+    let firsts = FirstPorts { quorum: args.quorum_port, election: args.election_port, admin: args.admin_port };
+    let plan = Plan::new(&args.data, args.http, args.client_ports, firsts)?;
     plan.check_ports()?;
     plan.write()?;
     let listener =
@@ -99,6 +103,7 @@ async fn start(args: Args) -> Result<Demo, String> {
 
     say(&format!("lab      http://{}/", plan.http));
     say(&format!("servers  {}", plan.connect_string()));
+    say(&format!("admin    {}", plan.admin_pages()));
     say(&format!("data     {} (in each server's folder: zoo.cfg, zebu.log, version-2)", plan.data.display()));
     say("Ctrl-C stops everything and keeps the data.");
     Ok(Demo { plan, children, interrupt, terminate, hangup })

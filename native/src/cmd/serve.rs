@@ -1,5 +1,6 @@
 //! `zebu serve`: one server process.
 
+use crate::admin;
 use crate::clock::Clock;
 use crate::config_file::{ConfigError, ZooCfg};
 use crate::entropy;
@@ -11,12 +12,16 @@ use crate::net::election::Election;
 use crate::net::links::Links;
 use crate::net::listen::{ListenError, listen_soon};
 use crate::net::quorum::Quorum;
+use crate::operator::Operator;
+use crate::prometheus_http;
 use crate::read_side::SharedRead;
 use crate::replica::{self, Outputs, Question};
 use crate::store::dir::{DirError, Dirs};
 use crate::store::purge::purge;
 use crate::store::recovery::{RecoveryError, recover};
+use crate::store::snapshots::LastSnapshot;
 use crate::store::thread::{Settings, Storage};
+use crate::trace_mask::TraceMask;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
@@ -109,7 +114,10 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         warn!("{}: {remark}", args.config.display());
     }
     let dirs = Dirs::open(&cfg.data_dir, &cfg.data_log_dir, cfg.id)?;
-    let recovered = recover(&dirs)?;
+    let metrics = Arc::new(Metrics::new());
+    let recovered = recover(&dirs, &metrics)?;
+    let last_snapshot = Arc::new(LastSnapshot::found(&dirs.snapshots, recovered.snapshot));
+    let trace = Arc::new(TraceMask::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8)))
         .enable_all()
@@ -118,11 +126,10 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     let clock = Clock::new();
     let post = Arc::new(Mailbox::<Question>::new());
     let links = Arc::new(Links::default());
-    let side = SharedRead::new(links.clone());
-    let metrics = Arc::new(Metrics::new());
+    let side = SharedRead::new(links.clone(), metrics.clone());
     let serving = Arc::new(Mutex::new(None));
 
-    let (quorum, election, client_listener) = runtime.block_on(async {
+    let (quorum, election, client_listener, metrics_listener) = runtime.block_on(async {
         let (quorum, election) = match cfg.own_line().filter(|_| !cfg.standalone) {
             Some(own) => {
                 let quorum = Quorum::start(&cfg, own, post.clone()).await?;
@@ -135,7 +142,11 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         let host = cfg.client_host.as_deref();
         let key = "clientPort or clientPortAddress";
         let client = listen_soon(host, cfg.client_port, cfg.client_backlog, "client port", key).await?;
-        Ok::<_, ListenError>((quorum, election, client))
+        let metrics = match &cfg.prometheus {
+            Some(prometheus) => Some(prometheus_http::listen(prometheus).await?),
+            None => None,
+        };
+        Ok::<_, ListenError>((quorum, election, client, metrics))
     })?;
     info!("client port {}", client_listener.local_addr()?);
 
@@ -145,6 +156,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         pre_alloc: cfg.pre_alloc,
         force_sync: cfg.force_sync,
         fsync_warning: cfg.fsync_warning,
+        metrics: metrics.clone(),
     };
     let mailbox = post.clone();
     let storage = Storage::start(settings, Arc::new(move |input| mailbox.push(input)))?;
@@ -156,6 +168,8 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         links: links.clone(),
         serving: serving.clone(),
         metrics: metrics.clone(),
+        trace: trace.clone(),
+        last_snapshot: last_snapshot.clone(),
     };
 
     let (ended, end) = oneshot::channel();
@@ -167,20 +181,23 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         let _ = ended.send(replica::run(server, fx, &owner_post, &clock, outputs));
     })?;
 
-    let words = FourLetter {
+    let operator = Arc::new(Operator {
         cfg: cfg.clone(),
         side: side.clone(),
         links: links.clone(),
         post: post.clone(),
         serving,
         metrics: metrics.clone(),
-    };
+        trace,
+        last_snapshot,
+        clock,
+    });
     let port = Arc::new(ClientPort {
         side,
         post: post.clone(),
         links: links.clone(),
         metrics,
-        words,
+        words: FourLetter { operator: operator.clone() },
         max_buffer: cfg.max_buffer,
         max_per_ip: cfg.max_client_cnxns,
         sessionless_timeout: cfg.sessionless_timeout,
@@ -188,6 +205,13 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         by_ip: Mutex::new(HashMap::new()),
     });
     runtime.spawn(port.run(client_listener));
+    if let Some(listener) = metrics_listener {
+        info!("metrics http://{}/metrics", listener.local_addr()?);
+        runtime.spawn(prometheus_http::serve(listener, operator.clone()));
+    }
+    if let Some(admin) = cfg.admin.clone() {
+        runtime.spawn(admin::run(admin, operator));
+    }
     runtime.spawn(report_touched(links, post.clone(), Duration::from_millis(cfg.tick_ms.unsigned_abs() / 2)));
     if let Some(interval) = cfg.purge_interval {
         runtime.spawn(purge_regularly(dirs.snapshots.clone(), dirs.logs.clone(), cfg.snap_retain, interval));

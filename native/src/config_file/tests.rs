@@ -90,6 +90,20 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
         ("fastleader.minNotificationInterval=0", "a whole number from 1 to"),
         ("fastleader.minNotificationInterval=70000", "(70000 ms) is not above the largest (60000 ms)"),
         ("fastleader.maxNotificationInterval=x", "a whole number from 1 to"),
+        ("4lw.commands.whitelist=orst", "* or a list, with commas, of conf,"),
+        ("admin.enableServer=on", "false or true"),
+        ("admin.serverPort=0", "a whole number from 1 to 65535"),
+        ("admin.serverAddress=a b", "an address or a host name"),
+        ("admin.commandURL=commands", "a path such as /commands"),
+        ("admin.commandURL=/a b", "a path such as /commands"),
+        ("admin.commandURL=/{a}", "a path such as /commands"),
+        ("admin.idleTimeout=0", "a whole number from 1 to"),
+        ("admin.snapshot.enabled=1", "false or true"),
+        ("admin.snapshot.intervalInMS=-1", "a whole number from 0 to"),
+        ("metricsProvider.className=Other", "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider or org"),
+        ("metricsProvider.httpPort=70000", "a whole number from 1 to 65535"),
+        ("metricsProvider.httpHost=", "an address or a host name"),
+        ("metricsProvider.exportJvmInfo=maybe", "false or true"),
         ("server.x=h:1:2", "server.N with a number N from 0 to 255"),
         ("server.256=h:1:2", "server.N with a number N from 0 to 255"),
         ("server.1=h:2888", "host:quorumPort:electionPort"),
@@ -104,7 +118,7 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
 
 #[test]
 fn what_is_not_done_here_is_refused_not_ignored() {
-    for (key, allowed, _) in ONLY {
+    for &(key, allowed, _) in ONLY {
         for value in allowed {
             read(&format!("{ALONE}{key}={value}\n")).expect(key);
         }
@@ -162,10 +176,10 @@ fn client_port_may_stand_in_the_servers_own_line() {
 
 #[test]
 fn unknown_keys_and_doubtful_values_are_remarked() {
-    let text = format!("{ALONE}admin.serverPort=8080\nsnapcount=5\nforceSync=no\n");
+    let text = format!("{ALONE}admin.serverport=8080\nsnapcount=5\nforceSync=no\n");
     let cfg = read(&text).expect("valid");
     let remarks = cfg.remarks.join("\n");
-    for part in ["line 3: admin.serverPort", "line 4: snapcount", "power cut"] {
+    for part in ["line 3: admin.serverport", "line 4: snapcount", "power cut"] {
         assert!(remarks.contains(part), "{remarks}");
     }
     let (_dir, text) = three("peerType=observer\n");
@@ -175,9 +189,9 @@ fn unknown_keys_and_doubtful_values_are_remarked() {
 #[test]
 fn the_last_of_equal_keys_counts_and_words_of_apache_are_taken() {
     let cfg = read(&format!("{ALONE}tickTime=1\ntickTime=2\n4lw.commands.whitelist=ruok, cons,mntr\n")).expect("valid");
-    assert_eq!((cfg.tick_ms, cfg.whitelist), (2, BTreeSet::from(["ruok", "mntr"])));
+    assert_eq!((cfg.tick_ms, cfg.whitelist), (2, BTreeSet::from(["ruok", "cons", "mntr"])));
     let all = read(&format!("{ALONE}4lw.commands.whitelist=*\n")).expect("valid");
-    assert_eq!(all.whitelist, BTreeSet::from(FOUR_LETTER_WORDS));
+    assert_eq!(all.whitelist, BTreeSet::from(crate::four_letter::WORDS));
     assert_eq!(read(&format!("{ALONE}jute.maxbuffer=0x1fffff\n")).expect("valid").max_buffer, 0x1f_ffff);
 }
 
@@ -185,4 +199,27 @@ fn the_last_of_equal_keys_counts_and_words_of_apache_are_taken() {
 fn an_unreadable_file_is_named() {
     let error = ZooCfg::load(Path::new("/no/such/zoo.cfg")).expect_err("no file").to_string();
     assert!(error.contains("/no/such/zoo.cfg"), "{error}");
+}
+
+#[test]
+fn where_operators_look() {
+    let cfg = read(ALONE).expect("valid");
+    let admin = cfg.admin.expect("on unless it is switched off");
+    assert_eq!((admin.host.as_deref(), admin.port, admin.base.as_str()), (Some("127.0.0.1"), 8080, "/commands"));
+    assert_eq!((admin.idle, admin.snapshots, cfg.prometheus), (Duration::from_secs(30), true, None));
+    assert_eq!(cfg.shown, ALONE);
+    assert_eq!(read(&format!("{ALONE}admin.enableServer=false\n")).expect("valid").admin, None);
+    let cfg = read(&format!(
+        "{ALONE}admin.serverAddress=0.0.0.0\nadmin.serverPort=9000\nadmin.commandURL=/zk/\nadmin.idleTimeout=5\n\
+         metricsProvider.className=org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider\n\
+         metricsProvider.httpHost=127.0.0.1\nssl.keyStore.password=secret\n"
+    ))
+    .expect("valid");
+    let admin = cfg.admin.expect("on");
+    assert_eq!((admin.host, admin.port, admin.base.as_str()), (None, 9000, "/zk"));
+    assert_eq!(cfg.prometheus, Some(Prometheus { host: Some("127.0.0.1".into()), port: 7000 }));
+    assert!(cfg.shown.contains("admin.serverPort=9000\n") && !cfg.shown.contains("secret"), "{}", cfg.shown);
+    let property = |key: &str| cfg.properties.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+    assert_eq!(property("zookeeper.admin.serverPort"), Some("9000"));
+    assert_eq!((property("zookeeper.ssl.keyStore.password"), property("zookeeper.dataDir")), (Some("***"), None));
 }

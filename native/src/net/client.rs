@@ -2,10 +2,12 @@
 //! the shared read side, hands writes to the owner thread, and sends what comes back.
 
 use super::links::{LinkBox, Links};
+use super::tally::Tally;
 use crate::four_letter::{self, FourLetter};
 use crate::metrics::Metrics;
 use crate::read_side::SharedRead;
 use crate::replica::Post;
+use crate::trace_mask::Kind;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
@@ -16,13 +18,14 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, sleep_until, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, trace, warn};
 use zebu_core::effect::{LinkClose, ToLink};
 use zebu_core::id::LinkId;
 use zebu_core::input::{Input, Submission};
 use zebu_core::link::{Link, LinkEffect};
 use zebu_core::service::read::Asker;
 use zebu_core::wire::frame::split_frame;
+use zebu_core::wire::op::OpCode;
 
 /// A connection with more requests unanswered is not read from.
 const PENDING_MAX: usize = 1000;
@@ -74,7 +77,7 @@ impl ClientPort {
                 let mut by_ip = self.by_ip.lock();
                 let count = by_ip.entry(ip).or_insert(0);
                 if self.max_per_ip > 0 && *count >= self.max_per_ip {
-                    self.metrics.connections_rejected.fetch_add(1, Relaxed);
+                    self.metrics.counters.connection_rejected.fetch_add(1, Relaxed);
                     warn!("client port: refuses {remote}: {} connections from there (maxClientCnxns)", *count);
                     continue;
                 }
@@ -83,7 +86,6 @@ impl ClientPort {
             let port = self.clone();
             tokio::spawn(async move {
                 port.serve(stream, SocketAddr::new(ip, remote.port())).await;
-                port.metrics.connections_dropped.fetch_add(1, Relaxed);
                 let mut by_ip = port.by_ip.lock();
                 if let Some(count) = by_ip.get_mut(&ip) {
                     *count -= 1;
@@ -107,7 +109,7 @@ impl ClientPort {
             effects: VecDeque::new(),
             inbox: VecDeque::new(),
             submits: Vec::new(),
-            asked: VecDeque::new(),
+            tally: Tally::new(Instant::now()),
             counted: 0,
             closing: None,
         };
@@ -128,8 +130,7 @@ struct Connection {
     /// What the server said and has not been looked at yet.
     inbox: VecDeque<ToLink>,
     submits: Vec<Input>,
-    /// When the requests under way at the server came.
-    asked: VecDeque<Instant>,
+    tally: Tally,
     /// How many of its requests are in the count of all.
     counted: usize,
     closing: Option<LinkClose>,
@@ -165,17 +166,25 @@ impl Connection {
                 biased;
                 () = self.shared.woken() => {}
                 read = stream.read_buf(&mut buf), if may_read => match read {
-                    Ok(0) => break,
+                    Ok(0) => {
+                        self.broke_off();
+                        break;
+                    }
                     Ok(_) => {
                         heard = Instant::now();
+                        self.tally.heard(heard);
                         self.shared.heard();
                     }
                     Err(e) => {
                         debug!("client {remote}: {e}");
+                        self.broke_off();
                         break;
                     }
                 },
                 () = sleep_until(limit.into()) => {
+                    if self.link.session().is_none() {
+                        self.port.metrics.counters.sessionless_connections_expired.fetch_add(1, Relaxed);
+                    }
                     debug!("client {remote}: nothing heard for too long");
                     break;
                 }
@@ -183,9 +192,16 @@ impl Connection {
             if first && let Some(word) = buf.first_chunk::<4>() {
                 first = false;
                 if four_letter::is_word(*word) {
-                    let word = *word;
-                    self.port.metrics.packets_received.fetch_add(1, Relaxed);
-                    let answer = self.port.words.answer(word, self.id()).await;
+                    let (word, argument) = (*word, buf.get(4..).and_then(|rest| rest.first_chunk::<8>()).copied());
+                    if argument.is_none() && four_letter::takes_argument(word) {
+                        first = true;
+                        continue;
+                    }
+                    self.port.metrics.clients.with(|page| {
+                        page.packets_received += 1;
+                        page.bytes_received_count += 4;
+                    });
+                    let answer = self.port.words.answer(word, argument, self.id()).await;
                     self.out.extend_from_slice(answer.as_bytes());
                     self.finish(stream).await;
                     return;
@@ -212,6 +228,7 @@ impl Connection {
                     self.port.post.push_all(self.submits.drain(..));
                 }
                 self.count();
+                self.tally.flush(&self.shared, &self.port.metrics);
                 if self.out.is_empty() || self.closing.is_some() {
                     break;
                 }
@@ -236,6 +253,9 @@ impl Connection {
             }
             if let Some(why) = &self.closing {
                 match why {
+                    LinkClose::NotServing if self.link.session().is_none() => {
+                        self.port.metrics.counters.cnxn_closed_without_zk_server_running.fetch_add(1, Relaxed);
+                    }
                     LinkClose::BadRequest(what) => warn!("client {remote}: ends the connection: {what}"),
                     why => debug!("client {remote}: ends the connection: {why:?}"),
                 }
@@ -243,6 +263,15 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    fn traces(&self, kind: Kind) -> bool {
+        self.port.words.operator.trace.tells(kind)
+    }
+
+    /// The client has ended the connection, or lost it.
+    fn broke_off(&self) {
+        self.port.metrics.counters.connection_drop_count.fetch_add(1, Relaxed);
     }
 
     fn may_read(&self) -> bool {
@@ -262,10 +291,15 @@ impl Connection {
     }
 
     fn on_frame(&mut self, frame: Bytes) {
-        self.shared.received.fetch_add(1, Relaxed);
-        self.port.metrics.packets_received.fetch_add(1, Relaxed);
+        let op = self.tally.frame(&frame);
+        let kind = if op == Some(OpCode::Ping) { Kind::ClientPing } else { Kind::ClientRequest };
+        if self.traces(kind) {
+            trace!("client {}: {}", self.shared.remote, op.map_or("an unknown operation", OpCode::name));
+        }
+        let pending = self.link.pending();
         let mut effects = Vec::new();
         self.link.on_frame(frame, &mut effects);
+        self.tally.taken(self.link.pending() > pending);
         self.effects.extend(effects);
         self.pump();
     }
@@ -277,22 +311,28 @@ impl Connection {
         while self.closing.is_none() {
             match self.effects.pop_front() {
                 Some(LinkEffect::Write(bytes)) => {
-                    self.shared.sent.fetch_add(1, Relaxed);
-                    self.port.metrics.packets_sent.fetch_add(1, Relaxed);
+                    self.tally.wrote(&bytes);
                     self.out.extend_from_slice(&bytes);
                 }
                 Some(LinkEffect::Submit(request)) => {
-                    if !matches!(request, Submission::Connect(_)) {
-                        self.asked.push_back(Instant::now());
+                    match &request {
+                        Submission::Connect(request) => {
+                            let counters = &self.port.metrics.counters;
+                            counters.connection_request_count.fetch_add(1, Relaxed);
+                            if request.session.0 != 0 {
+                                counters.connection_revalidate_count.fetch_add(1, Relaxed);
+                            }
+                        }
+                        _ => self.tally.submitted(),
                     }
                     self.submits.push(Input::Submit { link: self.id(), request });
                 }
                 Some(LinkEffect::Read { xid, request }) => {
                     let Some(session) = self.link.session() else { continue };
                     let asker = Asker { link: self.id(), session, auth: self.link.auth() };
+                    self.tally.reads();
                     let mut told = std::mem::take(&mut self.inbox);
                     let (zxid, answer) = self.port.side.answer(asker, &request, &self.shared, &mut told);
-                    self.port.metrics.answered(Duration::ZERO);
                     // What the answer shows may have fired watches of ours: the client is told of that first.
                     for msg in told {
                         match msg {
@@ -300,20 +340,30 @@ impl Connection {
                             other => self.inbox.push_back(other),
                         }
                     }
+                    let events = new.len() + answer.events.len();
                     self.link.on_read(xid, zxid, answer.outcome, answer.events, &mut new);
+                    if let Some(LinkEffect::Write(reply)) = new.get(events) {
+                        self.tally.read(&request, reply.len());
+                    }
+                    self.tally.settle(self.link.pending());
                     self.effects.extend(new.drain(..));
                 }
                 Some(LinkEffect::Identified) => self.port.side.identified(self.id(), self.link.auth()),
                 Some(LinkEffect::Close(why)) => self.closing = Some(why),
                 None => {
                     let Some(msg) = self.inbox.pop_front() else { return };
-                    if let (ToLink::Reply { .. }, Some(at)) = (&msg, self.asked.front()) {
-                        self.port.metrics.answered(at.elapsed());
-                        self.asked.pop_front();
+                    if matches!(msg, ToLink::Reply { .. }) {
+                        self.tally.replied();
+                    }
+                    if matches!(msg, ToLink::Event(_)) && self.traces(Kind::EventDelivery) {
+                        trace!("client {}: is told of {msg:?}", self.shared.remote);
                     }
                     let connects = matches!(msg, ToLink::Connected(_));
                     self.link.on_server(msg, &mut new);
+                    self.tally.settle(self.link.pending());
                     if let Some(session) = self.link.session().filter(|_| connects) {
+                        let timeout = i64::from(self.link.session_timeout_ms().unwrap_or(0));
+                        self.shared.stats.timeout.store(timeout, Relaxed);
                         self.shared.set_session(session);
                         self.shared.heard();
                     }

@@ -1,5 +1,6 @@
 //! The client connections of this process: how the owner thread and the read side reach them.
 
+use super::link_stats::LinkStats;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,10 +26,10 @@ pub struct LinkBox {
     /// 0 before the handshake is answered.
     session: AtomicI64,
     heard: AtomicBool,
-    /// Frames that came.
-    pub received: AtomicU64,
-    /// Frames that were sent.
-    pub sent: AtomicU64,
+    /// When it was accepted, milliseconds since 1970.
+    pub established: i64,
+    /// What is known of its traffic.
+    pub stats: LinkStats,
     /// Requests not answered yet.
     pub pending: AtomicUsize,
 }
@@ -95,8 +96,8 @@ impl Links {
             overrun: AtomicBool::new(false),
             session: AtomicI64::new(0),
             heard: AtomicBool::new(false),
-            received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
+            established: crate::clock::wall_millis(),
+            stats: LinkStats::default(),
             pending: AtomicUsize::new(0),
         });
         self.open.lock().insert(link.id, link.clone());

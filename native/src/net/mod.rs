@@ -2,6 +2,9 @@
 
 pub mod client;
 pub mod election;
+pub mod http;
+pub mod link_stats;
 pub mod links;
 pub mod listen;
 pub mod quorum;
+pub mod tally;

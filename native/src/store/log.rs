@@ -102,13 +102,14 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Makes everything appended durable.
-    pub fn sync(&mut self) -> Result<(), FileError> {
+    /// Makes everything appended durable. How long the disk took for it, if it had to do anything.
+    pub fn sync(&mut self) -> Result<Option<Duration>, FileError> {
         self.write_out()?;
-        let Some(log) = &mut self.file else { return Ok(()) };
+        let Some(log) = &mut self.file else { return Ok(None) };
         if !log.unsynced {
-            return Ok(());
+            return Ok(None);
         }
+        let mut synced = None;
         if self.force_sync {
             let begun = Instant::now();
             log.file.sync_data().map_err(FileError::new("can't sync", &log.path))?;
@@ -116,12 +117,13 @@ impl LogWriter {
             if took > self.warn_above {
                 warn!("syncing {} took {} ms: writes have to wait for the disk", log.path.display(), took.as_millis());
             }
+            synced = Some(took);
         }
         if std::mem::take(&mut log.new) {
             files::sync_dir(&self.dir)?;
         }
         log.unsynced = false;
-        Ok(())
+        Ok(synced)
     }
 
     /// Ends the file: the next record begins a new one.

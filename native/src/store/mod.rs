@@ -12,7 +12,7 @@ mod install;
 mod log;
 pub mod purge;
 pub mod recovery;
-mod snapshots;
+pub mod snapshots;
 #[cfg(test)]
 mod tests;
 pub mod thread;

@@ -6,8 +6,10 @@ use super::epochs::{self, EpochError};
 use super::files::{self, FileError};
 use super::snapshots::{self, SnapshotsError};
 use super::{install, log};
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tracing::{info, warn};
 use zebu_core::disk::txn_log::{HEADER_SIZE, LogEnd, LogScanner};
 use zebu_core::id::{Epoch, Zxid};
@@ -53,13 +55,22 @@ pub enum RecoveryError {
 ///
 /// # Errors
 /// See [`RecoveryError`]. Nothing that was durable has been changed then.
-pub fn recover(dirs: &Dirs) -> Result<Recovered, RecoveryError> {
+pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryError> {
+    let begun = Instant::now();
     if let Some(zxid) = install::resume(&dirs.snapshots, &dirs.logs)? {
         info!("finished taking over the leader's state at {zxid}, which a crash had interrupted");
     }
     let base = snapshots::newest(&dirs.snapshots)?;
+    let with_snapshot = begun.elapsed();
     let from = base.as_ref().map(|(zxid, _)| *zxid);
     let entries = read_log(&dirs.logs, from, Repair::Yes)?;
+    {
+        let mut page = metrics.disk.lock();
+        page.startup_snap_load_time.took(with_snapshot);
+        page.startup_txns_loaded.add(entries.len() as u64);
+        page.startup_txns_load_time.took(begun.elapsed().saturating_sub(with_snapshot));
+        page.dbinittime.took(begun.elapsed());
+    }
     let (snapshot, tree) = match base {
         Some(base) => base,
         None => {

@@ -2,9 +2,11 @@
 
 use super::files::{self, FileError, WholeFile};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use tracing::warn;
 use zebu_core::disk::names::{self, Compression};
 use zebu_core::disk::snapshot::{Snapshot, SnapshotDigest, looks_whole};
@@ -52,6 +54,30 @@ pub fn newest(dir: &Path) -> Result<Option<(Zxid, Tree)>, SnapshotsError> {
     match first_fault {
         None => Ok(None),
         Some((newest, why)) => Err(SnapshotsError::NoneValid { dir: dir.into(), count, newest, why }),
+    }
+}
+
+/// Which snapshot is the newest and since when it is there, for operators.
+#[derive(Debug)]
+pub struct LastSnapshot(Mutex<(Zxid, i64)>);
+
+impl LastSnapshot {
+    /// A snapshot found at the start, where it may have no file any more.
+    pub fn found(dir: &Path, zxid: Zxid) -> LastSnapshot {
+        let modified = fs::metadata(dir.join(names::snapshot(zxid))).and_then(|file| file.modified()).ok();
+        let since_1970 = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let seconds = since_1970.and_then(|time| i64::try_from(time.as_secs()).ok());
+        LastSnapshot(Mutex::new((zxid, seconds.unwrap_or(0))))
+    }
+
+    /// One was written now.
+    pub fn written(&self, zxid: Zxid) {
+        *self.0.lock() = (zxid, crate::clock::wall_millis() / 1000);
+    }
+
+    /// Its zxid, and when it was written in seconds since 1970.
+    pub fn get(&self) -> (Zxid, i64) {
+        *self.0.lock()
     }
 }
 

@@ -5,6 +5,7 @@ use super::dir::Dirs;
 use super::recovery::recover;
 use super::thread::{Settings, Storage};
 use super::{files, purge, snapshots};
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ impl Disk {
     }
 
     fn recover(&self) -> Result<Recovered, String> {
-        recover(&self.open()).map_err(|e| e.to_string())
+        recover(&self.open(), &Metrics::new()).map_err(|e| e.to_string())
     }
 
     /// The zxid that the log ends with, or why the start is refused.
@@ -77,6 +78,7 @@ impl Disk {
             pre_alloc: 4096,
             force_sync: true,
             fsync_warning: Duration::from_secs(60),
+            metrics: Arc::new(Metrics::new()),
         };
         let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
         (Storage::start(settings, deliver).expect("a thread"), said)

@@ -4,11 +4,13 @@ use super::compactor::Compactor;
 use super::files::FileError;
 use super::log::LogWriter;
 use super::{epochs, install};
+use crate::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::info;
 use zebu_core::effect::Record;
 use zebu_core::id::{Lsn, Zxid};
@@ -27,13 +29,16 @@ pub struct Settings {
     pub force_sync: bool,
     /// Slower syncs are worth a line in the log.
     pub fsync_warning: Duration,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Takes what storage has to say.
 pub type Deliver = dyn Fn(Input) + Send + Sync;
 
 enum Work {
-    Records(Vec<(Lsn, Record)>),
+    /// Effects, and when they were queued.
+    Records(Vec<(Lsn, Record)>, Instant),
     Compact(Zxid),
     Stop,
 }
@@ -42,6 +47,8 @@ enum Work {
 #[derive(Debug)]
 pub struct Storage {
     work: Sender<Work>,
+    /// Hand-overs that wait.
+    waiting: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,19 +56,22 @@ impl Storage {
     /// Starts the thread.
     pub fn start(settings: Settings, deliver: Arc<Deliver>) -> std::io::Result<Storage> {
         let (work, queue) = channel();
+        let waiting = Arc::new(AtomicU64::new(0));
+        let queued = waiting.clone();
         let thread = std::thread::Builder::new().name("zebu-storage".into()).spawn(move || {
             let _guard = PanicGuard(deliver.clone());
             let Settings { log_dir, pre_alloc, force_sync, fsync_warning, .. } = &settings;
             let log = LogWriter::new(log_dir, *pre_alloc, *force_sync, *fsync_warning);
-            Executor { log, settings, compactor: None, deliver }.run(&queue);
+            Executor { log, settings, compactor: None, deliver, waiting: queued }.run(&queue);
         })?;
-        Ok(Storage { work, thread: Some(thread) })
+        Ok(Storage { work, waiting, thread: Some(thread) })
     }
 
     /// Queues effects.
     pub fn store(&self, records: Vec<(Lsn, Record)>) {
+        self.waiting.fetch_add(1, Relaxed);
         // A thread that has failed has said so.
-        let _ = self.work.send(Work::Records(records));
+        let _ = self.work.send(Work::Records(records, Instant::now()));
     }
 
     /// Asks for a snapshot of everything up to `upto`.
@@ -95,6 +105,7 @@ struct Executor {
     settings: Settings,
     compactor: Option<Compactor>,
     deliver: Arc<Deliver>,
+    waiting: Arc<AtomicU64>,
 }
 
 impl Executor {
@@ -124,9 +135,11 @@ impl Executor {
         let mut done = None;
         let mut goes_on = true;
         let mut next = Some(first);
+        let mut measured = Batch::default();
         while let Some(work) = next {
             match work {
-                Work::Records(records) => {
+                Work::Records(records, queued) => {
+                    measured.took(self.waiting.fetch_sub(1, Relaxed), records.len(), queued);
                     for (lsn, record) in records {
                         self.execute(record)?;
                         done = Some(lsn);
@@ -140,10 +153,12 @@ impl Executor {
             }
             next = queue.try_recv().ok();
         }
-        self.log.sync()?;
+        let flushing = Instant::now();
+        let synced = self.log.sync()?;
         if let Some(upto) = done {
             (self.deliver)(Input::Synced { upto });
         }
+        measured.tell(flushing, synced, &self.settings);
         Ok(goes_on)
     }
 
@@ -166,7 +181,7 @@ impl Executor {
 
     /// The history before an epoch's file is durable before the file is.
     fn write_epoch(&mut self, name: &str, epoch: zebu_core::id::Epoch) -> Result<(), FileError> {
-        self.log.sync()?;
+        let _ = self.log.sync()?;
         epochs::write(&self.settings.snapshot_dir, name, epoch)
     }
 
@@ -178,11 +193,51 @@ impl Executor {
         let deliver = self.deliver.clone();
         let (snapshot_dir, log_dir) = (self.settings.snapshot_dir.clone(), self.settings.log_dir.clone());
         let failed = FileError::new("can't start a thread for a snapshot in", &snapshot_dir);
+        let (metrics, begun) = (self.settings.metrics.clone(), Instant::now());
         let compactor = Compactor::start(snapshot_dir, log_dir, upto, move |result| match result {
-            Ok(_) => deliver(Input::Compacted { upto }),
+            Ok(done) => {
+                if done {
+                    metrics.disk.lock().snapshottime.took(begun.elapsed());
+                }
+                deliver(Input::Compacted { upto });
+            }
             Err(e) => deliver(Input::StorageFailed { what: format!("no snapshot at {upto}: {e}") }),
         });
         self.compactor = Some(compactor.map_err(failed)?);
         Ok(())
+    }
+}
+
+/// What is measured of a batch, told when it is durable: nobody waits for that.
+#[derive(Debug, Default)]
+struct Batch {
+    /// How many waited when each hand-over was taken, how many effects it had, when it was queued and when taken.
+    hand_overs: Vec<(u64, usize, Instant, Instant)>,
+}
+
+impl Batch {
+    fn took(&mut self, waiting: u64, effects: usize, queued: Instant) {
+        self.hand_overs.push((waiting, effects, queued, Instant::now()));
+    }
+
+    fn tell(self, flushing: Instant, synced: Option<Duration>, settings: &Settings) {
+        if self.hand_overs.is_empty() && synced.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let mut page = settings.metrics.disk.lock();
+        let effects = self.hand_overs.iter().map(|(_, effects, ..)| *effects as u64).sum();
+        page.sync_processor_request_queued += effects;
+        page.sync_processor_batch_size.add(effects);
+        page.sync_processor_queue_flush_time_ms.took(now - flushing);
+        if let Some(took) = synced {
+            page.fsynctime.took(took);
+            page.slow_syncs += u64::from(took > settings.fsync_warning);
+        }
+        for (waiting, _, queued, taken) in self.hand_overs {
+            page.sync_processor_queue_size.add(waiting);
+            page.sync_processor_queue_time_ms.took(taken - queued);
+            page.sync_processor_queue_and_flush_time_ms.took(now - queued);
+        }
     }
 }

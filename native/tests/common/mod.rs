@@ -180,7 +180,7 @@ impl Ensemble {
             fs::create_dir_all(&server.dir).expect("made");
             let cfg = format!(
                 "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\ntickTime=500\ninitLimit=20\nsyncLimit=10\n\
-                 preAllocSize=256\n4lw.commands.whitelist=*\n{extra}{lines}",
+                 preAllocSize=256\n4lw.commands.whitelist=*\nadmin.enableServer=false\n{extra}{lines}",
                 server.dir.display(),
                 server.client_port
             );

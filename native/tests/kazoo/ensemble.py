@@ -70,7 +70,7 @@ class Server:
     def __init__(self, server_id, folder):
         self.id = server_id
         self.folder = folder
-        self.client_port, self.quorum_port, self.election_port = free_ports(3)
+        self.client_port, self.quorum_port, self.election_port, self.admin_port, self.metrics_port = free_ports(5)
         self.process = None
 
     @property
@@ -169,7 +169,7 @@ class Ensemble:
             self.configure(server, settings)
 
     def configure(self, server, settings=None):
-        """Writes `zoo.cfg` and `myid` of one server."""
+        """Writes `zoo.cfg` and `myid` of one server. A setting may be a function of the server."""
         lines = {
             "tickTime": TICK_MS,
             "initLimit": 20,
@@ -180,8 +180,11 @@ class Ensemble:
             "4lw.commands.whitelist": "ruok, srvr, stat, mntr",
             "preAllocSize": 1024,
             "maxClientCnxns": 0,
+            # Many servers run at once, and all would want port 8080.
+            "admin.enableServer": "false",
         }
-        lines.update(settings or {})
+        for key, value in (settings or {}).items():
+            lines[key] = value(server) if callable(value) else value
         for peer in self.servers.values():
             role = "observer" if peer.id in self.observer_ids else "participant"
             lines[f"server.{peer.id}"] = f"127.0.0.1:{peer.quorum_port}:{peer.election_port}:{role}"
@@ -203,7 +206,7 @@ class Ensemble:
 
         def found():
             modes = {server: server.mode() for server in self.servers.values()}
-            leaders = [server for server, mode in modes.items() if mode == "leader"]
+            leaders = [server for server, mode in modes.items() if mode in ("leader", "standalone")]
             serving = [server for server, mode in modes.items() if mode]
             return leaders[0] if len(leaders) == 1 and len(serving) * 2 > len(modes) else None
 

@@ -20,7 +20,7 @@ class Demo:
     """A running `zebu demo` and what it has printed so far."""
 
     def __init__(self, data, ports):
-        self.http, self.client_ports, quorum, election = ports
+        self.http, self.client_ports, quorum, election, self.admin = ports
         self.lines = []
         self.process = subprocess.Popen(
             [
@@ -31,6 +31,7 @@ class Demo:
                 f"--client-ports={self.client_ports}-{self.client_ports + 2}",
                 f"--quorum-port={quorum}",
                 f"--election-port={election}",
+                f"--admin-port={self.admin}",
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,7 +61,7 @@ class Demo:
 
 
 def runs_of_ports():
-    """A free port for the lab, and the firsts of three runs of three free ports."""
+    """A free port for the lab, and the firsts of four runs of three free ports."""
 
     def run():
         while True:
@@ -74,7 +75,7 @@ def runs_of_ports():
                 continue
 
     firsts = []
-    while len(firsts) < 4:
+    while len(firsts) < 5:
         first = run()
         if all(abs(first - other) >= 3 for other in firsts):
             firsts.append(first)
@@ -99,8 +100,8 @@ class DemoTest(unittest.TestCase):
         self.addCleanup(client.stop)
         return client
 
-    def get(self, demo, path, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", demo.http, timeout=PATIENCE)
+    def get(self, demo, path, port=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", port or demo.http, timeout=PATIENCE)
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         body = response.read()
@@ -112,6 +113,10 @@ class DemoTest(unittest.TestCase):
         demo.says(f"http://127.0.0.1:{demo.http}/")
         demo.says(str(self.data))
         demo.says("leads")
+        demo.says(f"http://127.0.0.1:{demo.admin}/commands")
+        for port in range(demo.admin, demo.admin + 3):
+            response, body = self.get(demo, "/commands/ruok", port)
+            self.assertEqual((response.status, b'"command" : "ruok"' in body), (200, True))
         client = self.client(demo)
         client.create("/kept", b"here")
         client.stop()

@@ -32,6 +32,14 @@ impl FromStr for PortRange {
     }
 }
 
+/// The firsts of runs of ports, one for each server.
+#[derive(Debug, Clone, Copy)]
+pub struct FirstPorts {
+    pub quorum: u16,
+    pub election: u16,
+    pub admin: u16,
+}
+
 /// One server of the demo.
 #[derive(Debug)]
 pub struct ServerPlan {
@@ -40,6 +48,7 @@ pub struct ServerPlan {
     pub dir: PathBuf,
     quorum_port: u16,
     election_port: u16,
+    admin_port: u16,
 }
 
 impl ServerPlan {
@@ -64,13 +73,7 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// A sentence where the ports overlap or run past 65535, or the folder has no absolute path.
-    pub fn new(
-        data: &Path,
-        http: SocketAddr,
-        clients: PortRange,
-        quorum_port: u16,
-        election_port: u16,
-    ) -> Result<Self, String> {
+    pub fn new(data: &Path, http: SocketAddr, clients: PortRange, firsts: FirstPorts) -> Result<Self, String> {
         let data = std::path::absolute(data).map_err(|error| format!("{}: {error}", data.display()))?;
         let nth = |first: u16, option: &str, index: u16| {
             first
@@ -85,13 +88,15 @@ impl Plan {
                 id,
                 client: SocketAddr::from((Ipv4Addr::LOCALHOST, client)),
                 dir: data.join(format!("server{id}")),
-                quorum_port: nth(quorum_port, "--quorum-port", index)?,
-                election_port: nth(election_port, "--election-port", index)?,
+                quorum_port: nth(firsts.quorum, "--quorum-port", index)?,
+                election_port: nth(firsts.election, "--election-port", index)?,
+                admin_port: nth(firsts.admin, "--admin-port", index)?,
             });
         }
         let plan = Self { data, http, servers };
         let mut seen = std::collections::BTreeMap::new();
-        for (address, option) in plan.ports() {
+        let admin = plan.servers.iter().map(|server| (local(server.admin_port), "--admin-port"));
+        for (address, option) in plan.ports().into_iter().chain(admin) {
             if let Some(other) = seen.insert(address.port(), option) {
                 return Err(format!("port {} is given twice, by {other} and {option}", address.port()));
             }
@@ -104,9 +109,14 @@ impl Plan {
         self.servers.iter().map(|server| server.client.to_string()).collect::<Vec<_>>().join(",")
     }
 
-    /// Every address the demo listens on, with the option that chooses it.
+    /// Where an operator finds each server's commands.
+    pub fn admin_pages(&self) -> String {
+        let pages = self.servers.iter().map(|server| format!("http://{}/commands", local(server.admin_port)));
+        pages.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Every address the demo can't do without, with the option that chooses it.
     fn ports(&self) -> Vec<(SocketAddr, &'static str)> {
-        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let mut ports = vec![(self.http, "--http")];
         for server in &self.servers {
             ports.push((server.client, "--client-ports"));
@@ -163,10 +173,11 @@ impl Plan {
             "# Written by `zebu demo` at every start.\n\
              tickTime=2000\ninitLimit=10\nsyncLimit=5\n\
              dataDir={}\nclientPort={}\nclientPortAddress={}\n\
-             4lw.commands.whitelist=ruok, srvr, stat, mntr\n",
+             4lw.commands.whitelist=*\nadmin.serverPort={}\n",
             server.dir.display(),
             server.client.port(),
             server.client.ip(),
+            server.admin_port,
         );
         for peer in &self.servers {
             let (id, quorum, election) = (peer.id, peer.quorum_port, peer.election_port);
@@ -175,6 +186,10 @@ impl Plan {
         }
         text
     }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Why an address cannot be listened on, and what to do.
@@ -206,8 +221,8 @@ mod tests {
     use super::*;
 
     fn plan(http: u16, clients: &str, quorum: u16, election: u16) -> Result<Plan, String> {
-        let clients = clients.parse()?;
-        Plan::new(Path::new("/tmp/zebu"), SocketAddr::from((Ipv4Addr::LOCALHOST, http)), clients, quorum, election)
+        let firsts = FirstPorts { quorum, election, admin: 8081 };
+        Plan::new(Path::new("/tmp/zebu"), local(http), clients.parse()?, firsts)
     }
 
     #[test]
@@ -228,6 +243,7 @@ mod tests {
             (8080, "2181-2183", 3886, 3888, "port 3888"),
             (8080, "2181-2183", 2888, 65534, "--election-port"),
             (8080, "2181-2183", 0, 3888, "--quorum-port"),
+            (8082, "2181-2183", 2888, 3888, "--admin-port"),
         ];
         for (http, clients, quorum, election, named) in cases {
             let refused = plan(http, clients, quorum, election);
@@ -251,6 +267,7 @@ mod tests {
         for line in [
             "clientPort=2182",
             "dataDir=/tmp/zebu/server2",
+            "admin.serverPort=8082",
             "server.1=127.0.0.1:2888:3888",
             "server.3=127.0.0.1:2890:3890",
         ] {
@@ -263,8 +280,8 @@ mod tests {
     fn a_file_where_the_folder_should_be_is_one_clear_sentence() {
         let file = std::env::temp_dir().join(format!("zebu-demo-plan-{}.tmp", std::process::id()));
         fs::write(&file, "").unwrap();
-        let plan =
-            Plan::new(&file, SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), "2181-2183".parse().unwrap(), 2888, 3888);
+        let firsts = FirstPorts { quorum: 2888, election: 3888, admin: 8081 };
+        let plan = Plan::new(&file, local(8080), "2181-2183".parse().unwrap(), firsts);
         let reason = plan.unwrap().write().unwrap_err();
         fs::remove_file(&file).unwrap();
         assert!(reason.contains("--data DIR") && !reason.contains('\n'), "{reason}");

@@ -1,0 +1,87 @@
+//! What an operator may know of a running server: the facts behind the four-letter words and the AdminServer's
+//! commands, one subject a file. How they are written down is up to those two.
+
+pub mod configuration;
+pub mod connections;
+pub mod environment;
+pub mod monitor;
+pub mod quorum;
+pub mod sessions;
+pub mod statistics;
+pub mod watches;
+
+use crate::clock::Clock;
+use crate::config_file::ZooCfg;
+use crate::metrics::Metrics;
+use crate::net::links::Links;
+use crate::read_side::SharedRead;
+use crate::replica::{Post, Question, role};
+use crate::store::snapshots::LastSnapshot;
+use crate::trace_mask::TraceMask;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use zebu_core::effect::Serving;
+use zebu_core::server::Server;
+use zebu_core::wire::notification::ServerState;
+
+/// What those who ask for a version are told: the features of 3.8, in this implementation.
+pub const VERSION: &str = concat!("3.8.0-zebu-", env!("CARGO_PKG_VERSION"));
+
+/// What those are told who ask a server without a leader.
+pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
+
+/// How long the owner thread may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Everything an answer may be made from.
+pub struct Operator {
+    /// The configuration.
+    pub cfg: Arc<ZooCfg>,
+    /// The tree.
+    pub side: SharedRead,
+    /// The connections of clients.
+    pub links: Arc<Links>,
+    /// The owner thread.
+    pub post: Arc<Post>,
+    /// As what clients are served.
+    pub serving: Arc<Mutex<Option<Serving>>>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// What the finest log tells.
+    pub trace: Arc<TraceMask>,
+    /// The newest snapshot.
+    pub last_snapshot: Arc<LastSnapshot>,
+    /// The clocks that the core's times are of.
+    pub clock: Clock,
+}
+
+impl Operator {
+    /// As what clients are served, if they are.
+    pub fn serving(&self) -> Option<Serving> {
+        *self.serving.lock()
+    }
+
+    /// `standalone`, or the role.
+    pub fn mode(&self, serving: &Serving) -> &'static str {
+        if self.cfg.standalone { "standalone" } else { role(serving) }
+    }
+
+    /// Whether this server leads others.
+    pub fn leads(&self, serving: &Serving) -> bool {
+        serving.role == ServerState::Leading && !self.cfg.standalone
+    }
+
+    /// Looks at the server between two of its batches. `None` if the owner thread is too busy, or has ended.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Server<SharedRead>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        // Whoever asked may have gone.
+        self.post.ask(Question::Look(Box::new(move |server| drop(answer.send(look(server))))));
+        timeout(PATIENCE, answered).await.ok()?.ok()
+    }
+}

@@ -1,0 +1,81 @@
+//! Everything that can be counted, for `mntr`, `monitor` and Prometheus.
+
+use super::Operator;
+use super::environment::file_descriptors;
+use crate::metrics::report::Report;
+use std::collections::BTreeSet;
+use zebu_core::effect::Serving;
+use zebu_core::server::ReadSide as _;
+use zebu_core::status::Status;
+use zebu_core::wire::notification::ServerState;
+
+/// How a leader stands, as its owner thread says.
+#[derive(Clone, Debug)]
+struct Now {
+    status: Status,
+    pending_syncs: usize,
+}
+
+impl Operator {
+    /// What is measured and what can be counted now. Without serving clients there is less of it.
+    pub async fn report(&self) -> Report {
+        let mut out = self.metrics.report();
+        let (open, most) = file_descriptors();
+        open.into_iter().for_each(|open| out.gauge("open_file_descriptor_count", open));
+        most.into_iter().for_each(|most| out.gauge("max_file_descriptor_count", most));
+        out.gauge("num_alive_connections", self.links.len());
+        let (local, remote) = self.connections_by_place();
+        out.gauge("non_mtls_local_conn_count", local);
+        out.gauge("non_mtls_remote_conn_count", remote);
+        let Some(serving) = self.serving() else { return out };
+        self.side.read(|s| {
+            out.gauge("znode_count", s.tree.len() + 1);
+            out.gauge("watch_count", s.watches.len());
+            out.gauge("ephemerals_count", s.tree.ephemerals().values().map(BTreeSet::len).sum::<usize>());
+            out.gauge("approximate_data_size", s.tree.approximate_size());
+            out.gauge("global_sessions", s.tree.sessions().len());
+        });
+        // All sessions are global.
+        out.gauge("local_sessions", 0_usize);
+        if !self.cfg.standalone {
+            out.gauge("quorum_size", self.voters());
+        }
+        if self.leads(&serving) {
+            self.report_of_leader(&mut out).await;
+        }
+        out
+    }
+
+    async fn report_of_leader(&self, out: &mut Report) {
+        let now =
+            self.look(|server| Now { status: server.status(), pending_syncs: server.service().pending_syncs() }).await;
+        let Some(now) = now else { return };
+        let (followers, observers) = self.synced(&now.status);
+        out.gauge("learners", followers.len() + observers.len());
+        out.gauge("synced_followers", followers.len());
+        out.gauge("synced_observers", observers.len());
+        // Every server that is not in the configuration is refused.
+        out.gauge("synced_non_voting_followers", 0_usize);
+        out.gauge("pending_syncs", now.pending_syncs);
+        if let Some(since) = *self.metrics.leading.lock() {
+            out.gauge("leader_uptime", i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX));
+        }
+        let [last, min, max] = self.metrics.owner.lock().proposal_sizes.told();
+        out.gauge("last_proposal_size", last);
+        out.gauge("min_proposal_size", min);
+        out.gauge("max_proposal_size", max);
+    }
+
+    /// What a member of an ensemble does, in Apache's words; nothing for a server that stands alone.
+    pub fn peer_state(&self, serving: &Serving) -> Option<&'static str> {
+        if self.cfg.standalone {
+            return None;
+        }
+        Some(match serving.role {
+            ServerState::Looking => "looking",
+            ServerState::Following => "following - broadcast",
+            ServerState::Leading => "leading - broadcast",
+            ServerState::Observing => "observing - broadcast",
+        })
+    }
+}
