@@ -40,7 +40,7 @@ fn seeds_that_found_something_stay_clean() {
 #[test]
 fn a_seed_repeats_itself_and_being_watched_changes_nothing() {
     for seed in [8, 13] {
-        let options = SweepOptions { servers: Some(3), broken: None };
+        let options = SweepOptions { servers: Some(3), ..SweepOptions::default() };
         let (watched, records) = trace_seed(seed, &options);
         assert_eq!(run_seed(seed, &options), watched, "seed {seed}");
         assert_eq!(trace_seed(seed, &options).1, records, "seed {seed}");
@@ -58,7 +58,7 @@ fn broken_rules_are_found() {
         (BrokenRule::AckBeforeSync, 3, &[Rule::DurableBeforeAck]),
         (BrokenRule::IgnoreEpoch, 300, &[Rule::OneLeaderPerEpoch, Rule::EpochsOnlyGrow, Rule::LeaderIsComplete]),
     ] {
-        let options = SweepOptions { servers: None, broken: Some(broken) };
+        let options = SweepOptions { broken: Some(broken), ..SweepOptions::default() };
         let found = (1..=within).find_map(|seed| run_seed(seed, &options).violation);
         let (rule, why) = found.unwrap_or_else(|| panic!("{broken:?} is not found in {within} seeds"));
         assert!(rules.contains(&rule), "{broken:?} is found as {rule:?}: {why}");

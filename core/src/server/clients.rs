@@ -349,7 +349,10 @@ impl Service {
                 Some(timeout) => PrepRequest::CreateSession { timeout_ms: i32::from_be_bytes(*timeout) },
                 None => PrepRequest::Refused(ZkError::MarshallingError),
             }
-        } else if let Err(refusal) = lead.tracker.check_owner(session, from) {
+        } else if let Err(refusal) = lead.tracker.check_owner(session, from)
+            // Of a session that is over, a multi tells member by member, as of whatever else fails in it.
+            && (refusal, op) != (ZkError::SessionExpired, Some(OpCode::Multi))
+        {
             PrepRequest::Refused(refusal)
         } else {
             match op {

@@ -11,6 +11,7 @@ use crate::sim::{CommandError, World};
 use crate::trace::TraceEvent;
 use crate::wire::client::Request;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -237,6 +238,19 @@ impl World {
     pub(crate) fn violate(&mut self, rule: Rule, why: String) {
         self.checks.violate(rule, why);
         self.report_violations();
+    }
+
+    /// A client asks for what can't be typed, as [`Command::Ask`] does it with what can. Nothing happens when the
+    /// client is over.
+    pub(crate) fn request(&mut self, client: ClientId, request: Request, via: Option<ServerId>) {
+        if self.client_is_over(client) {
+            return;
+        }
+        if let Some(via) = via {
+            self.move_client(client, via);
+        }
+        let text = format!("{} {}", line::name(&request), line::label(&request));
+        self.ask(client, request, text);
     }
 
     /// Queues a request of a client; it leaves at once if the session is served.

@@ -28,7 +28,7 @@ use bytes::{Bytes, BytesMut};
 use core::time::Duration;
 
 /// The address that a client's connection comes from.
-const CLIENT_IP: &str = "10.0.1.1";
+const CLIENT_IP: &str = crate::sim::model::load::ADDRESS;
 
 impl World {
     /// Starts a server's process from its disk.
@@ -141,6 +141,7 @@ impl World {
         }
         let voters = self.spec.servers as usize;
         self.checks.look(index, &self.processes, voters);
+        self.tell_model();
         self.report_violations();
     }
 

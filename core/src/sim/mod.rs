@@ -20,6 +20,7 @@ mod error;
 pub mod faults;
 mod label;
 mod look;
+pub mod model;
 mod net;
 mod process;
 mod queue;
@@ -27,6 +28,7 @@ mod run;
 pub mod spec;
 pub mod sweep;
 pub mod view;
+mod witness;
 pub mod workload;
 
 pub use error::CommandError;
@@ -38,6 +40,7 @@ use crate::rng::Rng;
 use crate::sim::actor::Actor;
 use crate::sim::check::Checks;
 use crate::sim::command::ClientId;
+use crate::sim::model::Model;
 use crate::sim::net::Net;
 use crate::sim::process::Process;
 use crate::sim::queue::{Due, Queue};
@@ -46,6 +49,7 @@ use crate::sim::view::Place;
 use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::trace::{TraceEvent, TraceRecord};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -62,6 +66,8 @@ pub struct World {
     clients: BTreeMap<ClientId, Actor>,
     rng: Rng,
     checks: Checks,
+    /// A second opinion on everything that clients are told, if one is wanted.
+    model: Option<Box<Model>>,
     records: Vec<TraceRecord>,
     fx: Effects,
 }
@@ -114,6 +120,7 @@ impl World {
             queue,
             net: Net::new(&spec, root.fork(2)),
             checks: Checks::new(&spec),
+            model: None,
             processes,
             clients: BTreeMap::new(),
             rng: root.fork(3),

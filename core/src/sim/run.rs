@@ -249,6 +249,7 @@ impl World {
     fn deliver_to_client(&mut self, id: ClientId, conn: u64, parcel: Parcel) {
         match parcel.payload {
             Payload::Frame(frame) => {
+                self.consult(|model| model.received(id, conn, frame.clone()));
                 let now = self.now;
                 let Some(actor) = self.clients.get_mut(&id).filter(|a| a.conn == Some(conn)) else { return };
                 let mut out = Vec::new();
@@ -322,6 +323,7 @@ impl World {
             match output {
                 ClientOutput::Send(frame) => {
                     let Some(conn) = self.clients.get(&id).and_then(|a| a.conn) else { continue };
+                    self.consult(|model| model.sent(id, conn, frame.slice(4..)));
                     self.send(conn, Place::Client(id), Payload::Frame(frame.slice(4..)));
                 }
                 ClientOutput::Reconnect => {

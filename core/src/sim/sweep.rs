@@ -5,9 +5,12 @@ use crate::sim::World;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::faults::{Faults, bound, draw_spec};
+use crate::sim::model::Counts;
+use crate::sim::model::load::Load;
 use crate::sim::workload::Workload;
 use crate::time::Instant;
 use crate::trace::TraceRecord;
+use crate::wire::client::Request;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,6 +23,9 @@ pub struct SweepOptions {
     pub servers: Option<u32>,
     /// A rule that all servers break.
     pub broken: Option<BrokenRule>,
+    /// Clients that ask for everything, with a model of the service beside the servers (see [`crate::sim::model`]),
+    /// instead of those of a plain sweep.
+    pub model: bool,
 }
 
 /// What came of a seed.
@@ -37,6 +43,8 @@ pub struct Outcome {
     pub committed: usize,
     /// Writes that clients were told of.
     pub answered_writes: u64,
+    /// What the model has looked at.
+    pub model: Counts,
 }
 
 /// The client that looks whether the world has recovered.
@@ -52,11 +60,33 @@ pub fn watch_seed(seed: u64, options: &SweepOptions, show: &mut dyn FnMut(&Trace
     Run::new(seed, options, true).finish(show)
 }
 
+/// The clients of a run.
+enum Clients {
+    Plain(Workload),
+    Model(Load),
+}
+
+impl Clients {
+    fn next_at(&self) -> Instant {
+        match self {
+            Clients::Plain(load) => load.next_at(),
+            Clients::Model(load) => load.next_at(),
+        }
+    }
+
+    fn act(&mut self, world: &mut World) {
+        match self {
+            Clients::Plain(load) => load.act(world),
+            Clients::Model(load) => load.act(world),
+        }
+    }
+}
+
 struct Run {
     seed: u64,
     world: World,
     faults: Faults,
-    load: Workload,
+    load: Clients,
     chaos_end: Instant,
 }
 
@@ -66,11 +96,22 @@ impl Run {
         spec.broken = options.broken;
         spec.trace = trace;
         let mut rng = crate::rng::Rng::new(seed).fork(80);
+        if options.model {
+            // Observers serve clients as followers do: half of the seeds have some.
+            spec.observers = (seed % 4).saturating_sub(1) as u32;
+        }
+        let mut world = World::new(spec);
+        let load = if options.model {
+            world.watch_with_model();
+            Clients::Model(Load::draw(seed))
+        } else {
+            Clients::Plain(Workload::draw(seed))
+        };
         Run {
             seed,
-            world: World::new(spec),
+            world,
             faults: Faults::draw(seed),
-            load: Workload::draw(seed),
+            load,
             chaos_end: Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000)),
         }
     }
@@ -79,6 +120,9 @@ impl Run {
         self.chaos(show);
         if !self.is_broken() {
             self.recovery(show);
+        }
+        if !self.is_broken() {
+            self.last_look(show);
         }
         self.show(show);
         let checks = self.world.checks();
@@ -89,6 +133,7 @@ impl Run {
             simulated: self.world.now().since(Instant::ZERO),
             committed: checks.committed(),
             answered_writes: checks.answered_writes(),
+            model: self.world.model_counts(),
         }
     }
 
@@ -161,6 +206,23 @@ impl Run {
         };
         let why = format!("{} ms after everything was mended {answered}: {state}", within.as_millis());
         self.world.violate(Rule::Progress, why);
+    }
+
+    /// Every client of the model reads once more: whatever it still had to be told comes before that answer. Then all
+    /// trees are compared.
+    fn last_look(&mut self, show: &mut dyn FnMut(&TraceRecord)) {
+        let Clients::Model(load) = &self.load else { return };
+        let clients: Vec<ClientId> = load.clients().filter(|id| !self.world.client_is_over(*id)).collect();
+        for client in &clients {
+            self.world.request(*client, Request::Exists { path: "/".into(), watch: false }, None);
+        }
+        let end = self.world.now() + bound(self.world.spec());
+        while self.world.now() < end && clients.iter().any(|client| self.world.open_requests(*client) > 0) {
+            if self.run_until(self.world.now() + Duration::from_millis(50), show) {
+                return;
+            }
+        }
+        self.world.compare_with_model();
     }
 
     fn ask_probe(&mut self, number: u32) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use zebu_core::config::BrokenRule;
+use zebu_core::sim::model::Counts;
 use zebu_core::sim::sweep::{Outcome, SweepOptions, run_seed, watch_seed};
 
 /// Which seeds to run, and how.
@@ -26,6 +27,10 @@ pub struct Args {
     /// Break a rule of the protocol on purpose, to see that the checks find it.
     #[arg(long = "break", value_name = "RULE")]
     broken: Option<Broken>,
+    /// Clients that ask for everything, right and wrong; each answer and each event is compared with a plain model of
+    /// the service.
+    #[arg(long)]
+    model: bool,
     /// Run this seed alone.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
@@ -68,7 +73,7 @@ type Result1 = Result<Outcome, String>;
 
 /// Runs the seeds. The exit code is 1 if a rule was broken.
 pub fn run(args: Args) -> ExitCode {
-    let options = SweepOptions { servers: args.servers, broken: args.broken.map(Broken::rule) };
+    let options = SweepOptions { servers: args.servers, broken: args.broken.map(Broken::rule), model: args.model };
     match args.seed {
         Some(seed) => one(seed, &options, &args),
         None => many(&options, &args),
@@ -118,6 +123,7 @@ struct Totals {
     simulated_ms: AtomicU64,
     committed: AtomicU64,
     answered: AtomicU64,
+    model: Mutex<Counts>,
     next: AtomicU64,
     stop: AtomicBool,
     failed: Mutex<BTreeMap<u64, Result1>>,
@@ -168,6 +174,7 @@ fn work(options: &SweepOptions, args: &Args, totals: &Totals) {
             totals.simulated_ms.fetch_add(ms, Ordering::Relaxed);
             totals.committed.fetch_add(outcome.committed as u64, Ordering::Relaxed);
             totals.answered.fetch_add(outcome.answered_writes, Ordering::Relaxed);
+            *totals.model.lock().unwrap_or_else(PoisonError::into_inner) += outcome.model;
         }
         totals.done.fetch_add(1, Ordering::Relaxed);
         if !matches!(&outcome, Ok(Outcome { violation: None, .. })) {
@@ -212,6 +219,14 @@ fn summary(totals: &Totals, took: Duration, threads: usize) {
         totals.committed.load(Ordering::Relaxed),
         totals.answered.load(Ordering::Relaxed)
     );
+    let seen = *totals.model.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen != Counts::default() {
+        println!(
+            "compared with the model: {} answers to writes, {} to reads ({} of them errors), {} watch events, {} times \
+             that watches were set again",
+            seen.writes, seen.reads, seen.errors, seen.events, seen.set_again
+        );
+    }
 }
 
 fn nth(n: u64) -> String {
@@ -236,5 +251,6 @@ fn report(seed: u64, outcome: &Result1, args: &Args) {
     let servers = args.servers.map(|n| format!(" --servers {n}")).unwrap_or_default();
     let broken = args.broken.map(|b| format!(" --break {}", b.name())).unwrap_or_default();
     println!("see it again, step by step:");
-    println!("  zebu sim --seed {seed}{servers}{broken} --trace");
+    let model = if args.model { " --model" } else { "" };
+    println!("  zebu sim --seed {seed}{servers}{broken}{model} --trace");
 }

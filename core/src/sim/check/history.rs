@@ -57,6 +57,11 @@ impl History {
         self.order.len()
     }
 
+    /// The transactions from the `from`th on.
+    pub fn txns_from(&self, from: usize) -> impl Iterator<Item = &Bytes> {
+        self.order.iter().skip(from).map(|placed| &placed.txn)
+    }
+
     fn last(&self) -> Zxid {
         self.order.last().map_or(Zxid::ZERO, |p| p.zxid)
     }

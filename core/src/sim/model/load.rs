@@ -1,0 +1,253 @@
+//! Seeded clients that ask for everything, right and wrong, on few paths, so that they get into each other's way.
+
+use crate::id::ServerId;
+use crate::rng::Rng;
+use crate::sim::World;
+use crate::sim::command::{ClientId, Command};
+use crate::sim::spec::Span;
+use crate::time::Instant;
+use crate::wire::client::Request;
+use crate::wire::op::OpCode;
+use crate::wire::record::{Acl, Id, perms};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use bytes::Bytes;
+
+/// The address that simulated clients come from.
+pub(crate) const ADDRESS: &str = "10.0.1.1";
+
+/// Users with their passwords, and the identity that a password proves (user, colon, Base64 of its SHA-1).
+pub(super) const USERS: &[(&str, &str)] =
+    &[("user1:12345", "user1:+owfoSBn/am19roBPzR1/MfCblE="), ("bob:secret", "bob:fyVmFCwVbTJYrznoSu1koqYEYF0=")];
+
+/// Requests that a client may have open at once.
+const OPEN_MAX: usize = 6;
+
+/// The clients of one seed.
+#[derive(Clone, Debug)]
+pub struct Load {
+    rng: Rng,
+    clients: BTreeMap<ClientId, Instant>,
+    wanted: usize,
+    next_client: u32,
+    gap: Span,
+    /// How many in ten are writes.
+    writes: u64,
+    /// How many in a hundred of the lists that are given are no open ones.
+    narrow: u64,
+    leaves: bool,
+    moves: bool,
+    /// How deep paths go.
+    depth: u64,
+}
+
+impl Load {
+    /// Draws the clients of a seed.
+    pub fn draw(seed: u64) -> Load {
+        let mut rng = Rng::new(seed).fork(81);
+        let pace = [1, 1, 4, 16][rng.below(4) as usize];
+        Load {
+            clients: BTreeMap::new(),
+            wanted: rng.between(2, 6) as usize,
+            next_client: 0,
+            gap: Span::millis(3 * pace, 80 * pace),
+            writes: rng.between(2, 8),
+            narrow: [0, 5, 20][rng.below(3) as usize],
+            leaves: rng.below(2) == 0,
+            moves: rng.below(2) == 0,
+            depth: rng.between(1, 3),
+            rng,
+        }
+    }
+
+    /// When the next client does something.
+    pub fn next_at(&self) -> Instant {
+        self.clients.values().copied().min().unwrap_or(Instant::ZERO)
+    }
+
+    /// Does what is due.
+    pub fn act(&mut self, world: &mut World) {
+        let now = world.now();
+        while self.clients.len() < self.wanted {
+            let client = ClientId(self.next_client);
+            self.next_client += 1;
+            let server = self.server(world);
+            let _ = world.command(&Command::Connect { client, server });
+            self.clients.insert(client, now + self.gap.draw(&mut self.rng));
+        }
+        let due: Vec<ClientId> = self.clients.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        for client in due {
+            if world.client_is_over(client) {
+                self.clients.remove(&client);
+                world.forget_client(client);
+                continue;
+            }
+            self.clients.insert(client, now + self.gap.draw(&mut self.rng));
+            if world.open_requests(client) < OPEN_MAX {
+                self.ask(world, client);
+            }
+        }
+    }
+
+    /// The clients there are.
+    pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
+        self.clients.keys().copied()
+    }
+
+    fn server(&mut self, world: &World) -> ServerId {
+        let servers: Vec<ServerId> = world.server_ids().collect();
+        self.rng.pick(&servers).copied().unwrap_or(ServerId(1))
+    }
+
+    fn ask(&mut self, world: &mut World, client: ClientId) {
+        if self.leaves && self.rng.below(60) == 0 {
+            let command =
+                if self.rng.below(2) == 0 { Command::KillClient { client } } else { Command::CloseSession { client } };
+            let _ = world.command(&command);
+            return;
+        }
+        let via = (self.moves && self.rng.below(25) == 0).then(|| self.server(world));
+        let request = if self.rng.below(10) < self.writes { self.write() } else { self.read() };
+        world.request(client, request, via);
+    }
+
+    fn write(&mut self) -> Request {
+        match self.rng.below(20) {
+            0..2 => {
+                let ops = (0..self.rng.below(5)).map(|_| self.op(true)).collect();
+                Request::Multi { ops }
+            }
+            2 => {
+                let (mut path, acl, version) = (self.node(), self.acl(), self.version());
+                if path == "/" {
+                    // Who shuts the root ends it for all.
+                    path.push('a');
+                }
+                Request::SetAcl { path, acl, version }
+            }
+            _ => self.op(false),
+        }
+    }
+
+    /// What may stand alone or in a multi.
+    fn op(&mut self, in_multi: bool) -> Request {
+        match self.rng.below(if in_multi { 10 } else { 9 }) {
+            0..4 => self.create(),
+            4..6 => Request::Delete { path: self.node(), version: self.version() },
+            6..9 => Request::SetData { path: self.node(), data: self.data(), version: self.version() },
+            _ => Request::Check { path: self.node(), version: self.version() },
+        }
+    }
+
+    fn create(&mut self) -> Request {
+        let (path, data, acl) = (self.path(), self.data(), self.acl());
+        let op = *self.rng.pick(&[OpCode::Create, OpCode::Create2, OpCode::CreateContainer]).unwrap_or(&OpCode::Create);
+        let flags = match self.rng.below(40) {
+            0 => *self.rng.pick(&[-1, 5, 6, 7, i32::MAX]).unwrap_or(&-1),
+            // A plain create makes a plain znode of it, a container is one whatever the flags.
+            1 => self.rng.below(5) as i32,
+            _ if op == OpCode::CreateContainer => 4,
+            _ => self.rng.below(4) as i32,
+        };
+        Request::Create { op, path, data, acl, flags }
+    }
+
+    fn read(&mut self) -> Request {
+        let watch = self.rng.below(2) == 0;
+        let path = self.node();
+        match self.rng.below(12) {
+            0..3 => Request::Exists { path, watch },
+            3..6 => Request::GetData { path, watch },
+            6..8 => Request::GetChildren2 { path, watch },
+            8 => Request::GetChildren { path, watch },
+            9 | 10 => Request::GetAcl { path },
+            _ => Request::Sync { path },
+        }
+    }
+
+    /// A path that may be meant; seldom one that can't exist.
+    fn path(&mut self) -> String {
+        if self.rng.below(40) == 0 {
+            let odd = [
+                "",
+                "/",
+                "a",
+                "//",
+                "/a/",
+                "/a//b",
+                "/a/./b",
+                "/a/..",
+                "/.",
+                "/a\u{0}",
+                "/\u{1f}",
+                "/a/\u{80}",
+                "/\u{e000}",
+                "/\u{fffd}",
+                "/zookeeper",
+                "/zookeeper/quota",
+                "/zookeeper/config/x",
+                "/b/",
+            ];
+            return self.rng.pick(&odd).unwrap_or(&"/").to_string();
+        }
+        let mut path = String::new();
+        for _ in 0..self.rng.between(1, self.depth) {
+            path.push_str(self.rng.pick(&["/a", "/b", "/c", "/\u{e9}"]).unwrap_or(&"/a"));
+        }
+        path
+    }
+
+    /// A path as [`Load::path`], or of a numbered znode, or the root.
+    fn node(&mut self) -> String {
+        match self.rng.below(12) {
+            0 => "/".into(),
+            1 => format!("{}{:010}", self.path(), self.rng.below(4)),
+            _ => self.path(),
+        }
+    }
+
+    fn version(&mut self) -> i32 {
+        *self.rng.pick(&[-1, -1, -1, 0, 0, 1, 2, 3, -2, i32::MAX, i32::MIN]).unwrap_or(&-1)
+    }
+
+    fn data(&mut self) -> Option<Bytes> {
+        (self.rng.below(8) > 0).then(|| Bytes::from(vec![b'x'; self.rng.below(6) as usize]))
+    }
+
+    fn acl(&mut self) -> Vec<Acl> {
+        if self.rng.below(100) >= self.narrow {
+            return Acl::open();
+        }
+        let entry = |rng: &mut Rng| {
+            let ids = [
+                ("world", "anyone"),
+                ("world", "anyone"),
+                ("ip", ADDRESS),
+                ("ip", "10.0.0.0/16"),
+                ("ip", "10.0.2.0/23"),
+                ("ip", "::/0"),
+                ("digest", USERS[0].1),
+                ("digest", USERS[1].1),
+                ("auth", ""),
+                ("digest", "nocolon"),
+                ("ip", "10.0.1.1/33"),
+                ("super", ""),
+                ("sasl", "somebody"),
+            ];
+            // Mostly of those that are valid.
+            let among = if rng.below(6) == 0 { ids.len() } else { 8 };
+            let (scheme, id) = ids[rng.below(among as u64) as usize];
+            let perms = if rng.below(3) == 0 { rng.below(64) as i32 } else { perms::ALL };
+            Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } }
+        };
+        let mut list: Vec<Acl> = (0..self.rng.below(4)).map(|_| entry(&mut self.rng)).collect();
+        if let Some(again) = self.rng.pick(&list).cloned()
+            && self.rng.below(4) == 0
+        {
+            list.push(again);
+        }
+        list
+    }
+}
