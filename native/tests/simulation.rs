@@ -19,6 +19,13 @@ fn a_sweep_without_a_violation_succeeds_and_tells_its_rate() {
 }
 
 #[test]
+fn a_sweep_with_the_model_says_how_much_it_compared() {
+    let (ok, out, err) = zebu(&["sim", "--seeds", "3", "--model"]);
+    assert!(ok, "{out}{err}");
+    assert!(out.contains("compared with the model: ") && out.contains(" watch events"), "{out}");
+}
+
+#[test]
 fn a_violation_names_the_rule_and_the_command_it_prints_shows_it_again() {
     let (ok, out, _) = zebu(&["sim", "--seeds", "50", "--from", "7", "--break", "ack-before-sync"]);
     assert!(!ok, "{out}");

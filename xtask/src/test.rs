@@ -19,6 +19,9 @@ const LAB_BYTES: usize = 600_000;
 /// Seeds of the simulator's sweep, sized for about a minute on two cores.
 const SIM_SEEDS: u64 = 10_000;
 
+/// Seeds in which everything that clients are told is compared with a model, for another half minute.
+const MODEL_SEEDS: u64 = 2_000;
+
 /// Seeds within which the simulator has to find that a rule is broken on purpose; it takes less than a hundred.
 const BROKEN_SEEDS: u64 = 2_000;
 
@@ -112,6 +115,9 @@ fn sim(line: &Line) -> Result<Outcome> {
         run::capture(&mut command, line, LIMIT)
     };
     let mut all = Outcome::check(sweep(seeds, &[])?);
+    let model = Outcome::check(sweep(seeds.min(MODEL_SEEDS), &["--model"])?);
+    all.count = all.count + model.count;
+    all.output.push_str(&model.output);
     for rule in RULES {
         // A check that finds nothing when a rule is broken would be worth nothing.
         let broken = sweep(BROKEN_SEEDS, &["--break", rule])?;

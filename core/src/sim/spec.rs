@@ -1,6 +1,6 @@
 //! What a world is made of.
 
-use crate::config::{BrokenRule, Config, Ensemble, Member, MemberKind};
+use crate::config::{BrokenRule, Config, Ensemble, Member, MemberKind, ServiceRules};
 use crate::id::ServerId;
 use crate::rng::Rng;
 use alloc::format;
@@ -96,6 +96,8 @@ pub struct WorldSpec {
     /// How many kills in a million take the machine's power with them: the others are not told, and find out by
     /// their own timeouts.
     pub power_loss_ppm: u32,
+    /// What servers are told of znodes and quotas.
+    pub service: ServiceRules,
     /// See [`Fidelity`].
     pub fidelity: Fidelity,
     /// Whether records are kept for [`crate::sim::World::trace`] and servers make notes.
@@ -126,6 +128,7 @@ impl Default for WorldSpec {
             reset_after_ms: 8000,
             drift_ppm: 0,
             power_loss_ppm: 0,
+            service: ServiceRules::default(),
             fidelity: Fidelity::Bytes,
             trace: true,
             broken: None,
@@ -156,6 +159,7 @@ impl WorldSpec {
             snap_count: self.snap_count,
             commit_log_count: self.commit_log_count,
             max_notification: Duration::from_millis(self.max_notification_ms.into()),
+            service: self.service.clone(),
             broken: self.broken,
             ..Config::new(id, self.ensemble())
         }

@@ -1,6 +1,6 @@
 //! One seed of a sweep: a world, a time of faults under load, then everything is mended and the world has to recover.
 
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, ContainerRules, OwnerKinds, ServiceRules};
 use crate::sim::World;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
@@ -60,6 +60,21 @@ pub fn watch_seed(seed: u64, options: &SweepOptions, show: &mut dyn FnMut(&Trace
     Run::new(seed, options, true).finish(show)
 }
 
+/// Containers that go while one can watch, and in half of the seeds TTL znodes.
+fn draw_rules(seed: u64) -> ServiceRules {
+    let mut rng = crate::rng::Rng::new(seed).fork(82);
+    let millis = |rng: &mut crate::rng::Rng, low, high| Duration::from_millis(rng.between(low, high));
+    ServiceRules {
+        owner_kinds: if rng.below(2) == 0 { OwnerKinds::Extended } else { OwnerKinds::Plain },
+        containers: ContainerRules {
+            check_interval: millis(&mut rng, 100, 3_000),
+            max_per_minute: 10_000,
+            never_used: millis(&mut rng, 0, 5_000),
+        },
+        ..ServiceRules::default()
+    }
+}
+
 /// The clients of a run.
 enum Clients {
     Plain(Workload),
@@ -99,6 +114,7 @@ impl Run {
         if options.model {
             // Observers serve clients as followers do: half of the seeds have some.
             spec.observers = (seed % 4).saturating_sub(1) as u32;
+            spec.service = draw_rules(seed);
         }
         let mut world = World::new(spec);
         let load = if options.model {

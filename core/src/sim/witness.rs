@@ -9,7 +9,7 @@ use bytes::Bytes;
 impl World {
     /// From now on, everything that clients are told is held against a model. To be called before the first event.
     pub fn watch_with_model(&mut self) {
-        self.model = Some(Box::new(Model::new(false)));
+        self.model = Some(Box::new(Model::new(&self.spec.service)));
     }
 
     /// How much the model has looked at; nothing without one.

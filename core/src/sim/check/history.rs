@@ -277,6 +277,10 @@ impl History {
             }
             body => self.follow_body(session, body),
         }
+        if session == SessionId(0) {
+            // The leader takes a container away: nobody's request.
+            return Ok(());
+        }
         match self.asked.insert(session, cxid) {
             Some(before) if before >= cxid => {
                 let why =

@@ -6,7 +6,7 @@ use crate::sim::World;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::spec::Span;
 use crate::time::Instant;
-use crate::wire::client::Request;
+use crate::wire::client::{AddWatchMode, Request, WatchType};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, Id, perms};
 use alloc::collections::BTreeMap;
@@ -143,6 +143,12 @@ impl Load {
 
     fn create(&mut self) -> Request {
         let (path, data, acl) = (self.path(), self.data(), self.acl());
+        if self.rng.below(12) == 0 {
+            let flags = if self.rng.below(6) == 0 { self.rng.below(8) as i32 } else { 5 + self.rng.below(2) as i32 };
+            let long = self.rng.between(1, 4_000) as i64;
+            let ttl_ms = *self.rng.pick(&[long, long, long, 0, 0xff_ffff_ffff, 0x100_0000_0000]).unwrap_or(&long);
+            return Request::CreateTtl { path, data, acl, flags, ttl_ms };
+        }
         let op = *self.rng.pick(&[OpCode::Create, OpCode::Create2, OpCode::CreateContainer]).unwrap_or(&OpCode::Create);
         let flags = match self.rng.below(40) {
             0 => *self.rng.pick(&[-1, 5, 6, 7, i32::MAX]).unwrap_or(&-1),
@@ -157,13 +163,49 @@ impl Load {
     fn read(&mut self) -> Request {
         let watch = self.rng.below(2) == 0;
         let path = self.node();
-        match self.rng.below(12) {
-            0..3 => Request::Exists { path, watch },
-            3..6 => Request::GetData { path, watch },
-            6..8 => Request::GetChildren2 { path, watch },
-            8 => Request::GetChildren { path, watch },
-            9 | 10 => Request::GetAcl { path },
-            _ => Request::Sync { path },
+        match self.rng.below(20) {
+            0..4 => Request::Exists { path, watch },
+            4..7 => Request::GetData { path, watch },
+            7..9 => Request::GetChildren2 { path, watch },
+            9 => Request::GetChildren { path, watch },
+            10 | 11 => Request::GetAcl { path },
+            12 => Request::Sync { path },
+            13 => Request::GetAllChildrenNumber { path },
+            14 => {
+                let prefixes = [Some("/"), None, Some(""), Some("/a"), Some("/b/"), Some("/none")];
+                let prefix = self.rng.pick(&prefixes).copied().flatten().map(String::from);
+                Request::GetEphemerals { prefix }
+            }
+            15 => {
+                let mut op = || {
+                    let path = self.node();
+                    match self.rng.below(2) {
+                        0 => Request::GetData { path, watch: true },
+                        _ => Request::GetChildren { path, watch: false },
+                    }
+                };
+                let ops = (0..3).map(|_| op()).collect();
+                Request::MultiRead { ops }
+            }
+            16 => Request::WhoAmI,
+            17 | 18 => {
+                let modes = [AddWatchMode::Persistent, AddWatchMode::PersistentRecursive];
+                Request::AddWatch { path, mode: modes[self.rng.below(2) as usize] }
+            }
+            _ => {
+                let kinds = [
+                    WatchType::Children,
+                    WatchType::Data,
+                    WatchType::Any,
+                    WatchType::Persistent,
+                    WatchType::PersistentRecursive,
+                ];
+                let kind = kinds[self.rng.below(5) as usize];
+                match self.rng.below(2) {
+                    0 => Request::CheckWatches { path, kind },
+                    _ => Request::RemoveWatches { path, kind },
+                }
+            }
         }
     }
 

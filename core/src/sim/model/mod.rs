@@ -19,6 +19,7 @@ mod tree;
 mod voice;
 mod watch;
 
+use crate::config::ServiceRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::sim::check::Rule;
@@ -108,10 +109,9 @@ impl core::ops::AddAssign for Counts {
 }
 
 impl Model {
-    /// A model of a fresh ensemble, with or without TTL znodes.
-    pub fn new(extended: bool) -> Model {
-        let past =
-            Past { tree: Tree::new(extended), order: Vec::new(), asked: BTreeMap::new(), latest: BTreeMap::new() };
+    /// A model of a fresh ensemble that is told `rules`.
+    pub fn new(rules: &ServiceRules) -> Model {
+        let past = Past { tree: Tree::new(rules), order: Vec::new(), asked: BTreeMap::new(), latest: BTreeMap::new() };
         Model { past, voices: BTreeMap::new(), counts: Counts::default() }
     }
 
@@ -179,6 +179,11 @@ impl Past {
             TxnBody::Delete { container: true, path } => match self.tree.take_away(zxid, time, path) {
                 Ok(changes) => (Ok(Response::Empty), changes),
                 Err(why) => return wrong(format!("{}: a container is deleted, but {why}", txn.header.zxid)),
+            },
+            // It was due, but something came first.
+            TxnBody::Error { code } if session == SessionId(0) => match ZkError::from_code(*code) {
+                Some(error @ (ZkError::NotEmpty | ZkError::NoNode)) => (Err(error), Vec::new()),
+                _ => return wrong(format!("{}: a container is not deleted, for {code}", txn.header.zxid)),
             },
             body => self.ask(txn, body)?,
         };

@@ -1,6 +1,7 @@
 //! The model agrees with what is right and finds what is wrong.
 
 use super::*;
+use crate::config::ServiceRules;
 use crate::error::ZkError;
 use crate::wire::client::{
     ConnectRequest, ConnectResponse, EventKind, WatcherEvent, event_frame, reply_frame, request_frame,
@@ -23,7 +24,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let mut scene = Scene { model: Model::new(false), conn: 0, xid: 0, zxid: 0 };
+        let mut scene = Scene { model: Model::new(&ServiceRules::default()), conn: 0, xid: 0, zxid: 0 };
         scene.connect(SessionId(0), 0);
         scene.commit(0, TxnBody::CreateSession { timeout_ms: 4000 }).expect("a session");
         scene

@@ -2,6 +2,7 @@
 //! written out in its order. It shares no code with the servers' tree.
 
 use super::access;
+use crate::config::ServiceRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::wire::client::{EventKind, OpResult, Outcome, Request, Response};
@@ -85,8 +86,7 @@ pub(super) struct Tree {
     /// What the transaction under way has changed.
     draft: BTreeMap<String, Option<Node>>,
     changes: Vec<Change>,
-    /// Whether there are TTL znodes.
-    extended: bool,
+    rules: ServiceRules,
     pub sessions: BTreeSet<SessionId>,
 }
 
@@ -94,7 +94,7 @@ const CONFIG: &str = "/zookeeper/config";
 
 impl Tree {
     /// A fresh database.
-    pub fn new(extended: bool) -> Tree {
+    pub fn new(rules: &ServiceRules) -> Tree {
         let node = |children: &[&str], perms| Node {
             data: Some(Bytes::new()),
             acl: alloc::vec![Acl { perms, ..Acl::open().remove(0) }],
@@ -117,7 +117,7 @@ impl Tree {
             (CONFIG, node(&[], perms::READ)),
         ];
         let nodes = built_in.map(|(path, node)| (path.to_string(), alloc::vec![(0, Some(node))])).into();
-        Tree { nodes, draft: BTreeMap::new(), changes: Vec::new(), extended, sessions: BTreeSet::new() }
+        Tree { nodes, draft: BTreeMap::new(), changes: Vec::new(), rules: rules.clone(), sessions: BTreeSet::new() }
     }
 
     /// The znode as it was when everything up to `zxid` had happened. The empty path is the root's too.
@@ -183,12 +183,14 @@ impl Tree {
     /// # Errors
     /// Why it may not (client-protocol §10.3).
     pub fn take_away(&mut self, zxid: i64, time: i64, path: &str) -> Result<Vec<Change>, String> {
+        let never_used = self.rules.containers.never_used.as_millis() as i64;
         let node = self.get(path).map_err(|_| format!("{path} does not exist"))?;
         if !node.children.is_empty() {
             return Err(format!("{path} has children"));
         }
         match node.life {
-            Life::Container => {}
+            // One that had children, or has waited long enough for them.
+            Life::Container if node.created > 0 || (never_used > 0 && time - node.mtime > never_used) => {}
             Life::Ttl(ms) if time - node.mtime > ms => {}
             life => return Err(format!("{path} is {life:?} and was changed at {}, now it is {time}", node.mtime)),
         }
@@ -227,7 +229,7 @@ impl Tree {
         match request {
             Request::Create { op, path, data, acl, flags } => {
                 let life = match (*op, *flags) {
-                    (_, 5 | 6) if !self.extended => return Err(ZkError::Unimplemented),
+                    (_, 5 | 6) if !self.rules.owner_kinds.has_ttl() => return Err(ZkError::Unimplemented),
                     (OpCode::CreateContainer, 0..=4) => Life::Container,
                     (_, 0 | 2 | 4) => Life::Persistent,
                     (_, 1 | 3) => Life::Ephemeral(case.session),
@@ -242,7 +244,7 @@ impl Tree {
             }
             Request::CreateTtl { path, data, acl, flags, ttl_ms } => {
                 match flags {
-                    5 | 6 if !self.extended => return Err(ZkError::Unimplemented),
+                    5 | 6 if !self.rules.owner_kinds.has_ttl() => return Err(ZkError::Unimplemented),
                     5 | 6 if (1..=0xff_ffff_ffff).contains(ttl_ms) => {}
                     _ => return Err(ZkError::BadArguments),
                 }

@@ -6,8 +6,8 @@ use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::sim::check::Rule;
 use crate::wire::client::{
-    AddWatchMode, ConnectRequest, ConnectResponse, OpResult, Outcome, ReplyHeader, Request, RequestHeader, Response,
-    WatchLists, WatcherEvent, xid,
+    AddWatchMode, AuthInfo, ConnectRequest, ConnectResponse, OpResult, Outcome, ReplyHeader, Request, RequestHeader,
+    Response, WatchLists, WatcherEvent, xid,
 };
 use crate::wire::jute::DecodeError;
 use crate::wire::op::OpCode;
@@ -291,6 +291,11 @@ impl Talk {
         self.reach(zxid, past)?;
         let should = match request {
             Request::AddWatch { .. } => Ok(Response::Code(0)),
+            Request::CheckWatches { path, kind } | Request::RemoveWatches { path, kind } => {
+                let remove = request.op() == OpCode::RemoveWatches;
+                if self.armed.find(path, *kind, remove) { Ok(Response::Empty) } else { Err(ZkError::NoWatcher) }
+            }
+            Request::WhoAmI => Ok(Response::Identities(shown(&self.auth))),
             request => match past.tree.read(zxid, session, &self.auth, request) {
                 Some(should) => should,
                 None => return wrong(format!("{request:?} is not known to the model")),
@@ -375,6 +380,17 @@ fn sorted(mut outcome: Outcome) -> Outcome {
         _ => {}
     }
     outcome
+}
+
+/// Identities as whoAmI shows them: of a digest only the user (§5).
+fn shown(auth: &[Id]) -> Vec<AuthInfo> {
+    let user = |Id { scheme, id }: &Id| match (scheme.as_str(), id.split_once(':')) {
+        ("digest", Some((user, _))) => AuthInfo { scheme: scheme.clone(), user: user.into() },
+        _ => AuthInfo { scheme: scheme.clone(), user: id.clone() },
+    };
+    let mut shown: Vec<AuthInfo> = auth.iter().map(user).collect();
+    shown.sort_unstable_by(|a, b| (&a.scheme, &a.user).cmp(&(&b.scheme, &b.user)));
+    shown
 }
 
 /// The identity that a password proves (§9.2); known for the users of [`super::load`].

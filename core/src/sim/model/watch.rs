@@ -3,7 +3,7 @@
 use super::access;
 use super::tree::{Change, Tree};
 use crate::error::ZkError;
-use crate::wire::client::{AddWatchMode, EventKind, Outcome, Request, WatchLists, WatcherEvent};
+use crate::wire::client::{AddWatchMode, EventKind, Outcome, Request, WatchLists, WatchType, WatcherEvent};
 use crate::wire::record::{Id, perms};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -83,7 +83,7 @@ impl Armed {
             }
         };
         let may = access::check(&change.acl, perms::READ, auth).is_ok();
-        (told && may).then(|| WatcherEvent { kind: change.kind, path: change.path.clone() })
+        (told && may).then(|| WatcherEvent { kind: change.kind, path: change.path.as_str().into() })
     }
 
     /// The data table, with the recursive watches of everything above.
@@ -96,11 +96,37 @@ impl Armed {
         hit(&mut self.data, path) || from_above
     }
 
+    /// Whether there are watches of a type on a path; with `remove`, they are none afterwards (§8.4).
+    pub fn find(&mut self, path: &str, kind: WatchType, remove: bool) -> bool {
+        let meant = |modes: Modes, data: bool| match kind {
+            WatchType::Children => Modes { once: modes.once && !data, ..Modes::default() },
+            WatchType::Data => Modes { once: modes.once && data, ..Modes::default() },
+            WatchType::Any => modes,
+            WatchType::Persistent => Modes { persistent: modes.persistent, ..Modes::default() },
+            WatchType::PersistentRecursive => Modes { recursive: modes.recursive, ..Modes::default() },
+        };
+        let mut found = false;
+        for (table, data) in [(&mut self.data, true), (&mut self.child, false)] {
+            let Some(modes) = table.get_mut(path) else { continue };
+            let gone = meant(*modes, data);
+            found |= gone.any();
+            if remove {
+                modes.once &= !gone.once;
+                modes.persistent &= !gone.persistent;
+                modes.recursive &= !gone.recursive;
+                if !modes.any() {
+                    table.remove(path);
+                }
+            }
+        }
+        found
+    }
+
     /// setWatches at a state of the tree: the events that come before its answer, in order (§8.5).
     pub fn set_again(&mut self, tree: &Tree, zxid: i64, lists: &WatchLists) -> Vec<WatcherEvent> {
         let relative = lists.relative.0;
         let mut events = Vec::new();
-        let mut tell = |kind, path: &String| events.push(WatcherEvent { kind, path: path.clone() });
+        let mut tell = |kind, path: &String| events.push(WatcherEvent { kind, path: path.as_str().into() });
         for path in &lists.data {
             match tree.at(zxid, path) {
                 None => tell(EventKind::Deleted, path),
@@ -150,19 +176,34 @@ impl Wanted {
             }
             (Request::AddWatch { path, mode: AddWatchMode::Persistent }, Ok(_)) => (&mut self.persistent, path),
             (Request::AddWatch { path, mode: AddWatchMode::PersistentRecursive }, Ok(_)) => (&mut self.recursive, path),
+            (Request::RemoveWatches { path, kind }, Ok(_)) => return self.removed(path, *kind),
             _ => return,
         };
         list.insert(path.clone());
     }
 
+    fn removed(&mut self, path: &str, kind: WatchType) {
+        let Wanted { data, exist, child, persistent, recursive } = self;
+        let lists = match kind {
+            WatchType::Children => alloc::vec![child],
+            WatchType::Data => alloc::vec![data, exist],
+            WatchType::Any => alloc::vec![data, exist, child, persistent, recursive],
+            WatchType::Persistent => alloc::vec![persistent],
+            WatchType::PersistentRecursive => alloc::vec![recursive],
+        };
+        for list in lists {
+            list.remove(path);
+        }
+    }
+
     /// The client was told.
     pub fn told(&mut self, event: &WatcherEvent) {
         if event.kind != EventKind::ChildrenChanged {
-            self.data.remove(&event.path);
-            self.exist.remove(&event.path);
+            self.data.remove(&*event.path);
+            self.exist.remove(&*event.path);
         }
         if matches!(event.kind, EventKind::ChildrenChanged | EventKind::Deleted) {
-            self.child.remove(&event.path);
+            self.child.remove(&*event.path);
         }
     }
 }
