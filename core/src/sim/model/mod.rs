@@ -128,14 +128,14 @@ impl Model {
     /// A client sends a frame (without its length).
     pub fn sent(&mut self, client: ClientId, conn: u64, frame: Bytes) -> Result<(), Finding> {
         let voice = self.voices.entry(client).or_default();
-        voice.sent(conn, frame, &mut self.past).or_else(|(rule, why)| Err((rule, format!("client {client}: {why}"))))
+        voice.sent(conn, frame, &mut self.past).map_err(|(rule, why)| (rule, format!("client {client}: {why}")))
     }
 
     /// A client gets a frame (without its length).
     pub fn received(&mut self, client: ClientId, conn: u64, frame: Bytes) -> Result<(), Finding> {
         let Some(voice) = self.voices.get_mut(&client) else { return Ok(()) };
         let heard = voice.received(conn, frame, &mut self.past, &mut self.counts);
-        heard.or_else(|(rule, why)| Err((rule, format!("client {client}: {why}"))))
+        heard.map_err(|(rule, why)| (rule, format!("client {client}: {why}")))
     }
 
     /// The next transaction is committed.
