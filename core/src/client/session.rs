@@ -1,6 +1,8 @@
 //! One session seen from its client: handshake, requests and answers in order, watches, pings, and the way to another
 //! server with the same session.
 
+use crate::client::auth::{Credential, Credentials};
+use crate::client::chroot::Chroot;
 use crate::client::watches::Watches;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
@@ -11,6 +13,7 @@ use crate::wire::client::{
 use crate::wire::jute::DecodeError;
 use crate::wire::op::OpCode;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -38,6 +41,8 @@ pub enum Ending {
     Expired,
     /// The client closed it.
     Closed,
+    /// A server refused what the client authenticates with. The session itself lives on until it expires.
+    AuthFailed,
 }
 
 /// What the driver has to do.
@@ -60,6 +65,8 @@ pub enum ClientEvent {
     Answer { xid: i32, zxid: Zxid, request: Request, outcome: Outcome },
     /// The connection ended before an answer came: the request may have been carried out or not.
     Unanswered { xid: i32, request: Request },
+    /// A server took what the client authenticates with, or refused it; refused, it is the session's end as well.
+    Auth { scheme: String, accepted: bool },
     /// A watch fired. `armed` says whether this client had such a watch.
     Watch { event: WatcherEvent, zxid: Zxid, armed: bool },
     /// The connection ended; the session may go on at another server.
@@ -101,6 +108,7 @@ impl fmt::Display for ClientError {
             ClientError::NotConnected => f.write_str("not connected to a server"),
             ClientError::Over(Ending::Expired) => f.write_str("the session has expired"),
             ClientError::Over(Ending::Closed) => f.write_str("the session is closed"),
+            ClientError::Over(Ending::AuthFailed) => f.write_str("authentication failed"),
         }
     }
 }
@@ -112,17 +120,38 @@ impl From<DecodeError> for ClientError {
     }
 }
 
+/// The longest time without sending, whatever the timeout: longer ones would let a dead connection go unnoticed.
+const PING_EVERY_MAX: Duration = Duration::from_secs(10);
+
+/// A request without an answer.
+#[derive(Clone, Debug, Serialize)]
+struct Pending {
+    xid: i32,
+    /// As the server has it.
+    request: Request,
+    /// Whether the application sees its paths below the chroot.
+    rooted: bool,
+}
+
 /// A client with (at most) one session. The driver owns the connection.
 #[derive(Clone, Debug, Serialize)]
 pub struct Client {
     state: State,
     wished_ms: i32,
+    /// Whether a server without a quorum will do.
+    wants_read_only: bool,
+    /// Whether the server at hand is one.
+    read_only: bool,
+    /// Whether a server with a quorum has ever known the session; only then it can be resumed.
+    established: bool,
+    chroot: Chroot,
+    credentials: Credentials,
     timeout: Duration,
     session: SessionId,
     passwd: Bytes,
     seen: Zxid,
     next_xid: i32,
-    pending: VecDeque<(i32, Request)>,
+    pending: VecDeque<Pending>,
     watches: Watches,
     heard: Instant,
     sent: Instant,
@@ -134,6 +163,11 @@ impl Client {
         Client {
             state: State::Away,
             wished_ms,
+            wants_read_only: false,
+            read_only: false,
+            established: false,
+            chroot: Chroot::default(),
+            credentials: Credentials::default(),
             timeout: Duration::from_millis(u64::try_from(wished_ms).unwrap_or(0)),
             session: SessionId(0),
             passwd: Bytes::from_static(&[0; 16]),
@@ -146,6 +180,17 @@ impl Client {
         }
     }
 
+    /// The same client below a chroot: its paths are prefixed for the server, and those it is told are cut. Watches
+    /// are kept by the server's paths.
+    pub fn with_chroot(self, chroot: Chroot) -> Client {
+        Client { chroot, ..self }
+    }
+
+    /// The same client, also content with a server that has lost its quorum (client-protocol §16).
+    pub fn with_read_only(self) -> Client {
+        Client { wants_read_only: true, ..self }
+    }
+
     /// The session, once there was one.
     pub fn session(&self) -> Option<SessionId> {
         (self.session.0 != 0).then_some(self.session)
@@ -154,6 +199,21 @@ impl Client {
     /// Whether requests can be sent.
     pub fn is_served(&self) -> bool {
         self.state == State::Served
+    }
+
+    /// Whether the session is served by a server that only reads.
+    pub fn is_read_only(&self) -> bool {
+        self.is_served() && self.read_only
+    }
+
+    /// The negotiated session timeout; until there is one, the wished.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// What the client takes for the root.
+    pub fn chroot(&self) -> &Chroot {
+        &self.chroot
     }
 
     /// How the session ended, if it did.
@@ -169,9 +229,9 @@ impl Client {
         self.seen
     }
 
-    /// Requests without an answer yet, oldest first.
-    pub fn pending(&self) -> impl Iterator<Item = &(i32, Request)> {
-        self.pending.iter()
+    /// Requests without an answer yet, oldest first, as the server has them.
+    pub fn pending(&self) -> impl Iterator<Item = (i32, &Request)> {
+        self.pending.iter().map(|pending| (pending.xid, &pending.request))
     }
 
     /// The connection to a server stands: the handshake goes out.
@@ -186,9 +246,9 @@ impl Client {
             protocol: 0,
             last_zxid_seen: self.seen,
             timeout_ms: self.wished_ms,
-            session: self.session,
+            session: if self.established { self.session } else { SessionId(0) },
             passwd: self.passwd.clone(),
-            read_only: Some(false),
+            read_only: Some(self.wants_read_only),
         };
         out.push(ClientOutput::Send(hello.frame()));
     }
@@ -199,8 +259,14 @@ impl Client {
             self.state = State::Away;
             out.push(ClientOutput::Event(ClientEvent::Disconnected));
         }
-        for (xid, request) in core::mem::take(&mut self.pending) {
+        self.credentials.lost();
+        self.leave_pending(out);
+    }
+
+    fn leave_pending(&mut self, out: &mut Vec<ClientOutput>) {
+        for Pending { xid, request, rooted } in core::mem::take(&mut self.pending) {
             if xid > 0 {
+                let request = if rooted { self.chroot.asked(request) } else { request };
                 out.push(ClientOutput::Event(ClientEvent::Unanswered { xid, request }));
             }
         }
@@ -211,21 +277,74 @@ impl Client {
     /// # Errors
     /// [`ClientError::NotConnected`] without a served connection, [`ClientError::Over`] after the session's end.
     pub fn ask(&mut self, now: Instant, request: Request, out: &mut Vec<ClientOutput>) -> Result<i32, ClientError> {
+        let request = self.chroot.request(request);
+        self.ask_next(now, request, true, out)
+    }
+
+    /// As [`Client::ask`], with paths of the whole tree: for what lies beside the chroot, such as the configuration.
+    /// The answer's paths are the server's too.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask_beside(
+        &mut self,
+        now: Instant,
+        request: Request,
+        out: &mut Vec<ClientOutput>,
+    ) -> Result<i32, ClientError> {
+        self.ask_next(now, request, false, out)
+    }
+
+    fn ask_next(
+        &mut self,
+        now: Instant,
+        request: Request,
+        rooted: bool,
+        out: &mut Vec<ClientOutput>,
+    ) -> Result<i32, ClientError> {
         match self.state {
             State::Over(ending) => return Err(ClientError::Over(ending)),
             State::Away | State::Greeting => return Err(ClientError::NotConnected),
             State::Served => {}
         }
-        let number = self.next_xid;
+        let xid = self.next_xid;
         self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
-        self.send(now, number, request, out);
-        Ok(number)
+        self.send(now, Pending { xid, request, rooted }, out);
+        Ok(xid)
     }
 
-    fn send(&mut self, now: Instant, number: i32, request: Request, out: &mut Vec<ClientOutput>) {
+    fn send(&mut self, now: Instant, pending: Pending, out: &mut Vec<ClientOutput>) {
         self.sent = now;
-        out.push(ClientOutput::Send(request_frame(number, &request)));
-        self.pending.push_back((number, request));
+        out.push(ClientOutput::Send(request_frame(pending.xid, &pending.request)));
+        self.pending.push_back(pending);
+    }
+
+    /// Authenticates, now if the session is served and on every later connection; the answer is
+    /// [`ClientEvent::Auth`].
+    ///
+    /// # Errors
+    /// [`ClientError::Over`] after the session's end.
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        credential: Credential,
+        out: &mut Vec<ClientOutput>,
+    ) -> Result<(), ClientError> {
+        if let State::Over(ending) = self.state {
+            return Err(ClientError::Over(ending));
+        }
+        if self.is_served() {
+            let packet = self.credentials.say(&credential);
+            self.send_auth(now, &packet, out);
+        }
+        self.credentials.keep(credential);
+        Ok(())
+    }
+
+    /// Not among the pending: the answers overtake those to requests.
+    fn send_auth(&mut self, now: Instant, packet: &Request, out: &mut Vec<ClientOutput>) {
+        self.sent = now;
+        out.push(ClientOutput::Send(request_frame(xid::AUTH, packet)));
     }
 
     /// A frame (without its length) came from the server.
@@ -250,12 +369,18 @@ impl Client {
         }
         let fresh = self.session != hello.session;
         self.state = State::Served;
+        self.read_only = hello.read_only == Some(true);
+        self.established |= !self.read_only;
         self.session = hello.session;
         self.passwd = hello.passwd;
         self.timeout = Duration::from_millis(timeout_ms);
-        // Before the application hears of it: what it asks now must not overtake the watches.
+        // Before the application hears of it: what it asks now must not overtake them. The watches come last, since
+        // an event is only for those who may read.
+        for packet in self.credentials.say_again() {
+            self.send_auth(now, &packet, out);
+        }
         for request in self.watches.set_again(self.seen) {
-            self.send(now, xid::SET_WATCHES, request, out);
+            self.send(now, Pending { xid: xid::SET_WATCHES, request, rooted: false }, out);
         }
         let (session, timeout) = (self.session, self.timeout);
         out.push(ClientOutput::Event(ClientEvent::Connected { session, timeout, fresh }));
@@ -267,6 +392,7 @@ impl Client {
             let event = WatcherEvent::decode(body)?;
             let armed = !self.watches.fired(&event).is_empty();
             // Its zxid is not "seen": a multi's other events and changes may still be under way.
+            let event = self.chroot.event(event);
             out.push(ClientOutput::Event(ClientEvent::Watch { event, zxid: header.zxid, armed }));
             return Ok(());
         }
@@ -275,11 +401,21 @@ impl Client {
             self.see(header.zxid);
             return Ok(());
         }
-        let expected = self.pending.front().map(|(number, _)| *number);
+        let expected = self.pending.front().map(|pending| pending.xid);
+        if header.xid == xid::AUTH {
+            let unasked = ClientError::OutOfOrder { got: header.xid, expected };
+            let scheme = self.credentials.answered().ok_or(unasked)?;
+            let accepted = header.err == 0;
+            out.push(ClientOutput::Event(ClientEvent::Auth { scheme, accepted }));
+            if !accepted {
+                self.end(Ending::AuthFailed, out);
+            }
+            return Ok(());
+        }
         if expected != Some(header.xid) {
             return Err(ClientError::OutOfOrder { got: header.xid, expected });
         }
-        let Some((number, request)) = self.pending.pop_front() else { return Ok(()) };
+        let Some(Pending { xid: number, request, rooted }) = self.pending.pop_front() else { return Ok(()) };
         let outcome = match header.err {
             0 => Ok(Response::decode(request.op(), body)?),
             code => Err(ZkError::from_code(code).ok_or(ClientError::UnknownCode(code))?),
@@ -290,6 +426,12 @@ impl Client {
         }
         let closed = request.op() == OpCode::CloseSession;
         if number > 0 {
+            let (request, outcome) = if rooted {
+                let outcome = outcome.map(|response| self.chroot.response(&request, response));
+                (self.chroot.asked(request), outcome)
+            } else {
+                (request, outcome)
+            };
             out.push(ClientOutput::Event(ClientEvent::Answer { xid: number, zxid: header.zxid, request, outcome }));
         }
         if closed {
@@ -305,19 +447,19 @@ impl Client {
     fn end(&mut self, ending: Ending, out: &mut Vec<ClientOutput>) {
         self.state = State::Over(ending);
         self.watches.clear();
-        for (number, request) in core::mem::take(&mut self.pending) {
-            if number > 0 {
-                out.push(ClientOutput::Event(ClientEvent::Unanswered { xid: number, request }));
-            }
-        }
+        self.leave_pending(out);
         out.push(ClientOutput::Event(ClientEvent::Over(ending)));
     }
 
-    /// When [`Client::on_time`] has something to do: a ping after a third of the timeout without sending, another
-    /// server after two thirds without hearing.
+    fn ping_at(&self) -> Instant {
+        self.sent + (self.timeout / 3).min(PING_EVERY_MAX)
+    }
+
+    /// When [`Client::on_time`] has something to do: a ping after a third of the timeout without sending (or 10 s if
+    /// that is less), another server after two thirds without hearing.
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Served => Some((self.sent + self.timeout / 3).min(self.heard + self.timeout * 2 / 3)),
+            State::Served => Some(self.ping_at().min(self.heard + self.timeout * 2 / 3)),
             State::Greeting => Some(self.heard + self.timeout * 2 / 3),
             State::Away | State::Over(_) => None,
         }
@@ -330,7 +472,7 @@ impl Client {
         }
         if now >= self.heard + self.timeout * 2 / 3 {
             out.push(ClientOutput::Reconnect);
-        } else if self.state == State::Served && now >= self.sent + self.timeout / 3 {
+        } else if self.state == State::Served && now >= self.ping_at() {
             self.sent = now;
             out.push(ClientOutput::Send(request_frame(xid::PING, &Request::Ping)));
         }

@@ -126,5 +126,6 @@ pub(crate) fn ending_text(ending: Ending) -> &'static str {
     match ending {
         Ending::Expired => "the session has expired",
         Ending::Closed => "the session is closed",
+        Ending::AuthFailed => "authentication failed",
     }
 }

@@ -379,6 +379,7 @@ impl World {
                     path: event.path.as_ref().into(),
                 });
             }
+            ClientEvent::Auth { .. } => {}
             ClientEvent::Disconnected => {
                 if let Some(session) = actor.client.session() {
                     self.record(|| TraceEvent::Session { client: id, session, what: SessionTurn::Disconnected });
@@ -397,6 +398,7 @@ impl World {
                 let what = match ending {
                     crate::client::Ending::Expired => SessionTurn::Expired,
                     crate::client::Ending::Closed => SessionTurn::Closed,
+                    crate::client::Ending::AuthFailed => SessionTurn::Disconnected,
                 };
                 if let Some(session) = session {
                     self.record(|| TraceEvent::Session { client: id, session, what });

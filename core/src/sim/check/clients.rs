@@ -79,7 +79,7 @@ impl Checks {
             ClientEvent::Over(_) => {
                 self.clients.seen.remove(&client);
             }
-            ClientEvent::Unanswered { .. } | ClientEvent::Disconnected => {}
+            ClientEvent::Unanswered { .. } | ClientEvent::Auth { .. } | ClientEvent::Disconnected => {}
         }
     }
 
