@@ -51,14 +51,17 @@ impl Chroot {
 
     /// The client's path for one of the server's. What lies outside (the configuration, or what was asked for beside
     /// the chroot) stays as it is.
-    pub fn to_client(&self, path: &mut String) {
+    pub fn to_client<'a>(&self, path: &'a str) -> &'a str {
         match path.strip_prefix(&self.0) {
-            Some("") if !self.is_root() => *path = path::ROOT.into(),
-            Some(rest) if rest.starts_with('/') => {
-                let prefix = self.0.len();
-                path.drain(..prefix);
-            }
-            _ => {}
+            Some("") if !self.is_root() => path::ROOT,
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
+    }
+
+    fn cut(&self, path: &mut String) {
+        if !self.is_root() {
+            *path = self.to_client(path).into();
         }
     }
 
@@ -90,7 +93,7 @@ impl Chroot {
     /// What [`Chroot::request`] has made, as the client had asked it.
     pub fn asked(&self, mut request: Request) -> Request {
         if !self.is_root() {
-            each_path(&mut request, &mut |path| self.to_client(path));
+            each_path(&mut request, &mut |path| self.cut(path));
         }
         request
     }
@@ -101,18 +104,18 @@ impl Chroot {
             return response;
         }
         match &mut response {
-            Response::Path(path) | Response::PathStat(path, _) => self.to_client(path),
+            Response::Path(path) | Response::PathStat(path, _) => self.cut(path),
             Response::Multi(results) => {
                 for result in results {
                     if let OpResult::Create(path) | OpResult::Create2(path, _) = result {
-                        self.to_client(path);
+                        self.cut(path);
                     }
                 }
             }
             // The prefix is no path: /app also brings what is below /apple.
             Response::Children(paths) if matches!(request, Request::GetEphemerals { .. }) => {
                 paths.retain(|path| self.holds(path));
-                paths.iter_mut().for_each(|path| self.to_client(path));
+                paths.iter_mut().for_each(|path| self.cut(path));
             }
             _ => {}
         }
@@ -121,7 +124,9 @@ impl Chroot {
 
     /// A watch event as the client has to see it.
     pub fn event(&self, mut event: WatcherEvent) -> WatcherEvent {
-        self.to_client(&mut event.path);
+        if !self.is_root() {
+            event.path = self.to_client(&event.path).into();
+        }
         event
     }
 
@@ -209,13 +214,10 @@ mod tests {
             let mut path = String::from(client);
             chroot().to_server(&mut path);
             assert_eq!(path, server, "{client:?}");
-            chroot().to_client(&mut path);
-            assert_eq!(path, back, "{client:?}");
+            assert_eq!(chroot().to_client(&path), back, "{client:?}");
         }
         for outside in ["/apple", "/zookeeper/config", "/"] {
-            let mut path = String::from(outside);
-            chroot().to_client(&mut path);
-            assert_eq!(path, outside);
+            assert_eq!(chroot().to_client(outside), outside);
         }
     }
 
@@ -225,8 +227,7 @@ mod tests {
         for text in ["", "/", "/a", "x"] {
             let mut path = String::from(text);
             none.to_server(&mut path);
-            none.to_client(&mut path);
-            assert_eq!(path, text);
+            assert_eq!((path.as_str(), none.to_client(text)), (text, text));
         }
         let request = Request::GetEphemerals { prefix: None };
         assert_eq!(none.request(request.clone()), request);

@@ -316,10 +316,11 @@ fn next_probe(c: &mut Connector) -> (Instant, HostPort) {
         let out = outputs(|out| c.on_time(now, out));
         let probe =
             out.iter().find_map(|o| if let ConnectorOutput::Probe(host) = o { Some(host.clone()) } else { None });
+        c.on_frame(now, bare(reply_frame(xid::PING, Zxid(0), &Ok(Response::Empty))), &mut Vec::new());
         if let Some(host) = probe {
             return (now, host);
         }
-        c.on_frame(now, bare(reply_frame(xid::PING, Zxid(0), &Ok(Response::Empty))), &mut Vec::new());
+        assert!(dialed(&out).is_none(), "the server at hand was given up");
     }
 }
 
