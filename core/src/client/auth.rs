@@ -59,6 +59,11 @@ impl Credentials {
         self.asked.pop_front()
     }
 
+    /// Answers that are still to come.
+    pub fn pending(&self) -> usize {
+        self.asked.len()
+    }
+
     /// The connection is gone, and with it the answers.
     pub fn lost(&mut self) {
         self.asked.clear();

@@ -8,7 +8,7 @@ use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::client::{Request, Response};
+use crate::wire::client::{Request, Response, WatchType};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -87,6 +87,11 @@ impl Standing {
             Standing::Closed => "CLOSED",
             Standing::AuthFailed => "AUTH_FAILED",
         }
+    }
+
+    /// Whether the client can still do anything.
+    pub const fn is_alive(self) -> bool {
+        !matches!(self, Standing::Closed | Standing::AuthFailed)
     }
 }
 
@@ -288,6 +293,11 @@ impl Connector {
         Ok(())
     }
 
+    /// Forgets watches without asking a server, on a path as the application sees it.
+    pub fn forget_watches(&mut self, path: String, kind: WatchType) {
+        self.client.forget_watches(path, kind);
+    }
+
     /// When [`Connector::on_time`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let own = match self.phase {
@@ -360,7 +370,7 @@ impl Connector {
             out.push(ConnectorOutput::Trouble { host: host.clone(), why });
         }
         self.leave(now, out);
-        let pause = self.rotation.next();
+        let pause = self.rotation.move_on();
         self.phase = Phase::Pause { until: now + pause };
         if self.nobody > 0 && self.nobody >= self.rotation.len() {
             self.nobody = 0;

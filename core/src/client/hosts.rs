@@ -166,7 +166,7 @@ impl Rotation {
     }
 
     /// The try failed, or the connection is lost: turns to the next host; how long to wait before it is tried.
-    pub fn next(&mut self) -> Duration {
+    pub fn move_on(&mut self) -> Duration {
         self.turn();
         self.tries = self.tries.saturating_add(1);
         let count = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX).max(1);
@@ -284,18 +284,18 @@ mod tests {
         let mut rotation = Rotation::new(hosts(2), Rng::new(1));
         let mut last = Duration::ZERO;
         for round in 0..8_u32 {
-            assert_eq!(rotation.next(), Duration::ZERO, "within a round");
-            let pause = rotation.next();
+            assert_eq!(rotation.move_on(), Duration::ZERO, "within a round");
+            let pause = rotation.move_on();
             let most = (PAUSE_MIN * (1 << round.min(4))).min(PAUSE_MAX);
             assert!(pause >= most / 2 && pause <= most, "round {round}: {pause:?}");
             assert!(round > 3 || pause >= last, "it grows");
             last = pause;
         }
         rotation.served();
-        assert_eq!(rotation.next(), Duration::ZERO, "the next host at once");
-        assert!(rotation.next() <= PAUSE_MIN);
+        assert_eq!(rotation.move_on(), Duration::ZERO, "the next host at once");
+        assert!(rotation.move_on() <= PAUSE_MIN);
         let mut alone = Rotation::new(hosts(1), Rng::new(1));
-        assert!(alone.next() >= PAUSE_MIN / 2, "the only host is not dialed in a loop");
+        assert!(alone.move_on() >= PAUSE_MIN / 2, "the only host is not dialed in a loop");
     }
 
     #[test]

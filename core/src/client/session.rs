@@ -8,7 +8,8 @@ use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::time::Instant;
 use crate::wire::client::{
-    ConnectRequest, ConnectResponse, Outcome, ReplyHeader, Request, Response, WatcherEvent, request_frame, xid,
+    ConnectRequest, ConnectResponse, Outcome, ReplyHeader, Request, Response, WatchType, WatcherEvent, request_frame,
+    xid,
 };
 use crate::wire::jute::DecodeError;
 use crate::wire::op::OpCode;
@@ -339,6 +340,17 @@ impl Client {
         }
         self.credentials.keep(credential);
         Ok(())
+    }
+
+    /// How many answers to [`Client::authenticate`], or to what was said again on this connection, are still to come.
+    pub fn proofs_pending(&self) -> usize {
+        self.credentials.pending()
+    }
+
+    /// Forgets watches without asking a server, on a path as the application sees it: they will not be set again.
+    pub fn forget_watches(&mut self, mut path: String, kind: WatchType) {
+        self.chroot.to_server(&mut path);
+        self.watches.answered(&Request::RemoveWatches { path, kind }, Some(&Response::Empty));
     }
 
     /// Not among the pending: the answers overtake those to requests.
