@@ -217,6 +217,8 @@ impl Timeline {
         let took = since(made_ms, now);
         if serving.role != ServerState::Leading {
             page.commit_propagation_latency.add(took);
+        } else if TxnHeader::peek(&txn).is_ok_and(|(_, kind)| kind == OpCode::CreateTtl.code()) {
+            page.ttl_node_created_count += 1;
         }
         page.propagation_latency.add(took);
         if let Some((name, bytes)) = written(&txn) {

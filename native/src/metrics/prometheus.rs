@@ -18,9 +18,9 @@ pub fn page(report: &Report) -> String {
     for (name, values) in by_name {
         let name = clean(name);
         let kind = match values.first() {
-            Some(Value::Gauge(_)) => "gauge",
+            Some(Value::Gauge(_) | Value::KeyedGauge(..)) => "gauge",
             Some(Value::Counter(_)) => "counter",
-            _ => "summary",
+            Some(Value::Summary(_) | Value::Keyed(..)) | None => "summary",
         };
         // Writing to a String can't fail, here and below.
         let _ = writeln!(out, "# HELP {name} {name}\n# TYPE {name} {kind}");
@@ -29,6 +29,9 @@ pub fn page(report: &Report) -> String {
                 Value::Gauge(number) => drop(writeln!(out, "{name} {}", float(number.as_f64()))),
                 Value::Counter(count) => drop(writeln!(out, "{name} {}", float(*count as f64))),
                 Value::Summary(summary) => lines(&mut out, &name, "", summary),
+                Value::KeyedGauge(key, number) => {
+                    let _ = writeln!(out, "{name}{{key=\"{}\"}} {}", escaped(key), float(number.as_f64()));
+                }
                 Value::Keyed(key, summary) => lines(&mut out, &name, &format!("key=\"{}\"", escaped(key)), summary),
             }
         }
@@ -83,6 +86,7 @@ mod tests {
         report.summary("fsynctime", &Summary::time());
         report.gauge("avg_latency", super::super::report::Number::rounded(0.5));
         report.counter("proposal_count", 12);
+        report.keyed_gauge("quota_bytes_usage_per_namespace", "q", 8_i64);
         let expected = "\
 # HELP avg_latency avg_latency
 # TYPE avg_latency gauge
@@ -95,6 +99,9 @@ fsynctime_sum 0.0
 # HELP proposal_count proposal_count
 # TYPE proposal_count counter
 proposal_count 12.0
+# HELP quota_bytes_usage_per_namespace quota_bytes_usage_per_namespace
+# TYPE quota_bytes_usage_per_namespace gauge
+quota_bytes_usage_per_namespace{key=\"q\"} 8.0
 # HELP readlatency readlatency
 # TYPE readlatency summary
 readlatency{quantile=\"0.5\"} 1.5

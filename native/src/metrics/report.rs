@@ -81,6 +81,8 @@ pub enum Value {
     Summary(Box<Summary>),
     /// A distribution of a set of them, with its key.
     Keyed(String, Box<Summary>),
+    /// A number of a set of them that may rise and fall, with its key.
+    KeyedGauge(String, Number),
 }
 
 /// Metrics with Apache's names (without the `zk_` of `mntr`), in no particular order.
@@ -112,6 +114,11 @@ impl Report {
         }
     }
 
+    /// Adds a number of a set that may rise and fall.
+    pub fn keyed_gauge(&mut self, name: &'static str, key: &str, value: impl Into<Number>) {
+        self.metrics.push((name.into(), Value::KeyedGauge(key.into(), value.into())));
+    }
+
     /// All of it.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.metrics.iter().map(|(name, value)| (&**name, value))
@@ -126,6 +133,7 @@ impl Report {
                 Value::Counter(count) => out.push((name.to_string(), Number::from(*count))),
                 Value::Summary(summary) => expand(name, summary, &mut out),
                 Value::Keyed(key, summary) => expand(&format!("{key}_{name}"), summary, &mut out),
+                Value::KeyedGauge(key, number) => out.push((format!("{key}_{name}"), *number)),
             }
         }
         out
@@ -181,12 +189,13 @@ mod tests {
         report.summary("fsynctime", &basic);
         report.summary("readlatency", &advanced);
         report.keyed("read_per_namespace", &keyed);
+        report.keyed_gauge("quota_count_limit_per_namespace", "q", 3_i64);
         let shown: Vec<_> = report.numbers().into_iter().map(|(name, n)| format!("{name}={n}")).collect();
         let expected = "watch_count=3 proposal_count=9 avg_fsynctime=1.75 min_fsynctime=1 max_fsynctime=2 cnt_fsynctime=2 \
              sum_fsynctime=3 avg_readlatency=1.75 min_readlatency=1 max_readlatency=2 cnt_readlatency=2 sum_readlatency=3 \
              p50_readlatency=1 p95_readlatency=2 p99_readlatency=2 p999_readlatency=2 avg_a_read_per_namespace=7.0 \
              min_a_read_per_namespace=7 max_a_read_per_namespace=7 cnt_a_read_per_namespace=1 \
-             sum_a_read_per_namespace=7";
+             sum_a_read_per_namespace=7 q_quota_count_limit_per_namespace=3";
         assert_eq!(shown.join(" "), expected);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use zebu_core::effect::Serving;
 use zebu_core::server::ReadSide as _;
 use zebu_core::status::Status;
+use zebu_core::tree::Tree;
 use zebu_core::wire::notification::ServerState;
 
 /// How a leader stands, as its owner thread says.
@@ -34,6 +35,7 @@ impl Operator {
             out.gauge("ephemerals_count", s.tree.ephemerals().values().map(BTreeSet::len).sum::<usize>());
             out.gauge("approximate_data_size", s.tree.approximate_size());
             out.gauge("global_sessions", s.tree.sessions().len());
+            report_quotas(&s.tree, &mut out);
         });
         // All sessions are global.
         out.gauge("local_sessions", 0_usize);
@@ -77,5 +79,22 @@ impl Operator {
             ServerState::Leading => "leading - broadcast",
             ServerState::Observing => "observing - broadcast",
         })
+    }
+}
+
+/// What may be, a hard limit before a soft one, and what is. Apache has these by the first name of the path, so only
+/// quotas on a path of one name have a place.
+fn report_quotas(tree: &Tree, out: &mut Report) {
+    for (path, quota) in tree.quotas() {
+        let Some(key) = path.strip_prefix('/').filter(|name| !name.contains('/')) else { continue };
+        let limits = &quota.limits;
+        for (name, value) in [
+            ("quota_count_limit_per_namespace", limits.count_hard.or(limits.count)),
+            ("quota_bytes_limit_per_namespace", limits.bytes_hard.or(limits.bytes)),
+            ("quota_count_usage_per_namespace", quota.used.map(|used| used.count)),
+            ("quota_bytes_usage_per_namespace", quota.used.map(|used| used.bytes)),
+        ] {
+            value.into_iter().for_each(|value| out.keyed_gauge(name, key, value));
+        }
     }
 }

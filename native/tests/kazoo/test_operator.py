@@ -75,7 +75,7 @@ COUNTERS = """
     commit_count proposal_count snap_count diff_count looking_count connection_rejected connection_drop_count
     connection_request_count connection_revalidate_count bytes_received_count response_bytes watch_bytes
     stale_sessions_expired sessionless_connections_expired cnxn_closed_without_zk_server_running
-    digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
+    ttl_node_created_count digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
     learner_commit_received_count revalidate_count sync_processor_request_queued op_count_total
 """.split()
 BASIC = """
@@ -432,6 +432,21 @@ class Measured(Operated):
         self.assertGreater(numbers["leader_uptime"], 0)
         self.assertEqual(numbers["diff_count"] + numbers["snap_count"], 2)
         self.assertEqual(monitor(self.follower)["cnt_follower_sync_time"], 1)
+
+    def test_quotas(self):
+        client = self.client_of(self.leader)
+        client.create("/quoted", b"four")
+        client.create("/zookeeper/quota/quoted/zookeeper_limits", b"count=5,bytes=-1", makepath=True)
+        client.create("/zookeeper/quota/quoted/zookeeper_stats", b"")
+        client.create("/quoted/child", b"five!")
+        wanted = {"count_limit": 5, "count_usage": 2, "bytes_usage": 9}
+        for server in self.everyone:
+            wait_for("it has applied everything", lambda server=server: server.zxid() >= client.last_zxid)
+            numbers, samples = monitor(server), scrape(server)
+            for name, value in wanted.items():
+                self.assertEqual(numbers[f"quoted_quota_{name}_per_namespace"], value)
+                self.assertEqual(samples[f'quota_{name}_per_namespace{{key="quoted"}}'], value)
+            self.assertNotIn("quoted_quota_bytes_limit_per_namespace", numbers)
 
     def test_connections_are_counted(self):
         before = monitor(self.follower)
