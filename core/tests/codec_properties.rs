@@ -362,6 +362,8 @@ proptest! {
     #[test]
     fn transactions(txn in txn()) {
         let entry = txn.encode();
+        let digest = if txn.digest.is_some() { 12 } else { 0 };
+        prop_assert_eq!(entry.len(), TxnHeader::SIZE + txn.body.encoded_len() + digest);
         prop_assert_eq!(TxnHeader::peek(&entry), Ok((txn.header, txn.body.type_code())));
         prop_assert_eq!(Txn::decode(entry), Ok(txn));
     }

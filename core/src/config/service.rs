@@ -1,5 +1,6 @@
 //! What a server is told of znodes, quotas and sessions: the settings that Apache mostly takes as Java properties.
 
+use crate::wire::jute::MAX_FIELD;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +58,7 @@ impl Default for ContainerRules {
 }
 
 /// See the module. The default is Apache's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRules {
     /// Which kinds of znodes there are.
     pub owner_kinds: OwnerKinds,
@@ -65,4 +66,17 @@ pub struct ServiceRules {
     pub containers: ContainerRules,
     /// Whether hard quotas are enforced (`enforceQuota`).
     pub enforce_quota: bool,
+    /// How large a transaction may be, in bytes: what every peer takes and every log can hold.
+    pub max_txn: usize,
+}
+
+impl Default for ServiceRules {
+    fn default() -> ServiceRules {
+        ServiceRules {
+            owner_kinds: OwnerKinds::default(),
+            containers: ContainerRules::default(),
+            enforce_quota: false,
+            max_txn: MAX_FIELD,
+        }
+    }
 }

@@ -498,7 +498,7 @@ impl Service {
         });
         let rules = &self.config.service;
         self.lead = Some(Lead {
-            prep: Prep::new(rules.owner_kinds.has_ttl()).enforce_quota(rules.enforce_quota),
+            prep: Prep::new(rules.owner_kinds.has_ttl()).enforce_quota(rules.enforce_quota).max_txn(rules.max_txn),
             tracker,
             containers: ContainerScan::new(rules.containers, now.mono),
             quota_told: BTreeMap::new(),

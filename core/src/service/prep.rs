@@ -14,9 +14,11 @@ use crate::tree::node::{Keeper, MAX_TTL_MS};
 use crate::tree::quota::Excess;
 use crate::tree::{Tree, acl, digest, path};
 use crate::wire::client::Request;
+use crate::wire::jute::MAX_FIELD;
 use crate::wire::op::{CreateMode, OpCode};
 use crate::wire::record::{Acl, Id, perms};
-use crate::wire::txn::{Txn, TxnBody, TxnDigest, TxnHeader};
+use crate::wire::txn::{FRAME_SIZE, Txn, TxnBody, TxnDigest, TxnHeader};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -47,13 +49,14 @@ pub enum PrepRequest {
 
 /// The state of a leader's preparation: what is in flight. Made when a server begins to lead, over a tree that has its
 /// whole history applied; thrown away when it ceases to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Prep {
     overlay: Overlay,
     extended_types: bool,
     enforce_quota: bool,
     /// The last limit of a quota that a request has met, until somebody asks.
     over: Option<OverQuota>,
+    max_txn: usize,
 }
 
 /// A request that a quota did not leave room for.
@@ -70,7 +73,14 @@ pub struct OverQuota {
 impl Prep {
     /// Nothing in flight. `extended_types` permits TTL nodes (`zookeeper.extendedTypesEnabled`).
     pub fn new(extended_types: bool) -> Prep {
-        Prep { extended_types, ..Prep::default() }
+        Prep { overlay: Overlay::default(), extended_types, enforce_quota: false, over: None, max_txn: MAX_FIELD }
+    }
+
+    /// How many bytes a transaction may have, at least a few hundred; at first what Apache's servers take from their
+    /// peers by default.
+    pub fn max_txn(mut self, bytes: usize) -> Prep {
+        self.max_txn = bytes;
+        self
     }
 
     /// Whether requests beyond a hard limit of a quota are refused (`enforceQuota`); at first they are not.
@@ -109,7 +119,12 @@ impl Prep {
             enforce_quota: self.enforce_quota,
             over: None,
         };
+        let before = work.draft.digest();
         let prepared = work.body(request);
+        let prepared = prepared.and_then(|body| {
+            let room = self.max_txn.saturating_sub(FRAME_SIZE);
+            bounded(body, room).inspect_err(|_| work.draft.undo(before))
+        });
         let over = work.over.take();
         let tree = work.draft.keep();
         if over.is_some() {
@@ -117,8 +132,8 @@ impl Prep {
         }
         match prepared {
             Ok(body) => Txn { header, body, digest: Some(TxnDigest { version: digest::VERSION, tree }) },
-            // Every check comes before the first change, so there is none to take back. Apache puts no digest behind
-            // an error.
+            // Every check comes before the first change, or the change has been taken back. Apache puts no digest
+            // behind an error.
             Err(error) => Txn { header, body: TxnBody::Error { code: error.code() }, digest: None },
         }
     }
@@ -137,6 +152,39 @@ impl Prep {
     /// How many transactions are in flight as far as it knows.
     pub fn in_flight(&self) -> usize {
         self.overlay.len()
+    }
+}
+
+/// A transaction's body as far as there is `room` for it: what a peer does not take or a log can't hold would stop the
+/// ensemble, so it may not come to be.
+///
+/// A closeSession then names only one ephemeral of every parent, and no more than fit. Whoever applies it deletes the
+/// rest too, since it knows what the session owns; naming a child of each parent is what makes the parents' Stats come
+/// out the same in a replay over a snapshot that has lost the children already (known-faults, ZOOKEEPER-3145). So a
+/// session's ephemerals go in one transaction, however many there are. (Apache's server makes a transaction that its
+/// followers then do not take.)
+///
+/// # Errors
+/// [`ZkError::BadArguments`] for whatever else is too large: a multi, or an access list, can grow beyond its request.
+fn bounded(body: TxnBody, room: usize) -> Result<TxnBody, ZkError> {
+    let fits = |body: &TxnBody| body.encoded_len() <= room;
+    match body {
+        TxnBody::CloseSession { paths: Some(paths) } if 4 + paths.iter().map(|p| 4 + p.len()).sum::<usize>() > room => {
+            let (mut left, mut parents, mut named) = (room.saturating_sub(4), BTreeSet::new(), Vec::new());
+            for path in &paths {
+                let is_first = path::split(path).is_some_and(|(parent, _)| parents.insert(parent));
+                if is_first && let Some(rest) = left.checked_sub(4 + path.len()) {
+                    left = rest;
+                    named.push(path.clone());
+                }
+            }
+            Ok(TxnBody::CloseSession { paths: Some(named) })
+        }
+        TxnBody::Multi { ref txns } if txns.iter().any(|txn| txn.encoded_len() > MAX_FIELD) => {
+            Err(ZkError::BadArguments)
+        }
+        body if fits(&body) => Ok(body),
+        _ => Err(ZkError::BadArguments),
     }
 }
 

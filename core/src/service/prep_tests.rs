@@ -411,3 +411,69 @@ fn quotas() {
         }
     }
 }
+
+/// However many ephemerals a session has, its end is one transaction that every peer takes, after which none is left;
+/// also when it is applied over a snapshot that has lost some of them already.
+#[test]
+fn a_session_with_more_ephemerals_than_fit_ends_in_one_transaction() {
+    const MOST: usize = 4096;
+    let mut leader = Leader::new();
+    leader.prep = Prep::new(true).max_txn(MOST);
+    for parent in ["/x", "/y", "/z"] {
+        leader.ask(OTHER, create(parent, 0));
+        for from in (0..600).step_by(10) {
+            let ops = (from..from + 10).map(|i| create(&format!("{parent}/ephemeral-{i:05}"), 1)).collect();
+            leader.ask(LIVE, Request::Multi { ops });
+        }
+    }
+    leader.commit(leader.pending.len());
+    assert_eq!(leader.tree.ephemerals_of(LIVE).count(), 1801);
+    let close = leader.prepare(LIVE, PrepRequest::CloseSession);
+    let txn = leader.pending[0].clone();
+    assert!(txn.encode().len() <= MOST, "{}", txn.encode().len());
+    let first = ["/e", "/x/ephemeral-00000", "/y/ephemeral-00000", "/z/ephemeral-00000"].map(String::from);
+    assert_eq!(close, TxnBody::CloseSession { paths: Some(first.to_vec()) });
+    let before = leader.tree.clone();
+    leader.commit(1);
+    assert_eq!((leader.tree.ephemerals().len(), leader.tree.get("/x").map(|n| n.children().len())), (0, Some(0)));
+    // A snapshot that begins before and ends after the transaction: the parents are old, the children gone.
+    let mut out = bytes::BytesMut::new();
+    let sessions =
+        before.sessions().iter().map(|(id, ms)| crate::wire::record::SessionEntry { id: *id, timeout_ms: *ms });
+    let mut writer = crate::disk::body::BodyWriter::begin(&mut out, sessions, before.acls().iter());
+    for (path, node) in before.walk().filter(|(path, _)| !path.contains("ephemeral-") && *path != "/e") {
+        use crate::disk::body::NodeSink as _;
+        writer.node(if path == "/" { "" } else { path }, node.data(), node.acl_key(), node.persisted());
+    }
+    writer.finish();
+    let mut replayed = Tree::read_body(out.freeze(), before.applied()).expect("a snapshot");
+    replayed.apply(&txn);
+    assert_eq!(replayed.digest(), leader.tree.digest());
+    assert_eq!(replayed.stat("/y"), leader.tree.stat("/y"));
+    assert!(!leader.tree.sessions().contains_key(&LIVE));
+}
+
+#[test]
+fn what_is_too_large_for_a_transaction_is_refused_and_leaves_nothing() {
+    let mut leader = Leader::new();
+    leader.prep = Prep::new(true).max_txn(2000);
+    let data = |len| Some(Bytes::from(vec![7; len]));
+    let big = |path: &str, len| Request::SetData { path: path.into(), data: data(len), version: -1 };
+    let many = |count| Request::Multi { ops: (0..count).map(|i| create(&format!("/p/{count}-{i:03}"), 0)).collect() };
+    let long_list = vec![Acl { perms: 1, ..Acl::open().remove(0) }; 3];
+    let distinct: Vec<_> = (0..100).map(|perms| Acl { perms, ..long_list[0].clone() }).collect();
+    for (request, fits) in [
+        (big("/p", 1900), true),
+        (big("/p", 2000), false),
+        (many(20), true),
+        (many(60), false),
+        (set_acl("/p", long_list, -1), true),
+        (set_acl("/p", distinct, -1), false),
+    ] {
+        let body = leader.ask(LIVE, request);
+        assert_eq!(body == TxnBody::Error { code: -8 }, !fits, "{body:?}");
+        assert!(leader.pending[0].encode().len() <= 2000);
+        leader.commit(1);
+    }
+    assert!(leader.tree.exists("/p/20-019") && !leader.tree.exists("/p/60-000"));
+}

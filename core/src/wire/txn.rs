@@ -147,6 +147,9 @@ const ERROR: i32 = -1;
 /// Bytes of an encoded [`TxnDigest`].
 const DIGEST_SIZE: usize = 12;
 
+/// Bytes of a transaction around its body, at most.
+pub const FRAME_SIZE: usize = TxnHeader::SIZE + DIGEST_SIZE;
+
 impl TxnHeader {
     /// Bytes of an encoded header, the type included.
     pub const SIZE: usize = 32;
@@ -270,6 +273,26 @@ impl TxnBody {
         }
     }
 
+    /// How many bytes [`TxnBody::encode`] appends.
+    pub fn encoded_len(&self) -> usize {
+        let node = |path: &String, data: &Option<Bytes>, acl: &[Acl]| {
+            8 + path.len() + data.as_ref().map_or(0, Bytes::len) + acl_len(acl)
+        };
+        match self {
+            TxnBody::Create { path, data, acl, .. } => node(path, data, acl) + 5,
+            TxnBody::CreateContainer { path, data, acl, .. } => node(path, data, acl) + 4,
+            TxnBody::CreateTtl { path, data, acl, .. } => node(path, data, acl) + 12,
+            TxnBody::Delete { path, .. } => 4 + path.len(),
+            TxnBody::SetData { path, data, .. } => 12 + path.len() + data.as_ref().map_or(0, Bytes::len),
+            TxnBody::SetAcl { path, acl, .. } => 8 + path.len() + acl_len(acl),
+            TxnBody::Check { path, .. } => 8 + path.len(),
+            TxnBody::CreateSession { .. } | TxnBody::Error { .. } => 4,
+            TxnBody::CloseSession { paths: None } => 0,
+            TxnBody::CloseSession { paths: Some(paths) } => 4 + paths.iter().map(|path| 4 + path.len()).sum::<usize>(),
+            TxnBody::Multi { txns } => 4 + txns.iter().map(|txn| 8 + txn.encoded_len()).sum::<usize>(),
+        }
+    }
+
     /// Reads the body of type `type_code`. What follows it, if anything, is left in `r`.
     ///
     /// Two bodies may lack an end: a create of ZooKeeper 3.3 has no parentCVersion (then -1 is given), a closeSession
@@ -340,6 +363,10 @@ impl TxnBody {
             _ => return Err(unknown),
         })
     }
+}
+
+fn acl_len(list: &[Acl]) -> usize {
+    4 + list.iter().map(|acl| 12 + acl.id.scheme.len() + acl.id.id.len()).sum::<usize>()
 }
 
 fn put_node(path: &str, data: &Option<Bytes>, acl: &[Acl], out: &mut BytesMut) {
