@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-pub use service::{ContainerRules, OwnerKinds, ServiceRules};
+pub use service::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 
 /// Whether a member votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

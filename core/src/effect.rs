@@ -1,7 +1,7 @@
 //! What a server wants done. Effects are carried out in order; each may be carried out at once, since the core
 //! withholds whatever depends on something not yet durable.
 
-use crate::error::Violation;
+use crate::error::{Violation, ZkError};
 use crate::id::{ConnId, Epoch, LinkId, Lsn, ServerId, SessionId, Zxid};
 use crate::note::Note;
 use crate::wire::client::{ConnectResponse, Outcome, WatcherEvent};
@@ -74,12 +74,19 @@ pub enum Effect {
 /// As what a server serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serving {
-    /// Following, leading or observing.
+    /// Following, leading or observing; looking: read-only, without a leader.
     pub role: ServerState,
-    /// The established epoch.
+    /// The established epoch; read-only the last one it knew.
     pub epoch: Epoch,
-    /// The leader.
+    /// The leader; read-only [`ServerId::NONE`].
     pub leader: ServerId,
+}
+
+impl Serving {
+    /// Whether only reads are served, since there is no leader (client-protocol §16).
+    pub fn is_read_only(&self) -> bool {
+        self.role == ServerState::Looking
+    }
 }
 
 /// A storage effect.
@@ -115,6 +122,8 @@ pub enum Record {
 pub enum ToLink {
     /// The handshake's answer. With timeout 0 the session is refused and the connection ends behind it.
     Connected(ConnectResponse),
+    /// The handshake's answer where no session can be had: the error, as a reply's header, and the end.
+    NoSession(ZkError),
     /// A reply to a submitted write or sync.
     Reply {
         /// The client's number of it.

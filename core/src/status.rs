@@ -26,6 +26,8 @@ pub enum Deadline {
     Session,
     /// The leader looks for containers and TTL nodes that may go.
     Containers,
+    /// It has looked for a leader for so long that it serves reads.
+    ReadOnly,
 }
 
 /// A server's state at one moment.

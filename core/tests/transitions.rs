@@ -281,6 +281,7 @@ fn show(effect: &Effect) -> String {
         Effect::ToLink { msg, .. } => match msg {
             ToLink::Connected(response) if response.timeout_ms == 0 => "tell client: expired".into(),
             ToLink::Connected(_) => "tell client: connected".into(),
+            ToLink::NoSession(_) => "tell client: no session".into(),
             ToLink::Reply { outcome, .. } => format!("tell client: {}", if outcome.is_ok() { "done" } else { "error" }),
             ToLink::Event(_) => "tell client: event".into(),
             ToLink::Close(why) => format!("close client: {why:?}"),

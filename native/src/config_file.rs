@@ -141,13 +141,10 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("enforce.auth.enabled", &["false"], "clients can't be forced to authenticate"),
     ("dynamicConfigFile", &[], "the servers must stand in zoo.cfg itself"),
     ("reconfigEnabled", &["false"], "the ensemble can't be reconfigured while it runs"),
-    ("localSessionsEnabled", &["false"], "all sessions are global"),
-    ("localSessionsUpgradingEnabled", &["false"], "all sessions are global"),
     ("observerMasterPort", &["0"], "observers learn from the leader only"),
     ("multiAddress.enabled", &["false"], "each server has one address"),
     ("oraclePath", &[], "there is no oracle quorum"),
     ("syncEnabled", &["true"], "observers always write to disk"),
-    ("readonlymode.enabled", &["false"], "there is no read-only mode"),
     ("leaderServes", &["yes"], "the leader serves clients too"),
     ("admin.portUnification", &["false"], "operators' commands are not served by TLS"),
     ("admin.forceHttps", &["false"], "operators' commands are not served by TLS"),
@@ -209,6 +206,7 @@ impl ZooCfg {
         };
         keys.word("electionAlg", &["3"])?;
 
+        let max_buffer = keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize;
         let cfg = ZooCfg {
             id,
             standalone,
@@ -231,7 +229,7 @@ impl ZooCfg {
             pre_alloc: keys.number("preAllocSize", 0..=4 << 20)?.unwrap_or(65536) as u64 * 1024,
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
-            max_buffer: keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize,
+            max_buffer,
             whitelist: observation::whitelist(&mut keys)?,
             admin: observation::admin(&mut keys)?,
             prometheus: observation::prometheus(&mut keys)?,
@@ -255,7 +253,7 @@ impl ZooCfg {
             },
             min_notification,
             max_notification,
-            service: service::rules(&mut keys, id)?,
+            service: service::rules(&mut keys, id, max_buffer)?,
             remarks: Vec::new(),
         };
         if !cfg.force_sync {

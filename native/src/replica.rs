@@ -196,6 +196,7 @@ fn carry_out(
                 *out.metrics.leading.lock() = leads.then(Instant::now);
                 match serving {
                     Some(_) if out.election.is_none() => info!("serves clients, alone"),
+                    Some(s) if s.is_read_only() => info!("serves reads only: no leader is found"),
                     Some(s) => info!("serves clients: {}, epoch {}, leader {}", role(&s), s.epoch, s.leader),
                     None => {
                         info!("serves no clients");
@@ -216,7 +217,7 @@ fn carry_out(
 /// What a server does, in Apache's word for it.
 pub fn role(serving: &Serving) -> &'static str {
     match serving.role {
-        ServerState::Looking => "looking",
+        ServerState::Looking => "read-only",
         ServerState::Following => "follower",
         ServerState::Leading => "leader",
         ServerState::Observing => "observer",

@@ -34,6 +34,7 @@ pub fn text(t: &Texts, view: &WorldView) -> Option<String> {
         Some(Deadline::Redial) => "next.redial",
         Some(Deadline::Session) => "next.session",
         Some(Deadline::Containers) => "next.containers",
+        Some(Deadline::ReadOnly) => "next.read-only",
         None if t.lang == Lang::En => return Some(next.what.clone()),
         None if next.what.contains("sync") => "next.disk",
         None => "next.other",
@@ -52,5 +53,6 @@ pub fn deadline_key(deadline: Deadline) -> &'static str {
         Deadline::Redial => "deadline.redial",
         Deadline::Session => "deadline.session",
         Deadline::Containers => "deadline.containers",
+        Deadline::ReadOnly => "deadline.read-only",
     }
 }

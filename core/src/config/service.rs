@@ -57,6 +57,19 @@ impl Default for ContainerRules {
     }
 }
 
+/// Whether sessions are known to one server only until they need more (quorum-protocol §10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalSessions {
+    /// All sessions are global.
+    #[default]
+    Off,
+    /// New sessions are local and stay so (`localSessionsEnabled`).
+    On,
+    /// New sessions are local and become global when they create an ephemeral (with `localSessionsUpgradingEnabled`).
+    Upgrading,
+}
+
 /// See the module. The default is Apache's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRules {
@@ -66,6 +79,10 @@ pub struct ServiceRules {
     pub containers: ContainerRules,
     /// Whether hard quotas are enforced (`enforceQuota`).
     pub enforce_quota: bool,
+    /// Which sessions are local.
+    pub local_sessions: LocalSessions,
+    /// Whether a server that finds no leader serves reads (`readonlymode.enabled`).
+    pub read_only: bool,
     /// How large a transaction may be, in bytes: what every peer takes and every log can hold.
     pub max_txn: usize,
 }
@@ -76,6 +93,8 @@ impl Default for ServiceRules {
             owner_kinds: OwnerKinds::default(),
             containers: ContainerRules::default(),
             enforce_quota: false,
+            local_sessions: LocalSessions::Off,
+            read_only: false,
             max_txn: MAX_FIELD,
         }
     }

@@ -18,8 +18,8 @@ use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
 use crate::input::Submission;
 use crate::wire::client::{
-    ConnectRequest, ConnectResponse, Outcome, Request, RequestHeader, Response, WatcherEvent, event_frame, reply_frame,
-    xid,
+    ConnectRequest, ConnectResponse, OpResult, Outcome, Request, RequestHeader, Response, WatcherEvent, event_frame,
+    reply_frame, xid,
 };
 use crate::wire::op::OpCode;
 use crate::wire::record::Id;
@@ -322,6 +322,10 @@ impl Link {
         }
         match msg {
             ToLink::Connected(response) => self.on_connected(response, out),
+            ToLink::NoSession(error) => {
+                out.push(LinkEffect::Write(reply_frame(0, Zxid::ZERO, &Err(error))));
+                self.close(LinkClose::NotServing, out);
+            }
             ToLink::Reply { xid, zxid, outcome } => self.on_reply(xid, zxid, &outcome, out),
             ToLink::Event(event) => out.push(LinkEffect::Write(event_frame(Zxid(-1), &event))),
             ToLink::Close(why) => self.close(why, out),
@@ -349,7 +353,7 @@ impl Link {
         if *waiting != xid {
             return;
         }
-        if *outcome == Err(ZkError::SessionMoved) {
+        if is_moved(outcome) {
             self.close(LinkClose::SessionMoved, out);
             return;
         }
@@ -395,6 +399,16 @@ impl Link {
         self.state = State::Closed;
         self.queue.clear();
         out.push(LinkEffect::Close(why));
+    }
+}
+
+/// Whether an answer says that the session has moved, also as that of one operation of a multi: a client that got
+/// these would go on asking here for ever (known-faults, ZOOKEEPER-2886).
+fn is_moved(outcome: &Outcome) -> bool {
+    let moved = OpResult::Error(ZkError::SessionMoved.code());
+    match outcome {
+        Ok(Response::Multi(results)) => results.contains(&moved),
+        outcome => *outcome == Err(ZkError::SessionMoved),
     }
 }
 

@@ -4,6 +4,7 @@
 //! learner sends it to the leader; the server it came in at answers when it applies the transaction that carries the
 //! session and the client's number of it.
 
+use super::local::{Local, Taken};
 use super::read_side::ReadSide;
 use crate::config::{Config, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
@@ -34,13 +35,15 @@ use core::time::Duration;
 /// How long nothing is said of the same quota again.
 const QUOTA_TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// A client's write that waits for its transaction.
+/// A client's write that waits for its transaction, or for those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Waiting {
-    link: LinkId,
-    xid: i32,
+pub(super) struct Waiting {
+    pub link: LinkId,
+    pub xid: i32,
     /// It is a closeSession.
-    closes: bool,
+    pub closes: bool,
+    /// Its answer, if no transaction is needed for it.
+    pub here: Option<Outcome>,
 }
 
 /// Who asked for a sync.
@@ -54,9 +57,9 @@ enum SyncFor {
 
 /// What only a leader keeps, as long as it leads.
 #[derive(Clone, Debug)]
-struct Lead {
+pub(super) struct Lead {
     prep: Prep,
-    tracker: SessionTracker,
+    pub tracker: SessionTracker,
     containers: ContainerScan,
     /// When each quota's excess was last told of.
     quota_told: BTreeMap<String, Instant>,
@@ -80,23 +83,24 @@ impl Lead {
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Service {
-    config: Config,
+    pub(super) config: Config,
     rng: Rng,
-    ids: SessionIds,
+    pub(super) ids: SessionIds,
     serving: Option<Serving>,
-    lead: Option<Lead>,
+    pub(super) lead: Option<Lead>,
+    pub(super) local: Local,
     /// The session of each connected link, and the other way round: the connection that owns a session here.
-    sessions: BTreeMap<LinkId, SessionId>,
-    links: BTreeMap<SessionId, LinkId>,
+    pub(super) sessions: BTreeMap<LinkId, SessionId>,
+    pub(super) links: BTreeMap<SessionId, LinkId>,
     /// New sessions whose transaction is under way.
     opening: BTreeMap<SessionId, (LinkId, ConnectRequest)>,
     /// Sessions taken up again here, about which the leader is asked.
     renewing: BTreeMap<SessionId, VecDeque<(Option<LinkId>, ConnectRequest, i32)>>,
     /// Writes by session, in the order they came.
-    waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
+    pub(super) waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
     /// Syncs that the leader is asked about, in order.
     asked_syncs: VecDeque<(LinkId, i32, String)>,
-    applied: Zxid,
+    pub(super) applied: Zxid,
     since_snapshot: u32,
     snapshot_after: u32,
     compacting: bool,
@@ -111,6 +115,7 @@ impl Service {
         let mut service = Service {
             rng: Rng::new(seed).fork(config.id.0 as u64),
             ids: SessionIds::new(config.id, now.wall_ms),
+            local: Local::new(config.tick),
             config: config.clone(),
             serving: None,
             lead: None,
@@ -178,12 +183,16 @@ impl Service {
     }
 
     pub(super) fn next_deadline(&self) -> Option<(Instant, Deadline)> {
-        let lead = self.lead.as_ref()?;
-        let containers = (lead.containers.next_deadline(), Deadline::Containers);
-        match lead.tracker.next_deadline() {
-            Some(session) if session <= containers.0 => Some((session, Deadline::Session)),
-            _ => Some(containers),
-        }
+        let lead = self.lead.as_ref();
+        [
+            lead.and_then(|lead| lead.tracker.next_deadline()).map(|at| (at, Deadline::Session)),
+            self.local.sessions.next_deadline().map(|at| (at, Deadline::Session)),
+            lead.map(|lead| (lead.containers.next_deadline(), Deadline::Containers)),
+            self.read_only_at().map(|at| (at, Deadline::ReadOnly)),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
     }
 
     pub(super) fn rules(&self) -> &ServiceRules {
@@ -217,17 +226,23 @@ impl Service {
                     close(fx, link, LinkClose::SessionMoved);
                     return;
                 }
-                self.waiting.entry(session).or_default().push_back(Waiting {
-                    link,
-                    xid,
-                    closes: op == OpCode::CloseSession,
-                });
+                match self.take_write(link, session, (xid, op, &body), fx) {
+                    Taken::Done => return,
+                    Taken::Upgrade { timeout_ms } => self.create_session(peer, side, now, session, timeout_ms, fx),
+                    Taken::Forward => {}
+                }
+                let waiting = Waiting { link, xid, closes: op == OpCode::CloseSession, here: None };
+                self.waiting.entry(session).or_default().push_back(waiting);
                 let request = Forwarded { session, cxid: xid, op: op.code(), body, auth };
                 if self.lead.is_some() {
                     self.propose(peer, side, now, Owner::Local, request, fx);
                 } else {
                     peer.send_to_leader(fx, PeerMsg::Request(request));
                 }
+            }
+            Submission::Sync { xid, .. } if self.is_read_only() => {
+                let outcome = Err(ZkError::NotReadOnly);
+                fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: self.applied, outcome } });
             }
             Submission::Sync { session, xid, path } => {
                 if let Some(lead) = &mut self.lead {
@@ -255,6 +270,9 @@ impl Service {
         request: ConnectRequest,
         fx: &mut Effects,
     ) {
+        if self.is_read_only() && self.admit_read_only(link, &request, fx) {
+            return;
+        }
         if request.last_zxid_seen > side.read(|s| s.tree.applied()) {
             // This client has seen a later state than this server has: showing it ours would turn its time back.
             close(fx, link, LinkClose::ClientIsAhead(request.last_zxid_seen));
@@ -262,22 +280,19 @@ impl Service {
         }
         let timeout_ms = negotiate(request.timeout_ms, self.config.min_session_ms, self.config.max_session_ms);
         if request.session.0 == 0 {
-            let session = self.ids.make();
-            self.opening.insert(session, (link, request));
-            let mut body = BytesMut::new();
-            body.put_i32(timeout_ms);
-            let op = OpCode::CreateSession.code();
-            let forwarded = Forwarded { session, cxid: 0, op, body: body.freeze(), auth: Vec::new() };
-            if self.lead.is_some() {
-                self.propose(peer, side, now, Owner::Local, forwarded, fx);
-            } else {
-                peer.send_to_leader(fx, PeerMsg::Request(forwarded));
+            if !self.connect_local(now, link, &request, timeout_ms, fx) {
+                let session = self.ids.make();
+                self.opening.insert(session, (link, request));
+                self.create_session(peer, side, now, session, timeout_ms, fx);
             }
             return;
         }
         // The password first: a wrong one must not disturb the rightful connection.
         if request.passwd[..] != password(request.session)[..] {
             refuse(fx, link, &request);
+            return;
+        }
+        if self.connect_local(now, link, &request, timeout_ms, fx) {
             return;
         }
         let session = request.session;
@@ -302,8 +317,29 @@ impl Service {
         }
     }
 
+    /// Asks for a session that all servers know.
+    fn create_session<R: ReadSide>(
+        &mut self,
+        peer: &mut Peer,
+        side: &mut R,
+        now: Now,
+        session: SessionId,
+        timeout_ms: i32,
+        fx: &mut Effects,
+    ) {
+        let mut body = BytesMut::new();
+        body.put_i32(timeout_ms);
+        let op = OpCode::CreateSession.code();
+        let forwarded = Forwarded { session, cxid: 0, op, body: body.freeze(), auth: Vec::new() };
+        if self.lead.is_some() {
+            self.propose(peer, side, now, Owner::Local, forwarded, fx);
+        } else {
+            peer.send_to_leader(fx, PeerMsg::Request(forwarded));
+        }
+    }
+
     /// A session is this link's from now on; an older connection of it ends.
-    fn take_up(&mut self, link: LinkId, request: &ConnectRequest, timeout_ms: i32, fx: &mut Effects) {
+    pub(super) fn take_up(&mut self, link: LinkId, request: &ConnectRequest, timeout_ms: i32, fx: &mut Effects) {
         let session = request.session;
         if let Some(old) = self.links.insert(session, link).filter(|old| *old != link) {
             self.sessions.remove(&old);
@@ -311,7 +347,7 @@ impl Service {
         }
         self.sessions.insert(link, session);
         let passwd = Bytes::copy_from_slice(&password(session));
-        let read_only = request.read_only.map(|_| false);
+        let read_only = request.read_only.map(|_| self.is_read_only());
         let response = ConnectResponse { timeout_ms, session, passwd, read_only };
         fx.push(Effect::ToLink { link, msg: ToLink::Connected(response) });
     }
@@ -341,31 +377,41 @@ impl Service {
         request: Forwarded,
         fx: &mut Effects,
     ) {
-        let Some(lead) = &mut self.lead else { return };
         let (session, cxid) = (request.session, request.cxid);
+        let local = self.may_be_local(session, from);
+        let Some(lead) = &mut self.lead else { return };
         let op = OpCode::from_code(request.op);
-        let wanted = if op == Some(OpCode::CreateSession) {
-            match request.body.first_chunk::<4>() {
-                Some(timeout) => PrepRequest::CreateSession { timeout_ms: i32::from_be_bytes(*timeout) },
-                None => PrepRequest::Refused(ZkError::MarshallingError),
-            }
-        } else if let Err(refusal) = lead.tracker.check_owner(session, from)
+        let owned = match lead.tracker.check_owner(session, from) {
+            Err(ZkError::SessionExpired) if local => Ok(()),
             // Of a session that is over, a multi tells member by member, as of whatever else fails in it.
-            && (refusal, op) != (ZkError::SessionExpired, Some(OpCode::Multi))
-        {
-            PrepRequest::Refused(refusal)
-        } else {
-            match op {
-                Some(OpCode::CloseSession) => {
-                    lead.tracker.set_closing(session);
-                    PrepRequest::CloseSession
+            Err(ZkError::SessionExpired) if op == Some(OpCode::Multi) => Ok(()),
+            // Whoever has a connection of the session may end it, also an older one, as in Apache's server
+            // (client-protocol §3.6).
+            Err(ZkError::SessionMoved) if op == Some(OpCode::CloseSession) => Ok(()),
+            owned => owned,
+        };
+        let wanted = match (op, owned) {
+            (Some(OpCode::CreateSession), _) => match request.body.first_chunk::<4>() {
+                Some(timeout) => {
+                    let timeout_ms = i32::from_be_bytes(*timeout);
+                    // Known from now on: the first write of a session that has become global is right behind this.
+                    lead.tracker.add(session, timeout_ms, Some(from), now.mono);
+                    PrepRequest::CreateSession { timeout_ms }
                 }
-                Some(op) => match Request::decode(op, request.body) {
-                    Ok(request) => PrepRequest::Client(request),
-                    Err(_) => PrepRequest::Refused(ZkError::MarshallingError),
-                },
-                None => PrepRequest::Refused(ZkError::Unimplemented),
+                None => PrepRequest::Refused(ZkError::MarshallingError),
+            },
+            (_, Err(refusal)) => PrepRequest::Refused(refusal),
+            (Some(OpCode::CloseSession), Ok(())) if local => PrepRequest::Refused(ZkError::SessionExpired),
+            (Some(OpCode::CloseSession), Ok(())) => {
+                lead.tracker.set_closing(session);
+                PrepRequest::CloseSession
             }
+            (Some(op), Ok(())) => match Request::decode(op, request.body) {
+                Ok(request) if local => PrepRequest::LocalClient(request),
+                Ok(request) => PrepRequest::Client(request),
+                Err(_) => PrepRequest::Refused(ZkError::MarshallingError),
+            },
+            (None, Ok(())) => PrepRequest::Refused(ZkError::Unimplemented),
         };
         self.propose_prepared(peer, side, now, session, cxid, &request.auth, wanted, fx);
     }
@@ -393,6 +439,9 @@ impl Service {
     pub(super) fn on_touched<R: ReadSide>(&mut self, peer: &mut Peer, side: &R, now: Now, sessions: &[SessionId]) {
         side.read(|state| {
             for session in sessions {
+                if self.local.sessions.touch(*session, now.mono) {
+                    continue;
+                }
                 match &mut self.lead {
                     Some(lead) => {
                         lead.tracker.touch(*session, now.mono);
@@ -408,6 +457,7 @@ impl Service {
     }
 
     pub(super) fn on_tick<R: ReadSide>(&mut self, peer: &mut Peer, side: &mut R, now: Now, fx: &mut Effects) {
+        self.expire_local(now, fx);
         let Some(lead) = &mut self.lead else { return };
         for session in lead.tracker.expired(now.mono) {
             fx.note(|| Note::SessionExpired { session });
@@ -511,12 +561,12 @@ impl Service {
         }
     }
 
-    fn begin_to_serve(&mut self, serving: Serving, fx: &mut Effects) {
+    pub(super) fn begin_to_serve(&mut self, serving: Serving, fx: &mut Effects) {
         self.serving = Some(serving);
         fx.push(Effect::Serving(Some(serving)));
     }
 
-    fn cease_to_serve<R: ReadSide>(&mut self, side: &mut R, fx: &mut Effects) {
+    pub(super) fn cease_to_serve<R: ReadSide>(&mut self, side: &mut R, fx: &mut Effects) {
         self.lead = None;
         self.sessions.clear();
         self.links.clear();
@@ -524,6 +574,7 @@ impl Service {
         self.renewing.clear();
         self.waiting.clear();
         self.asked_syncs.clear();
+        self.local.clear(self.config.tick);
         if self.serving.take().is_some() {
             side.apply(|state, _| state.watches = Default::default());
             fx.push(Effect::Serving(None));
@@ -555,9 +606,11 @@ impl Service {
                 fx.note(|| Note::SessionOpened { session, timeout_ms: *timeout_ms });
                 let ours = self.opening.remove(&session);
                 if let Some(lead) = &mut self.lead {
-                    // A learner's session belongs to whichever of its connections speaks first.
-                    let owner = ours.is_some().then_some(Owner::Local);
-                    lead.tracker.add(session, *timeout_ms, owner, now.mono);
+                    // What was proposed here is known already, and lives on from now.
+                    if !lead.tracker.knows(session) {
+                        lead.tracker.add(session, *timeout_ms, None, now.mono);
+                    }
+                    lead.tracker.touch(session, now.mono);
                 }
                 if let Some((link, mut request)) = ours {
                     request.session = session;
@@ -569,6 +622,7 @@ impl Service {
                 if let Some(lead) = &mut self.lead {
                     lead.tracker.remove(session);
                 }
+                self.remember_closed(session, now);
                 // One for an expired session carries the number 0, which some client may give to a write.
                 let asked = self.waiting.get(&session).and_then(VecDeque::front).is_some_and(|w| w.closes);
                 let answered = asked && self.answer(session, cxid, zxid, Ok(Response::Empty), fx);
@@ -592,14 +646,12 @@ impl Service {
     /// Answers the oldest write of a session, if the transaction is that write.
     fn answer(&mut self, session: SessionId, cxid: i32, zxid: Zxid, outcome: Outcome, fx: &mut Effects) -> bool {
         let Some(queue) = self.waiting.get_mut(&session) else { return false };
-        if queue.front().is_none_or(|w| w.xid != cxid) {
+        if queue.front().is_none_or(|w| w.xid != cxid || w.here.is_some()) {
             return false;
         }
         let Some(Waiting { link, xid, .. }) = queue.pop_front() else { return false };
-        if queue.is_empty() {
-            self.waiting.remove(&session);
-        }
         fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid, outcome } });
+        self.answer_here(session, fx);
         true
     }
 
@@ -649,12 +701,12 @@ impl Service {
     }
 }
 
-fn close(fx: &mut Effects, link: LinkId, why: LinkClose) {
+pub(super) fn close(fx: &mut Effects, link: LinkId, why: LinkClose) {
     fx.push(Effect::ToLink { link, msg: ToLink::Close(why) });
 }
 
 /// Tells a client that its session is over (client-protocol §3.2, step 8).
-fn refuse(fx: &mut Effects, link: LinkId, request: &ConnectRequest) {
+pub(super) fn refuse(fx: &mut Effects, link: LinkId, request: &ConnectRequest) {
     let response = ConnectResponse {
         timeout_ms: 0,
         session: SessionId(0),

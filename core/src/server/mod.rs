@@ -13,6 +13,7 @@
 
 pub mod clients;
 pub mod host;
+mod local;
 pub mod read_side;
 #[cfg(test)]
 mod tests;
@@ -124,6 +125,7 @@ impl<R: ReadSide> Server<R> {
                 self.service.on_event(&mut self.peer, &mut self.side, now, event, fx);
             }
         }
+        self.service.follow_search(&self.peer, &mut self.side, now, fx);
         self.service.answer_syncs(&mut self.peer, fx);
         self.service.maybe_compact(&self.peer, fx);
         if let Some(why) = self.service.take_fault() {

@@ -2,9 +2,10 @@
 //! Faults are the simulator's business.
 
 mod guarantees;
+mod sessions;
 
 use super::*;
-use crate::config::{Ensemble, Member, MemberKind};
+use crate::config::{Ensemble, Member, MemberKind, ServiceRules};
 use crate::effect::{HaltReason, Record, ToLink};
 use crate::error::ZkError;
 use crate::id::{ConnId, LinkId, ServerId, SessionId};
@@ -30,10 +31,15 @@ struct Net {
     held: BTreeMap<ServerId, VecDeque<Input>>,
     said: Vec<(ServerId, LinkId, ToLink)>,
     ensemble: Ensemble,
+    rules: ServiceRules,
 }
 
 impl Net {
     fn new(voters: i64, observers: i64) -> Net {
+        Net::with(voters, observers, ServiceRules::default())
+    }
+
+    fn with(voters: i64, observers: i64, rules: ServiceRules) -> Net {
         let members = (1..=voters + observers).map(|i| {
             let kind = if i <= voters { MemberKind::Participant } else { MemberKind::Observer };
             (ServerId(i), Member { kind, address: format!("s{i}:2888:3888") })
@@ -48,6 +54,7 @@ impl Net {
             held: BTreeMap::new(),
             said: Vec::new(),
             ensemble: Ensemble::new(members.collect()),
+            rules,
         };
         for id in 1..=voters + observers {
             net.disks.insert(ServerId(id), Recovered::empty());
@@ -64,6 +71,7 @@ impl Net {
         let id = ServerId(id);
         let mut config = Config::new(id, self.ensemble.clone());
         config.commit_log_count = 3;
+        config.service = self.rules.clone();
         let mut fx = Effects::new();
         let disk = self.disks.get(&id).cloned().unwrap();
         let server = Server::start(config, 1, disk, Plain::default(), self.time(), &mut fx);

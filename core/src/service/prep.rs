@@ -30,6 +30,9 @@ use bytes::Bytes;
 pub enum PrepRequest {
     /// A client's write: create, delete, setData, setACL, multi, closeSession. Anything else is an error.
     Client(Request),
+    /// A client's write whose session only the server knows that it comes from: whatever needs no session that all
+    /// servers know.
+    LocalClient(Request),
     /// A new session, the header's, with its negotiated timeout.
     CreateSession {
         /// Milliseconds.
@@ -114,6 +117,7 @@ impl Prep {
         let mut work = Work {
             draft,
             session: header.session,
+            local: false,
             auth,
             extended_types: self.extended_types,
             enforce_quota: self.enforce_quota,
@@ -192,6 +196,8 @@ fn bounded(body: TxnBody, room: usize) -> Result<TxnBody, ZkError> {
 struct Work<'a> {
     draft: Draft<'a>,
     session: SessionId,
+    /// Only the server knows the session that the request comes from.
+    local: bool,
     auth: &'a [Id],
     extended_types: bool,
     enforce_quota: bool,
@@ -207,6 +213,10 @@ impl Work<'_> {
             // Alone it is not a request (3.8 takes it for one, and then never answers).
             PrepRequest::Client(Request::Check { .. }) => Err(ZkError::Unimplemented),
             PrepRequest::Client(request) => self.op(request),
+            PrepRequest::LocalClient(request) => {
+                self.local = true;
+                self.body(PrepRequest::Client(request))
+            }
             PrepRequest::CreateSession { timeout_ms } => {
                 self.draft.set_session(self.session, true);
                 Ok(TxnBody::CreateSession { timeout_ms })
@@ -248,6 +258,10 @@ impl Work<'_> {
     }
 
     fn check_session(&self) -> Result<(), ZkError> {
+        if self.local { Ok(()) } else { self.check_global_session() }
+    }
+
+    fn check_global_session(&self) -> Result<(), ZkError> {
         if self.draft.is_live(self.session) { Ok(()) } else { Err(ZkError::SessionExpired) }
     }
 
@@ -298,7 +312,10 @@ impl Work<'_> {
         ttl_ms: Option<i64>,
     ) -> Result<TxnBody, ZkError> {
         let (keeper, sequential) = self.kind(op, flags, ttl_ms)?;
-        self.check_session()?;
+        match keeper {
+            Keeper::Ephemeral(_) => self.check_global_session()?,
+            _ => self.check_session()?,
+        }
         let (parent_path, _) = path::split(&path).filter(|_| !path.contains('\0')).ok_or(ZkError::BadArguments)?;
         let acl = acl::fix_up(acl, self.auth)?;
         let parent = self.node(parent_path)?;

@@ -10,6 +10,7 @@ use core::time::Duration;
 /// Makes the ids of the sessions that are opened at one server (client-protocol.md §3.3). Made anew at each start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionIds {
+    server: ServerId,
     next: i64,
 }
 
@@ -18,7 +19,12 @@ impl SessionIds {
     /// back since the server's last start (milliseconds since 1970 will do): below the server's byte follow its
     /// lowest 40 bits and 16 bits that count, so that ids of different starts differ.
     pub const fn new(server: ServerId, millis: i64) -> SessionIds {
-        SessionIds { next: (((millis as u64) << 24) >> 8) as i64 | (server.0 << 56) }
+        SessionIds { server, next: (((millis as u64) << 24) >> 8) as i64 | (server.0 << 56) }
+    }
+
+    /// Whether an id is one that this server may have made.
+    pub const fn are_of(&self, session: SessionId) -> bool {
+        (session.0 as u64) >> 56 == (self.server.0 as u64) & 0xff
     }
 
     /// A new id.
@@ -151,6 +157,11 @@ impl SessionTracker {
         }
     }
 
+    /// Whether there is such a session, closing or not.
+    pub fn knows(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
     /// The session is gone (its closeSession is applied).
     pub fn remove(&mut self, session: SessionId) {
         if let Some(tracked) = self.sessions.remove(&session) {
@@ -267,6 +278,7 @@ mod tests {
             (0x80, 0, 0x8000_0000_0000_0001),
         ] {
             let mut ids = SessionIds::new(ServerId(server), millis);
+            assert!(ids.are_of(SessionId(first as i64)) && !ids.are_of(SessionId(first as i64 ^ (1 << 56))));
             assert_eq!(ids.make(), SessionId(first as i64), "{server} {millis}");
             assert_eq!(ids.make(), SessionId(first as i64 + 1));
         }

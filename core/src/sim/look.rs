@@ -198,6 +198,7 @@ impl World {
             Some(Deadline::Redial) => (format!("server {id} dials its leader again"), true),
             Some(Deadline::Session) => (format!("server {id} looks for silent sessions"), true),
             Some(Deadline::Containers) => (format!("server {id} looks for containers that may go"), true),
+            Some(Deadline::ReadOnly) => (format!("server {id} begins to serve reads without a leader"), false),
             None => (format!("a timer of server {id} runs out"), true),
         }
     }

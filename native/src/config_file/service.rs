@@ -1,15 +1,30 @@
 //! The keys about znodes, quotas and sessions, most of which Apache takes only as Java properties.
 
 use super::{ConfigError, Keys, millis};
-use zebu_core::config::{ContainerRules, OwnerKinds, ServiceRules};
+use zebu_core::config::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
+use zebu_core::disk::txn_log::MAX_ENTRY;
 use zebu_core::id::ServerId;
 
-/// What clients get from server `id`.
-pub fn rules(keys: &mut Keys<'_>, id: ServerId) -> Result<ServiceRules, ConfigError> {
+/// What clients get from server `id`, where a message may have `max_buffer` bytes.
+pub fn rules(keys: &mut Keys<'_>, id: ServerId, max_buffer: usize) -> Result<ServiceRules, ConfigError> {
     Ok(ServiceRules {
         owner_kinds: owner_kinds(keys, id)?,
         containers: containers(keys)?,
         enforce_quota: keys.flag("enforceQuota", false)?,
+        local_sessions: local_sessions(keys)?,
+        read_only: keys.flag("readonlymode.enabled", false)?,
+        // What peers with the same setting take, and the log can hold.
+        max_txn: max_buffer.saturating_mul(2).min(MAX_ENTRY),
+    })
+}
+
+fn local_sessions(keys: &mut Keys<'_>) -> Result<LocalSessions, ConfigError> {
+    let (on, upgrading) =
+        (keys.flag("localSessionsEnabled", false)?, keys.flag("localSessionsUpgradingEnabled", false)?);
+    Ok(match (on, upgrading) {
+        (false, _) => LocalSessions::Off,
+        (true, false) => LocalSessions::On,
+        (true, true) => LocalSessions::Upgrading,
     })
 }
 
@@ -73,6 +88,15 @@ mod tests {
                 ServiceRules { owner_kinds: OwnerKinds::Emulate353, ..default.clone() },
             ),
             ("enforceQuota=true", ServiceRules { enforce_quota: true, ..default.clone() }),
+            ("readonlymode.enabled=true", ServiceRules { read_only: true, ..default.clone() }),
+            ("localSessionsUpgradingEnabled=true", default.clone()),
+            ("localSessionsEnabled=true", ServiceRules { local_sessions: LocalSessions::On, ..default.clone() }),
+            (
+                "localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true",
+                ServiceRules { local_sessions: LocalSessions::Upgrading, ..default.clone() },
+            ),
+            ("jute.maxbuffer=5000", ServiceRules { max_txn: 10_000, ..default.clone() }),
+            ("jute.maxbuffer=0x3fffffff", ServiceRules { max_txn: 16 << 20, ..default.clone() }),
             (
                 "znode.container.checkIntervalMs=5\nznode.container.maxPerMinute=7\n\
                  znode.container.maxNeverUsedIntervalMs=0",
@@ -91,6 +115,9 @@ mod tests {
             ("extendedTypesEnabled=yes", "false or true"),
             ("emulate353TTLNodes=1", "false or true"),
             ("enforceQuota=", "false or true"),
+            ("readonlymode.enabled=on", "false or true"),
+            ("localSessionsEnabled=0", "false or true"),
+            ("localSessionsUpgradingEnabled=no", "false or true"),
             ("znode.container.checkIntervalMs=0", "a whole number from 1 to"),
             ("znode.container.maxPerMinute=0", "a whole number from 1 to"),
             ("znode.container.maxNeverUsedIntervalMs=-1", "a whole number from 0 to"),

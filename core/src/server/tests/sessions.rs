@@ -1,0 +1,335 @@
+//! Sessions: local ones and how they become global, moves, late requests, and read-only service.
+
+use super::*;
+use crate::config::LocalSessions;
+use crate::effect::LinkClose;
+use crate::wire::client::OpResult;
+
+const MOVED: ToLink = ToLink::Close(LinkClose::SessionMoved);
+
+fn local(local_sessions: LocalSessions) -> ServiceRules {
+    ServiceRules { local_sessions, ..ServiceRules::default() }
+}
+
+fn delete(path: &str) -> Request {
+    Request::Delete { path: path.into(), version: -1 }
+}
+
+fn multi(ops: &[Request]) -> Request {
+    Request::Multi { ops: ops.to_vec() }
+}
+
+fn ask(request: &Request, op: OpCode, session: SessionId, xid: i32) -> Submission {
+    let mut body = BytesMut::new();
+    request.encode(&mut body);
+    Submission::Write { session, xid, op, body: body.freeze(), auth: vec![] }
+}
+
+impl Net {
+    fn close(&mut self, at: i64, link: u64, session: SessionId) -> Outcome {
+        self.write(at, link, session, 99, &Request::CloseSession, OpCode::CloseSession)
+    }
+
+    fn said_to(&self, at: i64, link: u64) -> Vec<ToLink> {
+        let to_it = self.said.iter().filter(|(server, to, _)| (*server, *to) == (ServerId(at), LinkId(link)));
+        to_it.map(|(_, _, msg)| msg.clone()).collect()
+    }
+
+    /// Whether every server's tree has the session, or none.
+    fn is_global(&self, session: SessionId) -> bool {
+        let has: Vec<bool> =
+            self.servers.values().flatten().map(|s| s.side().0.tree.sessions().contains_key(&session)).collect();
+        assert!(has.iter().all(|yes| *yes == has[0]), "{has:?}");
+        has[0]
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.server(1).side().0.tree.exists(path)
+    }
+
+    fn try_connect(&mut self, at: i64, link: u64, session: SessionId, read_only: Option<bool>) -> Vec<ToLink> {
+        let passwd = match session.0 {
+            0 => Bytes::new(),
+            _ => Bytes::copy_from_slice(&crate::service::password(session)),
+        };
+        let (protocol, last_zxid_seen, timeout_ms) = (0, Zxid::ZERO, 6000);
+        let request = ConnectRequest { protocol, last_zxid_seen, timeout_ms, session, passwd, read_only };
+        self.submit(at, link, Submission::Connect(request))
+    }
+}
+
+/// Who asks for what, as whom, and what comes of it: at the leader, a follower and an observer.
+#[test]
+fn what_a_local_session_may_do() {
+    use LocalSessions::{Off, On, Upgrading};
+    let no_ephemeral = Err(ZkError::EphemeralOnLocalSession);
+    let in_multi = |code| Ok(Response::Multi(vec![OpResult::Error(0), OpResult::Error(code)]));
+    let path = |path: &str| Ok(Response::Path(path.into()));
+    let made = |a: &str, b: &str| Ok(Response::Multi(vec![OpResult::Create(a.into()), OpResult::Create(b.into())]));
+    let both = multi(&[create("/a", 0), create("/b", 1)]);
+    let rows = [
+        (Off, create("/a", 0), OpCode::Create, path("/a"), true),
+        (On, create("/a", 0), OpCode::Create, path("/a"), false),
+        (On, create("/a", 1), OpCode::Create, no_ephemeral.clone(), false),
+        (On, create("/a", 3), OpCode::Create2, no_ephemeral, false),
+        (On, both.clone(), OpCode::Multi, in_multi(ZkError::SessionExpired.code()), false),
+        (Upgrading, create("/a", 0), OpCode::Create, path("/a"), false),
+        (Upgrading, create("/a", 1), OpCode::Create, path("/a"), true),
+        (Upgrading, both, OpCode::Multi, made("/a", "/b"), true),
+        (Upgrading, multi(&[create("/a", 0), create("/b", 2)]), OpCode::Multi, made("/a", "/b0000000001"), false),
+        // A container with the flag of an ephemeral is a container.
+        (Upgrading, create("/a", 1), OpCode::CreateContainer, Ok(Response::Empty), false),
+    ];
+    for (kind, request, op, expected, global) in rows {
+        for at in [3, 1, 4] {
+            let what = format!("{kind:?} at {at}: {request:?} as {op:?}");
+            let mut net = Net::with(3, 1, local(kind));
+            net.run(Duration::from_secs(3));
+            assert_eq!(net.leader(), 3);
+            let session = net.connect(at, 1, None).session;
+            assert_eq!(net.is_global(session), kind == Off, "{what}");
+            assert_eq!(session.0 as u64 >> 56, at as u64);
+            let outcome = net.write(at, 1, session, 1, &request, op);
+            match (&outcome, op) {
+                (Ok(Response::PathStat(made, _)), OpCode::CreateContainer) => assert_eq!(made, "/a"),
+                _ => assert_eq!(outcome, expected, "{what}"),
+            }
+            assert_eq!(net.is_global(session), global, "{what}");
+            assert_eq!(net.server(at).service().local_sessions().knows(session), !global, "{what}");
+            // Any session may end; its ephemerals go with it, and it can't be taken up again.
+            assert_eq!(net.close(at, 1, session), Ok(Response::Empty), "{what}");
+            assert!(!net.is_global(session) && net.server(at).service().local_sessions().is_empty(), "{what}");
+            assert_eq!(net.server(at).side().0.tree.ephemerals().len(), 0, "{what}");
+            let again = net.try_connect(at, 2, session, Some(false));
+            assert!(matches!(again[..], [ToLink::Connected(ConnectResponse { timeout_ms: 0, .. })]), "{again:?}");
+        }
+    }
+}
+
+#[test]
+fn a_local_session_is_taken_up_again_only_where_it_was_opened() {
+    let mut net = Net::with(3, 0, local(LocalSessions::Upgrading));
+    net.run(Duration::from_secs(3));
+    for home in [1, 3] {
+        let first = net.connect(home, 1, None);
+        let again = net.connect(home, 2, Some(&first));
+        assert_eq!((again.session, again.timeout_ms), (first.session, first.timeout_ms));
+        let elsewhere = net.connect(2, 3, Some(&first));
+        assert_eq!(elsewhere.timeout_ms, 0, "nobody else knows it");
+        // Once global it moves like any other.
+        net.write(home, 2, first.session, 1, &create(&format!("/e{home}"), 1), OpCode::Create).unwrap();
+        let moved = net.connect(2, 4, Some(&first));
+        assert_eq!((moved.session, moved.timeout_ms), (first.session, first.timeout_ms));
+        assert!(net.exists(&format!("/e{home}")));
+    }
+}
+
+#[test]
+fn a_silent_local_session_is_ended_by_its_server() {
+    for at in [1, 3] {
+        let mut net = Net::with(3, 0, local(LocalSessions::On));
+        net.run(Duration::from_secs(3));
+        let (silent, heard) = (net.connect(at, 1, None).session, net.connect(at, 2, None).session);
+        for _ in 0..10 {
+            net.queue.push_back((ServerId(at), Input::Touched { sessions: vec![heard] }));
+            net.run(Duration::from_secs(1));
+        }
+        assert_eq!(net.said_to(at, 1), [ToLink::Close(LinkClose::SessionEnded(silent))]);
+        let local = net.server(at).service().local_sessions();
+        assert!(local.is_live(heard) && !local.knows(silent));
+        net.write(at, 2, heard, 1, &create("/a", 0), OpCode::Create).unwrap();
+    }
+}
+
+#[test]
+fn a_close_right_behind_what_makes_a_session_global_leaves_nothing() {
+    for at in [1, 3] {
+        let mut net = Net::with(3, 0, local(LocalSessions::Upgrading));
+        net.run(Duration::from_secs(3));
+        let session = net.connect(at, 1, None).session;
+        net.said.clear();
+        for (request, op, xid) in
+            [(create("/e", 1), OpCode::Create, 1), (Request::CloseSession, OpCode::CloseSession, 2)]
+        {
+            let request = ask(&request, op, session, xid);
+            net.queue.push_back((ServerId(at), Input::Submit { link: LinkId(1), request }));
+        }
+        net.drain();
+        let answers: Vec<_> = net.said_to(at, 1);
+        assert!(
+            matches!(
+                &answers[..],
+                [ToLink::Reply { xid: 1, outcome: Ok(_), .. }, ToLink::Reply { xid: 2, outcome: Ok(_), .. }]
+            ),
+            "{answers:?}"
+        );
+        assert!(!net.is_global(session) && !net.exists("/e"));
+    }
+}
+
+#[test]
+fn answers_that_need_no_transaction_wait_their_turn() {
+    let mut net = Net::with(3, 0, local(LocalSessions::On));
+    net.run(Duration::from_secs(3));
+    let session = net.connect(1, 1, None).session;
+    net.said.clear();
+    let asked = [
+        (create("/a", 0), OpCode::Create),
+        (create("/e", 1), OpCode::Create),
+        (create("/b", 0), OpCode::Create),
+        (Request::CloseSession, OpCode::CloseSession),
+    ];
+    for (xid, (request, op)) in (1..).zip(asked) {
+        let request = ask(&request, op, session, xid);
+        net.queue.push_back((ServerId(1), Input::Submit { link: LinkId(1), request }));
+    }
+    net.drain();
+    let answers: Vec<_> = net
+        .said_to(1, 1)
+        .into_iter()
+        .map(|msg| match msg {
+            ToLink::Reply { xid, outcome, .. } => (xid, outcome.map(drop)),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(answers, [(1, Ok(())), (2, Err(ZkError::EphemeralOnLocalSession)), (3, Ok(())), (4, Ok(()))]);
+}
+
+#[test]
+fn a_late_write_of_a_closed_session_does_not_pass_for_a_local_one() {
+    use crate::wire::peer::{Forwarded, PeerMsg};
+    let mut net = Net::with(3, 0, local(LocalSessions::Upgrading));
+    net.run(Duration::from_secs(3));
+    let session = net.connect(1, 1, None).session;
+    net.write(1, 1, session, 1, &create("/e", 1), OpCode::Create).unwrap();
+    net.close(1, 1, session).unwrap();
+    let other = SessionId(session.0 + 1);
+    for (session, path, made) in [(session, "/late", false), (other, "/local", true)] {
+        let Submission::Write { body, .. } = ask(&create(path, 0), OpCode::Create, session, 7) else { panic!() };
+        let forwarded = Forwarded { session, cxid: 7, op: OpCode::Create.code(), body, auth: vec![] };
+        let (to, _) = net.ends.iter().find(|(_, (other, _))| *other == ServerId(1)).map(|(c, e)| (*c, *e)).unwrap();
+        net.queue.push_back((ServerId(3), Input::Packet { conn: to, msg: PeerMsg::Request(forwarded) }));
+        net.drain();
+        assert_eq!(net.exists(path), made, "{path}");
+    }
+}
+
+/// What still comes over the connection that a session has left (client-protocol §3.6).
+#[test]
+fn requests_over_an_old_connection() {
+    for (old, new) in [(1, 2), (1, 3), (3, 1)] {
+        let mut net = Net::new(3, 0);
+        net.run(Duration::from_secs(3));
+        let session = net.connect(old, 1, None);
+        net.connect(new, 2, Some(&session));
+        let session = session.session;
+        net.write(new, 2, session, 1, &create("/e", 1), OpCode::Create).unwrap();
+        let what = format!("from {old} to {new}");
+        // Reads and a sync are still answered, a write ends the connection (as its answer, or at once).
+        let synced = net.submit(old, 1, Submission::Sync { session, xid: 4, path: "/".into() });
+        assert!(matches!(synced[..], [ToLink::Reply { xid: 4, outcome: Ok(_), .. }]), "{what}: {synced:?}");
+        for request in [create("/a", 0), multi(&[create("/b", 0)])] {
+            let op = if matches!(request, Request::Multi { .. }) { OpCode::Multi } else { OpCode::Create };
+            let said = net.submit(old, 1, ask(&request, op, session, 5));
+            let moved = matches!(&said[..], [ToLink::Reply { outcome: Err(ZkError::SessionMoved), .. }]);
+            assert!(moved || said == [MOVED], "{what}: {said:?}");
+        }
+        assert!(!net.exists("/a") && !net.exists("/b"));
+        // A closeSession ends the session wherever it comes from.
+        let said = net.submit(old, 1, ask(&Request::CloseSession, OpCode::CloseSession, session, 6));
+        if said != [MOVED] {
+            assert!(matches!(said[..], [ToLink::Reply { xid: 6, outcome: Ok(_), .. }]), "{what}: {said:?}");
+            assert!(!net.is_global(session) && !net.exists("/e"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_session_belongs_to_the_connection_that_it_was_opened_over() {
+    let mut net = Net::new(3, 0);
+    net.run(Duration::from_secs(3));
+    let first = net.connect(1, 1, None);
+    // It moves before it has asked for anything.
+    net.connect(2, 2, Some(&first));
+    let said = net.submit(1, 1, ask(&create("/a", 0), OpCode::Create, first.session, 1));
+    assert!(matches!(said[..], [ToLink::Reply { outcome: Err(ZkError::SessionMoved), .. }]), "{said:?}");
+    net.write(2, 2, first.session, 1, &create("/a", 0), OpCode::Create).unwrap();
+}
+
+fn without_leader(local_sessions: LocalSessions) -> Net {
+    let mut net = Net::with(3, 0, ServiceRules { read_only: true, local_sessions, ..ServiceRules::default() });
+    net.run(Duration::from_secs(3));
+    let session = net.connect(1, 1, None).session;
+    net.write(1, 1, session, 1, &create("/kept", 0), OpCode::Create).unwrap();
+    net.kill(2);
+    net.kill(3);
+    net
+}
+
+#[test]
+fn a_server_without_a_leader_serves_reads_after_a_while_and_until_it_has_one() {
+    let mut net = without_leader(LocalSessions::On);
+    net.run(Duration::from_millis(1900));
+    assert_eq!(net.server(1).service().serving(), None);
+    let said = net.try_connect(1, 2, SessionId(0), Some(true));
+    assert_eq!(said, [ToLink::Close(LinkClose::NotServing)]);
+    net.run(Duration::from_secs(13));
+    assert!(net.server(1).service().is_read_only());
+    let said = net.try_connect(1, 3, SessionId(0), Some(true));
+    let session = match &said[..] {
+        [ToLink::Connected(ConnectResponse { session, read_only: Some(true), timeout_ms: 6000, .. })] => *session,
+        other => panic!("{other:?}"),
+    };
+    for (request, op) in [
+        (create("/a", 0), OpCode::Create),
+        (create("/a", 1), OpCode::Create),
+        (delete("/kept"), OpCode::Delete),
+        (multi(&[]), OpCode::Multi),
+    ] {
+        assert_eq!(net.write(1, 3, session, 1, &request, op), Err(ZkError::NotReadOnly), "{request:?}");
+    }
+    let synced = net.submit(1, 3, Submission::Sync { session, xid: 4, path: "/".into() });
+    assert!(matches!(synced[..], [ToLink::Reply { xid: 4, outcome: Err(ZkError::NotReadOnly), .. }]), "{synced:?}");
+    assert!(net.exists("/kept"));
+    assert_eq!(net.close(1, 3, session), Ok(Response::Empty));
+    // A quorum again.
+    let said = net.try_connect(1, 4, SessionId(0), Some(true));
+    assert!(matches!(said[..], [ToLink::Connected(_)]));
+    net.start(2);
+    net.run(Duration::from_secs(5));
+    net.leader();
+    assert!(!net.server(1).service().is_read_only() && net.server(1).service().serving().is_some());
+    assert!(net.server(1).service().local_sessions().is_empty());
+}
+
+#[test]
+fn whom_a_read_only_server_takes() {
+    use LocalSessions::{Off, On};
+    let closed = || vec![ToLink::Close(LinkClose::NotServing)];
+    let no_session = || vec![ToLink::NoSession(ZkError::NotReadOnly)];
+    for (kind, fresh, flag, expected) in [
+        (On, true, None, Some(closed())),
+        (On, true, Some(false), Some(closed())),
+        (On, true, Some(true), None),
+        (Off, true, Some(true), Some(no_session())),
+        (Off, false, Some(true), Some(closed())),
+        (Off, false, Some(false), Some(closed())),
+        (On, false, Some(false), Some(closed())),
+    ] {
+        let mut net = without_leader(kind);
+        net.run(Duration::from_secs(15));
+        let session = if fresh { SessionId(0) } else { SessionId(0x0200_0000_0000_0001) };
+        let said = net.try_connect(1, 2, session, flag);
+        match expected {
+            Some(expected) => assert_eq!(said, expected, "{kind:?} {fresh} {flag:?}"),
+            None => assert!(matches!(said[..], [ToLink::Connected(_)]), "{said:?}"),
+        }
+    }
+    let mut net = without_leader(On);
+    net.run(Duration::from_secs(15));
+    let said = net.try_connect(1, 2, SessionId(0x0200_0000_0000_0001), Some(true));
+    assert!(
+        matches!(said[..], [ToLink::Connected(ConnectResponse { timeout_ms: 0, read_only: Some(false), .. })]),
+        "{said:?}"
+    );
+}
