@@ -206,6 +206,7 @@ impl Link {
             | OpCode::SetData
             | OpCode::SetAcl
             | OpCode::Multi
+            | OpCode::Reconfig
             | OpCode::CloseSession => {
                 let closes = op == OpCode::CloseSession;
                 let auth = self.auth.clone();
@@ -238,7 +239,6 @@ impl Link {
                 Err(_) => self.refuse(xid, ZkError::MarshallingError, None, out),
             },
             OpCode::Auth => self.on_auth(xid, body, out),
-            OpCode::Reconfig => self.refuse(xid, ZkError::ReconfigDisabled, None, out),
             // Servers alone delete containers: a client's could take any empty znode without being asked who it is.
             OpCode::DeleteContainer => self.refuse(xid, ZkError::BadArguments, None, out),
             OpCode::Check | OpCode::Sasl | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),

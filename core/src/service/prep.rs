@@ -212,6 +212,7 @@ impl Work<'_> {
             PrepRequest::Client(Request::CloseSession) | PrepRequest::CloseSession => Ok(self.close_session()),
             // Alone it is not a request (3.8 takes it for one, and then never answers).
             PrepRequest::Client(Request::Check { .. }) => Err(ZkError::Unimplemented),
+            PrepRequest::Client(Request::Reconfig { .. }) => Err(ZkError::ReconfigDisabled),
             PrepRequest::Client(request) => self.op(request),
             PrepRequest::LocalClient(request) => {
                 self.local = true;

@@ -109,8 +109,9 @@ fn multi(op: Request) -> Request {
 fn the_first_failing_check_is_told() {
     use ZkError::{
         BadArguments, BadVersion, InvalidAcl, MarshallingError, NoAuth, NoChildrenForEphemerals, NoNode, NodeExists,
-        NotEmpty, SessionExpired, Unimplemented,
+        NotEmpty, ReconfigDisabled, SessionExpired, Unimplemented,
     };
+    let reconfig = || Request::Reconfig { joining: None, leaving: None, members: None, config: -1 };
     let sasl = vec![Acl { perms: 31, id: Id { scheme: "sasl".into(), id: "x".into() } }];
     let rows = [
         (DEAD, create("bad", 7), BadArguments),
@@ -157,6 +158,8 @@ fn the_first_failing_check_is_told() {
         (LIVE, set_acl("/shut", Acl::open(), 5), NoAuth),
         (LIVE, set_acl("/p", Acl::open(), 5), BadVersion),
         (LIVE, check("/p", -1), Unimplemented),
+        (DEAD, reconfig(), ReconfigDisabled),
+        (LIVE, multi(reconfig()), MarshallingError),
         (LIVE, Request::Ping, MarshallingError),
         (LIVE, multi(multi(create("/x", 0))), MarshallingError),
         (DEAD, multi(check("bad", 5)), SessionExpired),
