@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests/kazoo"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/kazoo"))
 
 from ensemble import Ensemble, Server, wait_for  # noqa: E402
 
