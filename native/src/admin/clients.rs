@@ -4,7 +4,7 @@ use super::commands::{failure, success};
 use super::json::Pairs;
 use crate::operator::Operator;
 use crate::operator::connections::Connection;
-use crate::operator::sessions::Sessions;
+use crate::operator::sessions::Global;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -87,12 +87,12 @@ pub async fn dump(operator: &Operator) -> Option<impl Serialize + use<>> {
         expiry_time_to_session_ids: Pairs<String, Vec<i64>>,
         session_id_to_ephemeral_paths: Pairs<String, Vec<String>>,
     }
-    let expiries = match operator.sessions().await? {
-        Sessions::Tracked(buckets) => {
-            buckets.into_iter().map(|(at, ids)| (at.to_string(), ids.iter().map(|id| id.0).collect())).collect()
-        }
-        Sessions::Known(_) => Vec::new(),
-    };
+    let sessions = operator.sessions().await?;
+    let mut buckets = sessions.local.unwrap_or_default();
+    if let Global::Tracked(global) = sessions.global {
+        global.into_iter().for_each(|(at, ids)| buckets.entry(at).or_default().extend(ids));
+    }
+    let expiries = buckets.into_iter().map(|(at, ids)| (at.to_string(), ids.iter().map(|id| id.0).collect())).collect();
     let ephemerals = operator.ephemerals().into_iter().map(|(session, paths)| (session.0.to_string(), paths));
     Some(Dump {
         expiry_time_to_session_ids: Pairs(expiries),

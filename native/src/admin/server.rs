@@ -64,8 +64,8 @@ pub fn initial_configuration(operator: &Operator) -> impl Serialize + use<> {
 }
 
 /// `is_read_only`.
-pub fn is_read_only(_serving: &Serving) -> impl Serialize + use<> {
-    Pairs(vec![("read_only", false)])
+pub fn is_read_only(serving: &Serving) -> impl Serialize + use<> {
+    Pairs(vec![("read_only", serving.is_read_only())])
 }
 
 /// `last_snapshot`.
@@ -174,7 +174,7 @@ pub fn stats(operator: &Operator, serving: &Serving, with_connections: bool) -> 
     let connections = with_connections.then(|| super::clients::brief(operator));
     Stats {
         version: VERSION,
-        read_only: false,
+        read_only: serving.is_read_only(),
         server_stats,
         client_response: s.responses.into(),
         proposal_stats: s.proposals.map(Buffers::from),

@@ -84,10 +84,14 @@ pub fn prometheus(keys: &mut Keys<'_>) -> Result<Option<Prometheus>, ConfigError
     Ok(asked.then_some(prometheus))
 }
 
-/// `4lw.commands.whitelist`: `srvr` unless given.
+/// `4lw.commands.whitelist`: always `srvr`, by which Apache's scripts ask for the mode; with read-only mode `isro` too, by
+/// which clients look for a server that is not.
 pub fn whitelist(keys: &mut Keys<'_>) -> Result<BTreeSet<&'static str>, ConfigError> {
-    let Some(entry) = keys.find("4lw.commands.whitelist") else { return Ok(BTreeSet::from(["srvr"])) };
-    let mut allowed = BTreeSet::new();
+    let mut allowed = BTreeSet::from(["srvr"]);
+    if keys.flag("readonlymode.enabled", false)? {
+        allowed.insert("isro");
+    }
+    let Some(entry) = keys.find("4lw.commands.whitelist") else { return Ok(allowed) };
     for word in entry.value.split(',').map(str::trim).filter(|w| !w.is_empty()) {
         match WORDS.iter().find(|w| **w == word) {
             Some(word) => drop(allowed.insert(*word)),

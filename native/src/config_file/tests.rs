@@ -189,7 +189,9 @@ fn unknown_keys_and_doubtful_values_are_remarked() {
 #[test]
 fn the_last_of_equal_keys_counts_and_words_of_apache_are_taken() {
     let cfg = read(&format!("{ALONE}tickTime=1\ntickTime=2\n4lw.commands.whitelist=ruok, cons,mntr\n")).expect("valid");
-    assert_eq!((cfg.tick_ms, cfg.whitelist), (2, BTreeSet::from(["ruok", "cons", "mntr"])));
+    assert_eq!((cfg.tick_ms, cfg.whitelist), (2, BTreeSet::from(["ruok", "cons", "mntr", "srvr"])));
+    let read_only = read(&format!("{ALONE}readonlymode.enabled=true\n")).expect("valid");
+    assert_eq!(read_only.whitelist, BTreeSet::from(["isro", "srvr"]));
     let all = read(&format!("{ALONE}4lw.commands.whitelist=*\n")).expect("valid");
     assert_eq!(all.whitelist, BTreeSet::from(crate::four_letter::WORDS));
     assert_eq!(read(&format!("{ALONE}jute.maxbuffer=0x1fffff\n")).expect("valid").max_buffer, 0x1f_ffff);

@@ -2,7 +2,7 @@
 
 use super::push;
 use crate::operator::connections::{Connection, by_expiry};
-use crate::operator::sessions::Sessions;
+use crate::operator::sessions::{Expiries, Global, Sessions};
 use crate::operator::{NOT_SERVING, Operator};
 use std::collections::BTreeMap;
 use zebu_core::id::{LinkId, SessionId};
@@ -19,19 +19,30 @@ pub async fn text(operator: &Operator, asking: LinkId) -> String {
 
 fn push_sessions(out: &mut String, sessions: &Sessions) {
     out.push_str("SessionTracker dump:\n");
-    match sessions {
-        Sessions::Tracked(buckets) => {
-            let count: usize = buckets.values().map(Vec::len).sum();
-            push(out, format_args!("Session Sets ({})/({count}):\n", buckets.len()));
-            for (at, sessions) in buckets {
-                push(out, format_args!("{} expire at {}:\n", sessions.len(), date(*at)));
-                sessions.iter().for_each(|session| push(out, format_args!("\t{session}\n")));
+    if let Some(local) = &sessions.local {
+        out.push_str("Local ");
+        push_expiries(out, local);
+    }
+    match &sessions.global {
+        Global::Tracked(buckets) => {
+            if sessions.local.is_some() {
+                out.push_str("Global ");
             }
+            push_expiries(out, buckets);
         }
-        Sessions::Known(known) => {
+        Global::Known(known) => {
             push(out, format_args!("Global Sessions({}):\n", known.len()));
             known.iter().for_each(|(session, timeout)| push(out, format_args!("{session}\t{timeout}ms\n")));
         }
+    }
+}
+
+fn push_expiries(out: &mut String, buckets: &Expiries) {
+    let count: usize = buckets.values().map(Vec::len).sum();
+    push(out, format_args!("Session Sets ({})/({count}):\n", buckets.len()));
+    for (at, sessions) in buckets {
+        push(out, format_args!("{} expire at {}:\n", sessions.len(), date(*at)));
+        sessions.iter().for_each(|session| push(out, format_args!("\t{session}\n")));
     }
 }
 
@@ -85,7 +96,10 @@ mod tests {
     fn as_apache_writes_it() {
         let mut out = String::new();
         let at = 1_795_416_318_000;
-        push_sessions(&mut out, &Sessions::Tracked(BTreeMap::from([(at, vec![SESSION])])));
+        push_sessions(
+            &mut out,
+            &Sessions { local: None, global: Global::Tracked(BTreeMap::from([(at, vec![SESSION])])) },
+        );
         push_ephemerals(&mut out, &BTreeMap::from([(SESSION, vec!["/f4v/e".to_string()])]));
         push_connections(&mut out, &[connection(50748, None, at - 7000), connection(50684, Some(SESSION), at + 3500)]);
         let expected = "SessionTracker dump:\nSession Sets (1)/(1):\n1 expire at Mon Nov 23 06:45:18 UTC 2026:\n\
@@ -95,7 +109,19 @@ mod tests {
                         1 expire at Mon Nov 23 06:45:22 UTC 2026:\n\tip: /127.0.0.1:50684 sessionId: 0x100003cc7b300c0\n";
         assert_eq!(out, expected);
         let mut out = String::new();
-        push_sessions(&mut out, &Sessions::Known(BTreeMap::from([(SESSION, 4000)])));
+        let known = Global::Known(BTreeMap::from([(SESSION, 4000)]));
+        push_sessions(&mut out, &Sessions { local: None, global: known });
         assert_eq!(out, "SessionTracker dump:\nGlobal Sessions(1):\n0x100003cc7b300c0\t4000ms\n");
+        let local = || Some(BTreeMap::from([(at, vec![SESSION])]));
+        let local_sets = "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+                          1 expire at Mon Nov 23 06:45:18 UTC 2026:\n\t0x100003cc7b300c0\n";
+        for (global, rest) in [
+            (Global::Known(BTreeMap::new()), "Global Sessions(0):\n"),
+            (Global::Tracked(BTreeMap::new()), "Global Session Sets (0)/(0):\n"),
+        ] {
+            let mut out = String::new();
+            push_sessions(&mut out, &Sessions { local: local(), global });
+            assert_eq!(out, format!("{local_sets}{rest}"));
+        }
     }
 }

@@ -65,7 +65,7 @@ impl FourLetter {
     async fn answer_serving(&self, word: &str, serving: &Serving, asking: LinkId) -> String {
         let operator = &*self.operator;
         match word {
-            "isro" => "rw".into(),
+            "isro" => if serving.is_read_only() { "ro" } else { "rw" }.into(),
             "srvr" => statistics::srvr(operator, serving),
             "stat" => statistics::stat(operator, serving, asking),
             "srst" => statistics::reset(operator),

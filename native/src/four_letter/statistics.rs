@@ -8,12 +8,12 @@ use zebu_core::id::LinkId;
 
 /// The server.
 pub fn srvr(operator: &Operator, serving: &Serving) -> String {
-    format!("{}{}", version_line(), lines(&operator.statistics(serving)))
+    format!("{}{}", head(serving), lines(&operator.statistics(serving)))
 }
 
 /// The server and who is connected.
 pub fn stat(operator: &Operator, serving: &Serving, asking: LinkId) -> String {
-    let mut out = format!("{}Clients:\n", version_line());
+    let mut out = format!("{}Clients:\n", head(serving));
     for connection in operator.connections(Some(asking)) {
         connections::brief(&mut out, &connection);
         out.push('\n');
@@ -27,8 +27,9 @@ pub fn reset(operator: &Operator) -> String {
     "Server stats reset.\n".into()
 }
 
-fn version_line() -> String {
-    format!("Zookeeper version: {VERSION}\n")
+fn head(serving: &Serving) -> String {
+    let read_only = "READ-ONLY mode; serving only read-only clients\n";
+    format!("Zookeeper version: {VERSION}\n{}", if serving.is_read_only() { read_only } else { "" })
 }
 
 fn lines(s: &Statistics) -> String {

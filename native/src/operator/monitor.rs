@@ -37,8 +37,8 @@ impl Operator {
             out.gauge("global_sessions", s.tree.sessions().len());
             report_quotas(&s.tree, &mut out);
         });
-        // All sessions are global.
-        out.gauge("local_sessions", 0_usize);
+        let local = self.look(|server| server.service().local_sessions().len()).await;
+        local.into_iter().for_each(|local| out.gauge("local_sessions", local));
         if !self.cfg.standalone {
             out.gauge("quorum_size", self.voters());
         }

@@ -626,6 +626,33 @@ class Refusals(EnsembleTest):
         self.assertGreaterEqual(samples["looking_count"], 1)
         self.assertNotIn("znode_count", samples)
 
+    def test_read_only_and_local_sessions(self):
+        settings = {"localSessionsEnabled": "true", "readonlymode.enabled": "true", **OPERATED}
+        self.ensemble = Ensemble("readonly", **settings)
+        self.addCleanup(self.ensemble.close)
+        self.ensemble.start()
+        leader = self.ensemble.leader()
+        wait_for("both others follow", lambda: len(self.ensemble.followers()) == 2)
+        last = self.ensemble.followers()[0]
+        for server, sets in ((leader, "Global Session Sets (0)/(0):\n"), (last, "Global Sessions(0):\n")):
+            client = self.ensemble.client(server)
+            local = f"Local Session Sets \\(\\d\\)/\\(1\\):\n1 expire at {DATE}:\n\t0x{client.client_id[0]:x}\n"
+            self.assertRegex(server.four_letters("dump"), local + re.escape(sets))
+            self.assertEqual((monitor(server)["local_sessions"], monitor(server)["global_sessions"]), (1, 0))
+            expiries = command(server, "dump")["expiry_time_to_session_ids"]
+            self.assertEqual(sum(expiries.values(), []), [client.client_id[0]])
+            client.stop()
+        self.assertEqual((last.four_letters("isro"), command(last, "isro")["read_only"]), ("rw", False))
+        for server in self.ensemble.servers.values():
+            if server is not last:
+                server.kill()
+        wait_for("it serves reads only", lambda: last.four_letters("isro") == "ro")
+        self.assertEqual(last.mode(), "read-only")
+        self.assertIn("\nREAD-ONLY mode; serving only read-only clients\nLatency", last.four_letters("srvr"))
+        self.assertIn("\nREAD-ONLY mode; serving only read-only clients\nClients:\n", last.four_letters("stat"))
+        self.assertTrue(command(last, "isro")["read_only"] and command(last, "srvr")["read_only"])
+        self.assertEqual(command(last, "monitor")["server_state"], "read-only")
+
     def test_a_taken_admin_port_is_a_warning(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
