@@ -1,14 +1,18 @@
 //! What a server is told at its start: who is in the ensemble, how long things may take, how large they may be.
 
+mod access;
 mod service;
+
+pub use access::{AccessRules, DigestAlgorithm, Secret};
+pub use service::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 
 use crate::id::ServerId;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-pub use service::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 
 /// Whether a member votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +139,9 @@ pub struct Config {
     pub finalize_wait: Duration,
     /// What clients get.
     pub service: ServiceRules,
+    /// Who may do what. Has passwords in it: never written anywhere.
+    #[serde(skip)]
+    pub access: Arc<AccessRules>,
     /// See [`BrokenRule`].
     pub broken: Option<BrokenRule>,
 }
@@ -156,6 +163,7 @@ impl Config {
             max_notification: Duration::from_secs(60),
             finalize_wait: Duration::from_millis(200),
             service: ServiceRules::default(),
+            access: Arc::default(),
             broken: None,
         }
     }

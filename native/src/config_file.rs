@@ -8,6 +8,7 @@ mod keys;
 mod members;
 mod observation;
 mod properties;
+mod security;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ pub use observation::{Admin, Prometheus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use zebu_core::config::{Config, MemberKind, ServiceRules};
+use zebu_core::config::{AccessRules, Config, MemberKind, ServiceRules};
 use zebu_core::id::ServerId;
 
 /// Why the configuration can't be used. Each names the file and, where there is one, the line.
@@ -120,6 +122,8 @@ pub struct ZooCfg {
     pub max_notification: Duration,
     /// What clients get.
     pub service: ServiceRules,
+    /// Who may do what.
+    pub access: Arc<AccessRules>,
     /// Lines whose keys nobody knows, and other remarks for the log.
     pub remarks: Vec<String>,
 }
@@ -137,8 +141,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("quorum.auth.enableSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.learnerRequireSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.serverRequireSasl", &["false"], "peers do not authenticate"),
-    ("sessionRequireClientSASLAuth", &["false"], "clients can't authenticate by SASL"),
-    ("enforce.auth.enabled", &["false"], "clients can't be forced to authenticate"),
     ("dynamicConfigFile", &[], "the servers must stand in zoo.cfg itself"),
     ("reconfigEnabled", &["false"], "the ensemble can't be reconfigured while it runs"),
     ("observerMasterPort", &["0"], "observers learn from the leader only"),
@@ -254,8 +256,12 @@ impl ZooCfg {
             min_notification,
             max_notification,
             service: service::rules(&mut keys, id, max_buffer)?,
+            access: Arc::new(security::access(&mut keys)?),
             remarks: Vec::new(),
         };
+        if cfg.access.skip_acl {
+            remarks.push("skipACL=yes: everybody may do everything, whatever the access lists say".to_string());
+        }
         if !cfg.force_sync {
             remarks.push("forceSync=no: a power cut can lose acknowledged writes".to_string());
         }
@@ -280,6 +286,7 @@ impl ZooCfg {
         config.min_notification = self.min_notification;
         config.max_notification = self.max_notification;
         config.service = self.service.clone();
+        config.access = self.access.clone();
         if self.standalone {
             // Nobody else can vote better: waiting for that would only delay the start.
             config.finalize_wait = Duration::ZERO;
@@ -322,7 +329,7 @@ fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigErro
 fn server_lines(keys: &mut Keys<'_>) -> Result<BTreeMap<ServerId, ServerLine>, ConfigError> {
     let mut servers = BTreeMap::new();
     for entry in keys.with_prefix("server.") {
-        let number = entry.key.trim_start_matches("server.");
+        let number = entry.key.rsplit_once("server.").map_or("", |(_, number)| number);
         let id = number.parse::<i64>().ok().filter(|id| (0..=members::LARGEST_ID).contains(id)).ok_or_else(|| {
             keys.wrong(entry, format_args!("server.N with a number N from 0 to {}", members::LARGEST_ID))
         })?;

@@ -13,6 +13,9 @@
 //!  Effect::ToLink ──► on_server ──Write──────────────────────────────► socket
 //! ```
 
+mod access;
+
+use crate::config::AccessRules;
 use crate::effect::{LinkClose, ToLink};
 use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
@@ -27,6 +30,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -61,6 +65,7 @@ pub enum LinkEffect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     id: LinkId,
+    rules: Arc<AccessRules>,
     auth: Vec<Id>,
     state: State,
     queue: VecDeque<Pending>,
@@ -91,16 +96,23 @@ enum Pending {
 }
 
 impl Link {
-    /// A fresh connection from `remote_ip` (its first identity, scheme `ip`).
+    /// A fresh connection from `remote_ip` (its first identity, scheme `ip`), under Apache's default rules of access.
     pub fn new(id: LinkId, remote_ip: &str) -> Link {
         Link {
             id,
+            rules: Arc::default(),
             auth: vec![Id { scheme: "ip".into(), id: remote_ip.into() }],
             state: State::New,
             queue: VecDeque::new(),
             reading: false,
             last_zxid: Zxid::ZERO,
         }
+    }
+
+    /// The same under these rules of access.
+    pub fn under(mut self, rules: Arc<AccessRules>) -> Link {
+        self.rules = rules;
+        self
     }
 
     /// Its number.
@@ -127,14 +139,6 @@ impl Link {
     /// Who the client has shown to be.
     pub fn auth(&self) -> &[Id] {
         &self.auth
-    }
-
-    /// The client has shown to be `id` as well (one that it has shown before is kept once).
-    pub fn identify(&mut self, id: Id, out: &mut Vec<LinkEffect>) {
-        if !self.auth.contains(&id) {
-            self.auth.push(id);
-            out.push(LinkEffect::Identified);
-        }
     }
 
     /// Requests not answered yet. A driver stops reading the socket while there are too many.
@@ -189,6 +193,9 @@ impl Link {
             }
         };
         let xid = header.xid;
+        if self.refuses_stranger(xid, header.op, out) {
+            return;
+        }
         let op = match OpCode::from_code(header.op) {
             Some(op) => op,
             None => return self.refuse_op(xid, header.op.to_string(), out),
@@ -242,21 +249,6 @@ impl Link {
             // Servers alone delete containers: a client's could take any empty znode without being asked who it is.
             OpCode::DeleteContainer => self.refuse(xid, ZkError::BadArguments, None, out),
             OpCode::Check | OpCode::Sasl | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
-        }
-    }
-
-    /// Only `ip` is accepted (the address is known already); like any scheme without a provider, others are refused
-    /// and end the connection (client-protocol §9.2).
-    fn on_auth(&mut self, xid: i32, body: Bytes, out: &mut Vec<LinkEffect>) {
-        match Request::decode(OpCode::Auth, body) {
-            Ok(Request::Auth { scheme, .. }) if scheme == "ip" => {
-                out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Ok(Response::Empty))));
-            }
-            Ok(Request::Auth { scheme, .. }) => {
-                out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Err(ZkError::AuthFailed))));
-                self.close(LinkClose::BadRequest(format!("there is no authentication scheme {scheme:?}")), out);
-            }
-            _ => self.close(LinkClose::BadRequest("an auth packet can't be parsed".into()), out),
         }
     }
 

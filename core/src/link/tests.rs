@@ -4,12 +4,16 @@ use crate::wire::record::Stat;
 use bytes::BytesMut;
 
 /// A frame as `on_frame` takes it.
-fn frame(xid: i32, request: &Request) -> Bytes {
+pub(super) fn frame(xid: i32, request: &Request) -> Bytes {
     request_frame(xid, request).slice(4..)
 }
 
 fn open_link() -> Link {
-    let mut link = Link::new(LinkId(1), "127.0.0.1");
+    open_link_of(Link::new(LinkId(1), "127.0.0.1"))
+}
+
+/// The handshake of `link` is done.
+pub(super) fn open_link_of(mut link: Link) -> Link {
     let mut out = Vec::new();
     let connect = ConnectRequest {
         protocol: 0,
@@ -34,7 +38,7 @@ fn open_link() -> Link {
     link
 }
 
-fn get(path: &str) -> Request {
+pub(super) fn get(path: &str) -> Request {
     Request::GetData { path: path.into(), watch: false }
 }
 
@@ -257,8 +261,8 @@ fn a_new_identity_is_told_once() {
     let mut link = open_link();
     let mut out = Vec::new();
     let user = Id { scheme: "digest".into(), id: "u:h".into() };
-    link.identify(user.clone(), &mut out);
-    link.identify(user.clone(), &mut out);
+    link.identify(vec![user.clone()], &mut out);
+    link.identify(vec![user.clone()], &mut out);
     assert_eq!(out, [LinkEffect::Identified]);
     assert_eq!(link.auth().get(1..), Some(&[user][..]));
 }

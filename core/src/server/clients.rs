@@ -6,7 +6,7 @@
 
 use super::local::{Local, Taken};
 use super::read_side::ReadSide;
-use crate::config::{Config, ServiceRules};
+use crate::config::{AccessRules, Config, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
 use crate::id::{ConnId, LinkId, ServerId, SessionId, Zxid};
@@ -28,6 +28,7 @@ use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::{Peer, PeerEvent};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
 use core::time::Duration;
@@ -163,6 +164,10 @@ impl Service {
 
     pub(super) fn config_text(&self) -> (Bytes, i64) {
         (self.config.ensemble.text().into(), self.config.ensemble.version())
+    }
+
+    pub(super) fn access(&self) -> Arc<AccessRules> {
+        self.config.access.clone()
     }
 
     pub(super) fn replaced(&mut self, applied: Zxid) {

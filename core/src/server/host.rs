@@ -27,6 +27,7 @@ impl<R: ReadSide> HostView<'_, R> {
         tree.read_owners(self.service.rules().owner_kinds);
         let (text, version) = self.service.config_text();
         tree.install_config(text, version, self.now.wall_ms);
+        tree.set_rules(self.service.access());
         self.service.replaced(tree.applied());
         self.side.apply(|state, _| {
             state.tree = tree;

@@ -7,12 +7,13 @@
 
 use super::containers::Candidate;
 use super::overlay::{Draft, Known, Overlay};
+use crate::auth;
 use crate::config::ContainerRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::tree::node::{Keeper, MAX_TTL_MS};
 use crate::tree::quota::Excess;
-use crate::tree::{Tree, acl, digest, path};
+use crate::tree::{Tree, digest, path};
 use crate::wire::client::Request;
 use crate::wire::jute::MAX_FIELD;
 use crate::wire::op::{CreateMode, OpCode};
@@ -267,7 +268,7 @@ impl Work<'_> {
     }
 
     fn check_access(&self, node: &Known, perms: i32) -> Result<(), ZkError> {
-        if acl::permits(&node.acl, perms, self.auth) { Ok(()) } else { Err(ZkError::NoAuth) }
+        if auth::permits(self.draft.tree.rules(), &node.acl, perms, self.auth) { Ok(()) } else { Err(ZkError::NoAuth) }
     }
 
     /// Whether the nearest quota leaves room for so many more znodes, and for data of `now` bytes instead of `before`.
@@ -318,7 +319,7 @@ impl Work<'_> {
             _ => self.check_session()?,
         }
         let (parent_path, _) = path::split(&path).filter(|_| !path.contains('\0')).ok_or(ZkError::BadArguments)?;
-        let acl = acl::fix_up(acl, self.auth)?;
+        let acl = auth::fix_up(self.draft.tree.rules(), acl, self.auth)?;
         let parent = self.node(parent_path)?;
         self.check_access(&parent, perms::CREATE)?;
         let parent_path = parent_path.to_string();
@@ -398,7 +399,7 @@ impl Work<'_> {
     fn set_acl(&mut self, path: String, acl: Vec<Acl>, version: i32) -> Result<TxnBody, ZkError> {
         self.check_session()?;
         path::validate(&path)?;
-        let acl = acl::fix_up(acl, self.auth)?;
+        let acl = auth::fix_up(self.draft.tree.rules(), acl, self.auth)?;
         let node = self.node(&path)?;
         self.check_access(&node, perms::ADMIN)?;
         let version = check_version(node.stat.aversion, version)?;

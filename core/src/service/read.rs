@@ -1,10 +1,11 @@
 //! Reads: answered from what is applied at this server, and the watches they set.
 
 use super::watch::{Watch, WatchRegistry};
+use crate::auth;
 use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
-use crate::tree::{Applied, Node, Tree, acl, path};
-use crate::wire::client::{AuthInfo, EventKind, OpResult, Outcome, Request, Response, WatchLists, WatcherEvent};
+use crate::tree::{Applied, Node, Tree, path};
+use crate::wire::client::{EventKind, OpResult, Outcome, Request, Response, WatchLists, WatcherEvent};
 use crate::wire::record::{Id, perms};
 use crate::wire::txn::Txn;
 use alloc::string::{String, ToString};
@@ -64,7 +65,8 @@ impl ReadState {
     pub fn apply(&mut self, txn: &Txn, fired: &mut Vec<(LinkId, WatcherEvent)>) -> Applied {
         let applied = self.tree.apply(txn);
         if !self.watches.is_empty() {
-            applied.changes.iter().for_each(|change| self.watches.fire(change, fired));
+            let rules = self.tree.rules();
+            applied.changes.iter().for_each(|change| self.watches.fire(rules, change, fired));
         }
         applied
     }
@@ -123,33 +125,34 @@ impl ReadState {
     }
 
     fn read(&self, asker: Asker<'_>, request: &Request) -> Outcome {
-        let auth = asker.auth;
+        let ids = asker.auth;
         match request {
             Request::Exists { path, .. } => {
                 if path.contains('\0') {
                     return Err(ZkError::BadArguments);
                 }
-                Ok(Response::Stat(self.readable(path, perms::READ, auth)?.stat()))
+                Ok(Response::Stat(self.readable(path, perms::READ, ids)?.stat()))
             }
             Request::GetData { path, .. } => {
-                let node = self.readable(path, perms::READ, auth)?;
+                let node = self.readable(path, perms::READ, ids)?;
                 Ok(Response::Data(node.data().cloned(), node.stat()))
             }
             Request::GetAcl { path } => {
-                let node = self.readable(path, perms::READ | perms::ADMIN, auth)?;
+                let node = self.readable(path, perms::READ | perms::ADMIN, ids)?;
                 let list = self.tree.acls().list(node.acl_key());
-                let list = if acl::permits(&list, perms::ADMIN, auth) { list.to_vec() } else { acl::masked(&list) };
+                let all = auth::permits(self.tree.rules(), &list, perms::ADMIN, ids);
+                let list = if all { list.to_vec() } else { auth::masked(&list) };
                 Ok(Response::Acl(list, node.stat()))
             }
             Request::GetChildren { path, .. } => {
-                Ok(Response::Children(names(self.readable(path, perms::READ, auth)?)))
+                Ok(Response::Children(names(self.readable(path, perms::READ, ids)?)))
             }
             Request::GetChildren2 { path, .. } => {
-                let node = self.readable(path, perms::READ, auth)?;
+                let node = self.readable(path, perms::READ, ids)?;
                 Ok(Response::Children2(names(node), node.stat()))
             }
             Request::GetAllChildrenNumber { path } => {
-                self.readable(path, perms::READ, auth)?;
+                self.readable(path, perms::READ, ids)?;
                 let number = self.tree.count_below(path);
                 Ok(Response::Number(i32::try_from(number).unwrap_or(i32::MAX)))
             }
@@ -161,14 +164,14 @@ impl ReadState {
                 let found = self.watches.has(asker.link, path, *kind);
                 found.then_some(Response::Empty).ok_or(ZkError::NoWatcher)
             }
-            Request::WhoAmI => Ok(Response::Identities(auth.iter().map(identity).collect())),
+            Request::WhoAmI => Ok(Response::Identities(auth::who(ids))),
             _ => Err(ZkError::Unimplemented),
         }
     }
 
-    fn readable(&self, path: &str, perms: i32, auth: &[Id]) -> Result<&Node, ZkError> {
+    fn readable(&self, path: &str, perms: i32, ids: &[Id]) -> Result<&Node, ZkError> {
         let node = self.tree.get(path).ok_or(ZkError::NoNode)?;
-        if self.tree.permits(node, perms, auth) { Ok(node) } else { Err(ZkError::NoAuth) }
+        if self.tree.permits(node, perms, ids) { Ok(node) } else { Err(ZkError::NoAuth) }
     }
 
     /// The session's own ephemerals whose paths begin with `prefix`, which is text and no path: `/a` is one of `/ab`.
@@ -267,15 +270,6 @@ const fn moves_watches(request: &Request) -> bool {
 
 fn names(node: &Node) -> Vec<String> {
     node.children().iter().map(|name| name.to_string()).collect()
-}
-
-/// An identity as whoAmI tells it: what stands behind a digest's user is the secret.
-fn identity(id: &Id) -> AuthInfo {
-    let user = match id.scheme.as_str() {
-        "digest" => id.id.split(':').next().unwrap_or_default(),
-        _ => &id.id,
-    };
-    AuthInfo { scheme: id.scheme.clone(), user: user.into() }
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! change looks at nobody whom it does not concern; what Apache's tables would hold is told by [`Watch::in_data`] and
 //! [`Watch::in_child`], and counted in their terms.
 
+use crate::auth;
+use crate::config::AccessRules;
 use crate::id::LinkId;
-use crate::tree::{Change, acl, path};
+use crate::tree::{Change, path};
 use crate::wire::client::{AddWatchMode, EventKind, WatchType, WatcherEvent};
 use crate::wire::record::{Id, perms};
 use alloc::boxed::Box;
@@ -246,8 +248,8 @@ impl WatchRegistry {
     /// it; one that may not read the znode (for a deletion: might not have) is not told, as since ZooKeeper 3.8.4, but
     /// loses its one-shot watch all the same.
     ///
-    /// The changes of a transaction are given in their order, as [`crate::tree::Applied`] lists them.
-    pub fn fire(&mut self, change: &Change, fired: &mut Vec<(LinkId, WatcherEvent)>) {
+    /// `rules` say who may read. The changes of a transaction are given in their order, as [`crate::tree::Applied`] lists them.
+    pub fn fire(&mut self, rules: &AccessRules, change: &Change, fired: &mut Vec<(LinkId, WatcherEvent)>) {
         let path = &*change.path;
         let (data, child) = match change.kind {
             EventKind::Created | EventKind::DataChanged => (true, false),
@@ -266,7 +268,7 @@ impl WatchRegistry {
             told.add(self.table(Watch::Child), path);
         }
         told.add(self.table(Watch::Persistent), path);
-        self.tell(change, told.links(), fired);
+        self.tell(rules, change, told.links(), fired);
         if data {
             self.use_up(Watch::Data, path);
         }
@@ -275,13 +277,13 @@ impl WatchRegistry {
         }
     }
 
-    fn tell(&self, change: &Change, links: Vec<LinkId>, fired: &mut Vec<(LinkId, WatcherEvent)>) {
+    fn tell(&self, rules: &AccessRules, change: &Change, links: Vec<LinkId>, fired: &mut Vec<(LinkId, WatcherEvent)>) {
         if links.is_empty() {
             return;
         }
-        let open = acl::permits(&change.acl, perms::READ, &[]);
+        let open = auth::permits(rules, &change.acl, perms::READ, &[]);
         let may_read = |link: &LinkId| {
-            open || self.watchers.get(link).is_some_and(|w| acl::permits(&change.acl, perms::READ, &w.auth))
+            open || self.watchers.get(link).is_some_and(|w| auth::permits(rules, &change.acl, perms::READ, &w.auth))
         };
         let event = || WatcherEvent { kind: change.kind, path: change.path.clone() };
         fired.extend(links.into_iter().filter(may_read).map(|link| (link, event())));

@@ -1,11 +1,9 @@
-//! Access lists: kept once each under a number, as Apache's server keeps them; and who may do what by them.
+//! Access lists: kept once each under a number, as Apache's server keeps them.
 
-use crate::error::ZkError;
-use crate::wire::record::{Acl, Id};
+use crate::wire::record::Acl;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 /// The key of the open list, which only built-in nodes use; it is never stored.
 pub use crate::disk::body::OPEN_ACL_KEY as OPEN;
@@ -127,93 +125,10 @@ impl AclTable {
     }
 }
 
-/// Whether `list` lets somebody with the identities `auth` do what needs one of the bits `perms`. An empty list lets
-/// everybody, and so does holding an identity of the scheme `super`.
-pub fn permits(list: &[Acl], perms: i32, auth: &[Id]) -> bool {
-    list.is_empty()
-        || auth.iter().any(|id| id.scheme == "super")
-        || list.iter().any(|acl| acl.perms & perms != 0 && matches(&acl.id, auth))
-}
-
-fn matches(wanted: &Id, auth: &[Id]) -> bool {
-    if wanted.scheme == "world" {
-        return wanted.id == "anyone";
-    }
-    auth.iter().filter(|id| id.scheme == wanted.scheme).any(|id| match wanted.scheme.as_str() {
-        "ip" => ip_matches(&wanted.id, &id.id),
-        _ => id.id == wanted.id,
-    })
-}
-
-/// `addr` or `addr/bits`, the address as a number of the family's width.
-fn ip_range(text: &str) -> Option<(u128, u32, u32)> {
-    let (addr, bits) = match text.split_once('/') {
-        Some((addr, bits)) => (addr, Some(bits.parse::<u32>().ok()?)),
-        None => (text, None),
-    };
-    let (value, width) = match addr.parse::<IpAddr>().ok()? {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32),
-        IpAddr::V6(v6) => (v6.to_bits(), 128),
-    };
-    let bits = bits.unwrap_or(width);
-    (bits <= width).then_some((value, width, bits))
-}
-
-fn ip_matches(range: &str, addr: &str) -> bool {
-    let (Some((wanted, width, bits)), Some((have, have_width, _))) = (ip_range(range), ip_range(addr)) else {
-        return false;
-    };
-    let cut = width - bits;
-    width == have_width && wanted.checked_shr(cut).unwrap_or(0) == have.checked_shr(cut).unwrap_or(0)
-}
-
-/// The list as it is stored: exact duplicates dropped, `auth` replaced by the identities that the client has proved.
-///
-/// # Errors
-/// [`ZkError::InvalidAcl`] when the list is empty, has an unknown scheme or a malformed id, or says `auth` while
-/// nothing is proved.
-pub fn fix_up(list: Vec<Acl>, auth: &[Id]) -> Result<Vec<Acl>, ZkError> {
-    let mut fixed: Vec<Acl> = Vec::with_capacity(list.len());
-    let mut seen: Vec<Acl> = Vec::new();
-    for acl in list {
-        if seen.contains(&acl) {
-            continue;
-        }
-        match acl.id.scheme.as_str() {
-            "world" if acl.id.id == "anyone" => fixed.push(acl.clone()),
-            "ip" if ip_range(&acl.id.id).is_some() => fixed.push(acl.clone()),
-            "digest" if acl.id.id.split(':').count() == 2 => fixed.push(acl.clone()),
-            "auth" => {
-                let before = fixed.len();
-                let proved = auth.iter().filter(|id| matches!(id.scheme.as_str(), "digest" | "sasl" | "x509"));
-                fixed.extend(proved.map(|id| Acl { perms: acl.perms, id: id.clone() }));
-                if fixed.len() == before {
-                    return Err(ZkError::InvalidAcl);
-                }
-            }
-            _ => return Err(ZkError::InvalidAcl),
-        }
-        seen.push(acl);
-    }
-    if fixed.is_empty() { Err(ZkError::InvalidAcl) } else { Ok(fixed) }
-}
-
-/// The list as getACL shows it to somebody without the right to change it: the secrets of `digest` ids hidden.
-pub fn masked(list: &[Acl]) -> Vec<Acl> {
-    let mut list = list.to_vec();
-    for acl in list.iter_mut().filter(|acl| acl.id.scheme == "digest") {
-        if let Some(colon) = acl.id.id.find(':') {
-            acl.id.id.truncate(colon + 1);
-            acl.id.id.push('x');
-        }
-    }
-    list
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::record::perms;
+    use crate::wire::record::Id;
     use alloc::vec;
 
     fn id(scheme: &str, id: &str) -> Id {
@@ -238,52 +153,5 @@ mod tests {
         table.release(OPEN);
         table.acquire_key(40);
         assert_eq!(table.acquire(&[acl(2, "world", "anyone")]), 41, "a key somebody refers to is taken");
-    }
-
-    #[test]
-    fn permission() {
-        let mallory = [id("ip", "10.1.2.3"), id("digest", "m:1")];
-        let admin = [id("ip", "10.1.2.3"), id("super", "")];
-        for (list, perm, auth, allowed) in [
-            (vec![acl(perms::READ, "world", "anyone")], perms::READ, &mallory[..], true),
-            (vec![acl(perms::READ, "world", "anyone")], perms::WRITE, &mallory, false),
-            (vec![acl(perms::READ, "world", "anyone")], perms::WRITE, &admin, true),
-            (vec![acl(perms::ALL, "world", "somebody")], perms::READ, &mallory, false),
-            (vec![acl(perms::ALL, "digest", "m:1")], perms::WRITE, &mallory, true),
-            (vec![acl(perms::ALL, "digest", "m:2")], perms::WRITE, &mallory, false),
-            (vec![acl(perms::ALL, "sasl", "m:1")], perms::WRITE, &mallory, false),
-            (vec![acl(perms::ALL, "ip", "10.0.0.0/8")], perms::WRITE, &mallory, true),
-            (vec![acl(perms::ALL, "ip", "10.1.2.3")], perms::WRITE, &mallory, true),
-            (vec![acl(perms::ALL, "ip", "10.1.2.2/31")], perms::WRITE, &mallory, true),
-            (vec![acl(perms::ALL, "ip", "10.1.2.4/31")], perms::WRITE, &mallory, false),
-            (vec![acl(perms::ALL, "ip", "0.0.0.0/0")], perms::WRITE, &mallory, true),
-            (vec![acl(perms::ALL, "ip", "::/0")], perms::WRITE, &mallory, false),
-            (vec![], perms::WRITE, &mallory, true),
-        ] {
-            assert_eq!(permits(&list, perm, auth), allowed, "{list:?} {perm} {auth:?}");
-        }
-    }
-
-    #[test]
-    fn fixing_up() {
-        let auth = [id("ip", "::1"), id("digest", "u:h")];
-        let bad = Err(ZkError::InvalidAcl);
-        let all = |scheme, text| acl(perms::ALL, scheme, text);
-        for (list, expected) in [
-            (vec![], bad.clone()),
-            (vec![all("world", "anyone"), all("world", "anyone")], Ok(vec![all("world", "anyone")])),
-            (vec![all("world", "someone")], bad.clone()),
-            (vec![acl(1, "auth", "")], Ok(vec![acl(1, "digest", "u:h")])),
-            (vec![all("digest", "nocolon")], bad.clone()),
-            (vec![all("digest", "a:b:c")], bad.clone()),
-            (vec![all("ip", "1.2.3.4/33")], bad.clone()),
-            (vec![all("ip", "1.2.3.4/32")], Ok(vec![all("ip", "1.2.3.4/32")])),
-            (vec![all("world", "anyone"), all("sasl", "x")], bad.clone()),
-            (vec![acl(255, "world", "anyone")], Ok(vec![acl(255, "world", "anyone")])),
-        ] {
-            assert_eq!(fix_up(list.clone(), &auth), expected, "{list:?}");
-        }
-        assert_eq!(fix_up(vec![acl(1, "auth", "")], &auth[..1]), bad);
-        assert_eq!(masked(&[all("digest", "u:h"), all("ip", "::1")]), [all("digest", "u:x"), all("ip", "::1")]);
     }
 }

@@ -21,6 +21,8 @@ pub use quota::Quota;
 pub use snapshot::SnapshotError;
 pub use walk::Walk;
 
+use crate::auth;
+use crate::config::AccessRules;
 use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::wire::client::EventKind;
@@ -55,6 +57,7 @@ pub struct Change {
 #[derive(Clone)]
 pub struct Tree {
     nodes: Nodes,
+    rules: Arc<AccessRules>,
     acls: AclTable,
     sessions: BTreeMap<SessionId, i32>,
     /// Never has an empty set.
@@ -102,6 +105,7 @@ impl Tree {
     fn empty() -> Tree {
         Tree {
             nodes: Nodes::with_hasher(FixedState::with_seed(0)),
+            rules: Arc::default(),
             acls: AclTable::default(),
             sessions: BTreeMap::new(),
             ephemerals: BTreeMap::new(),
@@ -206,10 +210,20 @@ impl Tree {
         self.acls.get(node.acl_key())
     }
 
-    /// Whether somebody with the identities `auth` may do to `node` what needs one of the bits `perms`. Nobody may if
+    /// Whether somebody with the identities `ids` may do to `node` what needs one of the bits `perms`. Nobody may if
     /// its list is not known.
-    pub fn permits(&self, node: &Node, perms: i32, auth: &[Id]) -> bool {
-        self.acl_of(node).is_some_and(|list| acl::permits(list, perms, auth))
+    pub fn permits(&self, node: &Node, perms: i32, ids: &[Id]) -> bool {
+        self.acl_of(node).is_some_and(|list| auth::permits(&self.rules, list, perms, ids))
+    }
+
+    /// Who may do what at this server. Not part of the replicated state: each server is told by its configuration.
+    pub fn rules(&self) -> &AccessRules {
+        &self.rules
+    }
+
+    /// Sets who may do what.
+    pub fn set_rules(&mut self, rules: Arc<AccessRules>) {
+        self.rules = rules;
     }
 
     /// The table of access lists.

@@ -94,12 +94,12 @@ impl Id {
         out.put_ustring(&self.id);
     }
 
-    /// Reads one.
+    /// Reads one. A null id counts as empty: some clients (kazoo) send `auth:` so.
     ///
     /// # Errors
-    /// It is cut short, or one of its strings is null.
+    /// It is cut short, or its scheme is null.
     pub fn decode(r: &mut Reader) -> Result<Id, DecodeError> {
-        Ok(Id { scheme: r.ustring("scheme")?, id: r.ustring("id")? })
+        Ok(Id { scheme: r.ustring("scheme")?, id: r.opt_ustring("id")?.unwrap_or_default() })
     }
 }
 

@@ -202,6 +202,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         max_per_ip: cfg.max_client_cnxns,
         sessionless_timeout: cfg.sessionless_timeout,
         outstanding_limit: cfg.outstanding_limit,
+        access: cfg.access.clone(),
         by_ip: Mutex::new(HashMap::new()),
     });
     runtime.spawn(port.run(client_listener));

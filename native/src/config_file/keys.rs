@@ -8,7 +8,13 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// The entries, and which of them somebody asked for.
+/// A key without the prefix of Apache's Java properties.
+fn bare(key: &str) -> &str {
+    key.strip_prefix("zookeeper.").unwrap_or(key)
+}
+
+/// The entries, and which of them somebody asked for. Any key may have `zookeeper.` in front, as it has where Apache's
+/// server takes it for a Java property; it is the same key then.
 pub struct Keys<'a> {
     file: &'a Path,
     entries: &'a [Entry],
@@ -24,20 +30,20 @@ impl<'a> Keys<'a> {
     /// The entry of `key`; of several the last, as in Apache's reader.
     pub fn find(&mut self, key: &str) -> Option<&'a Entry> {
         self.known.insert(key.to_string());
-        self.entries.iter().rev().find(|e| e.key == key)
+        self.entries.iter().rev().find(|e| bare(&e.key) == key)
     }
 
     /// All entries whose key is `prefix` followed by something, in the order of the file.
     pub fn with_prefix(&mut self, prefix: &str) -> Vec<&'a Entry> {
         let found: Vec<&Entry> =
-            self.entries.iter().filter(|e| e.key.len() > prefix.len() && e.key.starts_with(prefix)).collect();
-        self.known.extend(found.iter().map(|e| e.key.clone()));
+            self.entries.iter().filter(|e| bare(&e.key).strip_prefix(prefix).is_some_and(|n| !n.is_empty())).collect();
+        self.known.extend(found.iter().map(|e| bare(&e.key).to_string()));
         found
     }
 
     /// Entries that nobody asked for.
     pub fn unknown(&self) -> impl Iterator<Item = &'a Entry> + '_ {
-        self.entries.iter().filter(|e| !self.known.contains(&e.key))
+        self.entries.iter().filter(|e| !self.known.contains(bare(&e.key)))
     }
 
     /// An error about this entry.

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, trace, warn};
+use zebu_core::config::AccessRules;
 use zebu_core::effect::{LinkClose, ToLink};
 use zebu_core::id::LinkId;
 use zebu_core::input::{Input, Submission};
@@ -56,6 +57,8 @@ pub struct ClientPort {
     pub sessionless_timeout: Duration,
     /// `globalOutstandingLimit`.
     pub outstanding_limit: usize,
+    /// Who may do what.
+    pub access: Arc<AccessRules>,
     /// Connections by address.
     pub by_ip: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -102,7 +105,7 @@ impl ClientPort {
         let shared = self.links.open(remote);
         let id = shared.id;
         let connection = Connection {
-            link: Link::new(id, &remote.ip().to_string()),
+            link: Link::new(id, &remote.ip().to_string()).under(self.access.clone()),
             shared,
             port: self.clone(),
             out: BytesMut::new(),

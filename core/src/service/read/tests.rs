@@ -1,5 +1,5 @@
 use super::*;
-use crate::wire::client::{AddWatchMode, WatchType};
+use crate::wire::client::{AddWatchMode, AuthInfo, WatchType};
 use crate::wire::record::{Acl, Stat};
 use crate::wire::txn::{TxnBody, TxnHeader};
 use alloc::boxed::Box;

@@ -15,7 +15,7 @@ fn change(kind: EventKind, path: &str) -> Change {
 
 fn fire(watches: &mut WatchRegistry, change: &Change) -> Vec<(u64, EventKind, String)> {
     let mut fired = Vec::new();
-    watches.fire(change, &mut fired);
+    watches.fire(&AccessRules::default(), change, &mut fired);
     fired.into_iter().map(|(link, event)| (link.0, event.kind, event.path.to_string())).collect()
 }
 
@@ -168,7 +168,7 @@ fn the_path_is_not_copied_for_each_of_many() {
     let mut watches = WatchRegistry::new();
     (0..1000).for_each(|link| watches.add(LinkId(link), "/a", Persistent));
     let (change, mut fired) = (change(DataChanged, "/a"), Vec::new());
-    watches.fire(&change, &mut fired);
+    watches.fire(&AccessRules::default(), &change, &mut fired);
     assert_eq!(fired.len(), 1000);
     assert!(fired.iter().all(|(_, event)| Arc::ptr_eq(&event.path, &change.path)));
 }
