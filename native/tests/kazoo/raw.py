@@ -5,9 +5,13 @@ import struct
 
 PATIENCE = 20.0
 
-CREATE, CLOSE = 1, -11
+CREATE, GET_DATA, CLOSE = 1, 4, -11
+REMOVE_WATCHES, SET_WATCHES2, ADD_WATCH = 18, 105, 106
 CREATE_CONTAINER, CREATE_TTL = 19, 21
 EPHEMERAL = 1
+PERSISTENT, RECURSIVE = 0, 1
+CREATED, DELETED, CHANGED, CHILD = 1, 2, 3, 4
+EVENT_XID = -1
 CONTAINER, TTL = 4, 5
 
 
@@ -28,6 +32,17 @@ def create_record(path, flags):
     """A create of an empty znode that everybody may do everything with."""
     world = struct.pack(">ii", 1, 31) + string("world") + string("anyone")
     return string(path) + struct.pack(">i", 0) + world + struct.pack(">i", flags)
+
+
+def strings(*texts):
+    return struct.pack(">i", len(texts)) + b"".join(map(string, texts))
+
+
+def event(body):
+    """Kind and path of a watch event."""
+    kind, state, length = struct.unpack(">iii", body[:12])
+    assert state == 3, f"an event of state {state}"
+    return kind, body[12 : 12 + length].decode()
 
 
 def open_port(port):
@@ -64,6 +79,24 @@ class RawClient:
         answered, _, error = struct.unpack(">iqi", self.read_frame()[:16])
         assert answered == xid, f"an answer to {answered} instead of {xid}"
         return error
+
+    def send(self, xid, opcode, body=b""):
+        self.socket.sendall(frame(struct.pack(">ii", xid, opcode) + body))
+
+    def read_answer(self):
+        """The next frame: its xid, its error code and what stands behind."""
+        data = self.read_frame()
+        xid, _, error = struct.unpack(">iqi", data[:16])
+        return xid, error, data[16:]
+
+    def read_events(self, count):
+        """The next frames, which have to be events: kind and path of each."""
+        events = []
+        for _ in range(count):
+            xid, _, body = self.read_answer()
+            assert xid == EVENT_XID, f"an answer to {xid} after the events {events}"
+            events.append(event(body))
+        return events
 
     def create(self, xid, path, flags=0):
         return self.request(xid, CREATE, create_record(path, flags))
