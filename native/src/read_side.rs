@@ -12,7 +12,7 @@ use zebu_core::id::{LinkId, Zxid};
 use zebu_core::server::ReadSide;
 use zebu_core::server::read_side::Fired;
 use zebu_core::service::ReadState;
-use zebu_core::service::read::{Answer, Asker};
+use zebu_core::service::read::{Answer, Asker, moves_watches};
 use zebu_core::wire::client::{EventKind, Request};
 use zebu_core::wire::record::Id;
 
@@ -41,12 +41,14 @@ impl SharedRead {
         outbox: &LinkBox,
         told: &mut impl Extend<ToLink>,
     ) -> (Zxid, Answer) {
-        let state = self.state.read();
-        if let Some(outcome) = state.answer_shared(asker, request) {
-            told.extend(outbox.drain());
-            return (state.tree.applied(), outcome.into());
+        // Who would be sent away does not wait for the shared lock first.
+        if !moves_watches(request) {
+            let state = self.state.read();
+            if let Some(outcome) = state.answer_shared(asker, request) {
+                told.extend(outbox.drain());
+                return (state.tree.applied(), outcome.into());
+            }
         }
-        drop(state);
         let mut state = self.state.write();
         let answer = state.answer(asker, request);
         told.extend(outbox.drain());

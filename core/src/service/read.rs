@@ -253,8 +253,8 @@ impl ReadState {
     }
 }
 
-/// Whether a request sets or removes watches, if it is granted.
-const fn moves_watches(request: &Request) -> bool {
+/// Whether a request sets or removes watches, if it is granted: only [`ReadState::answer`] can answer it.
+pub const fn moves_watches(request: &Request) -> bool {
     matches!(
         request,
         Request::Exists { watch: true, .. }
