@@ -3,10 +3,9 @@
 
 use crate::operator::Operator;
 use axum::http::StatusCode;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
 use std::net::IpAddr;
+use zebu_core::auth;
+use zebu_core::config::AccessRules;
 use zebu_core::server::ReadSide as _;
 use zebu_core::tree::{Tree, path};
 use zebu_core::wire::record::{Id, perms};
@@ -48,8 +47,10 @@ impl Refusal {
 /// # Errors
 /// Why not.
 pub fn check(operator: &Operator, authorization: Option<&str>, remote: IpAddr) -> Result<(), Refusal> {
-    let ids = identities(authorization, remote)?;
-    operator.side.read(|s| if owns_root(&s.tree, &ids) { Ok(()) } else { Err(Refusal::NotAuthorized) })
+    operator.side.read(|s| {
+        let ids = identities(s.tree.rules(), authorization, remote)?;
+        if owns_root(&s.tree, &ids) { Ok(()) } else { Err(Refusal::NotAuthorized) }
+    })
 }
 
 fn owns_root(tree: &Tree, ids: &[Id]) -> bool {
@@ -58,18 +59,12 @@ fn owns_root(tree: &Tree, ids: &[Id]) -> bool {
 }
 
 /// `<scheme> <what the scheme wants>`: `ip`, or `digest user:password`.
-fn identities(authorization: Option<&str>, remote: IpAddr) -> Result<Vec<Id>, Refusal> {
+fn identities(rules: &AccessRules, authorization: Option<&str>, remote: IpAddr) -> Result<Vec<Id>, Refusal> {
     let text = authorization.map(str::trim).filter(|text| !text.is_empty()).ok_or(Refusal::Missing)?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     let mut ids = vec![Id { scheme: "ip".into(), id: remote.to_string() }];
-    match (scheme, rest.trim().split_once(':')) {
-        ("ip", _) => {}
-        ("digest", Some((user, _))) => {
-            let hash = STANDARD.encode(Sha1::digest(rest.trim()));
-            ids.push(Id { scheme: "digest".into(), id: format!("{user}:{hash}") });
-        }
-        _ => return Err(Refusal::NotAuthenticated),
-    }
+    let shown = auth::authenticate(rules, scheme, Some(rest.trim().as_bytes()), &ids);
+    auth::add(&mut ids, shown.ok_or(Refusal::NotAuthenticated)?);
     Ok(ids)
 }
 
@@ -83,16 +78,21 @@ mod tests {
     #[test]
     fn who_somebody_shows_to_be() {
         let remote = IpAddr::from([10, 0, 0, 1]);
-        let ids = |text| identities(text, remote).map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>());
+        // As ZooKeeper's documentation has it for super:admin.
+        let root = "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=";
+        let rules = AccessRules { super_digest: Some(root.into()), ..AccessRules::default() };
+        let ids =
+            |text| identities(&rules, text, remote).map(|ids| ids.into_iter().map(|id| id.id).collect::<Vec<_>>());
         assert_eq!(ids(None), Err(Refusal::Missing));
         assert_eq!(ids(Some(" ")), Err(Refusal::Missing));
-        for wrong in ["digest", "digest user", "basic YTpi", "x509 CN=a"] {
+        for wrong in ["basic YTpi", "x509 CN=a", "world anyone", "super x"] {
             assert_eq!(ids(Some(wrong)), Err(Refusal::NotAuthenticated), "{wrong}");
         }
         assert_eq!(ids(Some("ip")), Ok(vec!["10.0.0.1".to_string()]));
-        // As ZooKeeper's documentation has it for super:admin.
-        let expected = vec!["10.0.0.1".to_string(), "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=".to_string()];
-        assert_eq!(ids(Some("digest super:admin")), Ok(expected));
+        let superuser = identities(&rules, Some("digest super:admin"), remote).expect("somebody");
+        assert!(superuser.iter().any(|id| id.scheme == auth::SUPER) && superuser.iter().any(|id| id.id == root));
+        let somebody = identities(&rules, Some("digest super:wrong"), remote).expect("somebody");
+        assert!(!somebody.iter().any(|id| id.scheme == auth::SUPER));
     }
 
     #[test]
