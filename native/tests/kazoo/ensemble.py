@@ -42,8 +42,12 @@ def wait_for(what, condition, patience=PATIENCE):
         time.sleep(0.02)
 
 
+# Ports of servers that may not have been started yet, so that no other server is given the same.
+given_ports = set()
+
+
 def free_ports(count):
-    """Ports nobody listens on, below the range from which outgoing connections are given theirs."""
+    """Ports nobody listens on, below the range from which outgoing connections are given theirs; each is given once."""
     found = []
     while len(found) < count:
         port = random.randint(20000, 31999)
@@ -52,7 +56,8 @@ def free_ports(count):
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in found:
+        if port not in given_ports:
+            given_ports.add(port)
             found.append(port)
     return found
 
