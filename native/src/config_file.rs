@@ -5,6 +5,7 @@
 //! knows are handed back, to be named in the log.
 
 mod keys;
+mod limits;
 mod members;
 mod observation;
 mod properties;
@@ -14,6 +15,7 @@ mod service;
 mod tests;
 
 use keys::Keys;
+pub use limits::{ClientLimits, TokenRules};
 pub use members::{ServerLine, bracketed};
 pub use observation::{Admin, Prometheus};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,8 +108,8 @@ pub struct ZooCfg {
     pub snap_retain: usize,
     /// `autopurge.purgeInterval`; `None` for never.
     pub purge_interval: Option<Duration>,
-    /// `globalOutstandingLimit`.
-    pub outstanding_limit: usize,
+    /// How much clients may ask at once.
+    pub limits: ClientLimits,
     /// `nio.sessionlessCnxnTimeout`.
     pub sessionless_timeout: Duration,
     /// `cnxTimeout`: how long connecting to a peer may take.
@@ -148,6 +150,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("oraclePath", &[], "there is no oracle quorum"),
     ("syncEnabled", &["true"], "observers always write to disk"),
     ("leaderServes", &["yes"], "the leader serves clients too"),
+    ("request_throttle_drop_stale", &["true"], "what connections that are gone have asked is dropped"),
     ("admin.portUnification", &["false"], "operators' commands are not served by TLS"),
     ("admin.forceHttps", &["false"], "operators' commands are not served by TLS"),
     ("admin.needClientAuth", &["false"], "operators' commands are not served by TLS"),
@@ -208,6 +211,7 @@ impl ZooCfg {
         };
         keys.word("electionAlg", &["3"])?;
 
+        let voters = servers.values().filter(|s| s.kind == MemberKind::Participant).count();
         let max_buffer = keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize;
         let cfg = ZooCfg {
             id,
@@ -244,7 +248,7 @@ impl ZooCfg {
                 .number("autopurge.purgeInterval", 0..=24 * 366)?
                 .filter(|hours| *hours > 0)
                 .map(|hours| Duration::from_secs(hours as u64 * 3600)),
-            outstanding_limit: keys.number("globalOutstandingLimit", 1..=10_000_000)?.unwrap_or(1000) as usize,
+            limits: limits::limits(&mut keys, voters)?,
             sessionless_timeout: millis(keys.number("nio.sessionlessCnxnTimeout", MILLIS)?.unwrap_or(10_000)),
             connect_timeout: millis(keys.number("cnxTimeout", MILLIS)?.unwrap_or(5000)),
             handshake_timeout: millis(handshake_ms),

@@ -180,6 +180,24 @@ impl Link {
         }
     }
 
+    /// A frame has waited for too long to be done still: it is refused with THROTTLEDOP, in its turn. False if it is of
+    /// a kind that is done all the same (what opens, ends or keeps up a session, or shows who somebody is): then it goes
+    /// to [`Link::on_frame`] (client-protocol §17).
+    pub fn refuse_late(&mut self, frame: &Bytes, out: &mut Vec<LinkEffect>) -> bool {
+        let is_open = matches!(self.state, State::Open { .. }) && !self.queue.back().is_some_and(Pending::is_last);
+        let Ok((header, _)) = RequestHeader::decode(frame.clone()) else { return false };
+        match OpCode::from_code(header.op) {
+            Some(OpCode::Ping | OpCode::CloseSession | OpCode::CreateSession | OpCode::Auth | OpCode::Sasl) | None => {
+                false
+            }
+            Some(_) if is_open => {
+                self.refuse(header.xid, ZkError::ThrottledOp, None, out);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
     fn on_request(&mut self, session: SessionId, frame: Bytes, out: &mut Vec<LinkEffect>) {
         if self.queue.back().is_some_and(Pending::is_last) {
             // Nothing behind a closeSession is answered.

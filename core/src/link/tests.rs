@@ -1,7 +1,7 @@
 use super::*;
 use crate::wire::client::{AddWatchMode, EventKind, WatchLists, WatchType, request_frame};
 use crate::wire::record::Stat;
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 
 /// A frame as `on_frame` takes it.
 pub(super) fn frame(xid: i32, request: &Request) -> Bytes {
@@ -265,4 +265,57 @@ fn a_new_identity_is_told_once() {
     link.identify(vec![user.clone()], &mut out);
     assert_eq!(out, [LinkEffect::Identified]);
     assert_eq!(link.auth().get(1..), Some(&[user][..]));
+}
+
+#[test]
+fn what_has_waited_too_long_is_refused_but_for_what_keeps_a_session() {
+    let frame = |op: OpCode| {
+        let mut frame = BytesMut::new();
+        frame.put_i32(7);
+        frame.put_i32(op.code());
+        frame.freeze()
+    };
+    for (op, refused) in [
+        (OpCode::Create, true),
+        (OpCode::GetData, true),
+        (OpCode::Sync, true),
+        (OpCode::Multi, true),
+        (OpCode::Ping, false),
+        (OpCode::CloseSession, false),
+        (OpCode::CreateSession, false),
+        (OpCode::Auth, false),
+    ] {
+        let mut link = Link::new(LinkId(1), "127.0.0.1");
+        let mut out = Vec::new();
+        assert!(!link.refuse_late(&frame(op), &mut out), "no session yet");
+        link.state = State::Open { session: SessionId(5), timeout_ms: 4000 };
+        assert_eq!(link.refuse_late(&frame(op), &mut out), refused, "{op:?}");
+        let answer = reply_frame(7, Zxid::ZERO, &Err(ZkError::ThrottledOp));
+        assert_eq!(out, if refused { vec![LinkEffect::Write(answer)] } else { vec![] }, "{op:?}");
+    }
+}
+
+#[test]
+fn a_multi_that_tells_of_a_move_ends_the_connection() {
+    for (code, ends) in [(ZkError::SessionMoved, true), (ZkError::NoNode, false)] {
+        let mut link = Link::new(LinkId(1), "127.0.0.1");
+        link.state = State::Open { session: SessionId(5), timeout_ms: 4000 };
+        link.queue.push_back(Pending::Submitted { xid: 3, closes: false });
+        let mut out = Vec::new();
+        let results = vec![OpResult::Error(0), OpResult::Error(code.code())];
+        link.on_server(ToLink::Reply { xid: 3, zxid: Zxid(9), outcome: Ok(Response::Multi(results)) }, &mut out);
+        assert_eq!(link.is_closed(), ends, "{code:?}");
+        assert_eq!(out == [LinkEffect::Close(LinkClose::SessionMoved)], ends, "{out:?}");
+    }
+}
+
+#[test]
+fn a_client_that_gets_no_session_is_told_why() {
+    let mut link = Link::new(LinkId(1), "127.0.0.1");
+    link.state = State::Connecting { early: Vec::new() };
+    let mut out = Vec::new();
+    link.on_server(ToLink::NoSession(ZkError::NotReadOnly), &mut out);
+    let told = reply_frame(0, Zxid::ZERO, &Err(ZkError::NotReadOnly));
+    assert_eq!(told.len(), 4 + 16);
+    assert_eq!(out, [LinkEffect::Write(told), LinkEffect::Close(LinkClose::NotServing)]);
 }

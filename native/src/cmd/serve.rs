@@ -9,6 +9,7 @@ use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::client::ClientPort;
 use crate::net::election::Election;
+use crate::net::limits::Limits;
 use crate::net::links::Links;
 use crate::net::listen::{ListenError, listen_soon};
 use crate::net::quorum::Quorum;
@@ -192,6 +193,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         last_snapshot,
         clock,
     });
+    let limits = Arc::new(Limits::new(cfg.limits.clone(), cfg.service.local_sessions));
     let port = Arc::new(ClientPort {
         side,
         post: post.clone(),
@@ -201,8 +203,8 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         max_buffer: cfg.max_buffer,
         max_per_ip: cfg.max_client_cnxns,
         sessionless_timeout: cfg.sessionless_timeout,
-        outstanding_limit: cfg.outstanding_limit,
         access: cfg.access.clone(),
+        limits,
         by_ip: Mutex::new(HashMap::new()),
     });
     runtime.spawn(port.run(client_listener));

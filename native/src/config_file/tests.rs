@@ -26,7 +26,7 @@ fn defaults_are_apaches() {
     assert!(cfg.standalone && cfg.remarks.is_empty(), "{:?}", cfg.remarks);
     assert_eq!((cfg.id, cfg.tick_ms, cfg.min_session_ms, cfg.max_session_ms), (ServerId(1), 3000, 6000, 60_000));
     assert_eq!((cfg.max_client_cnxns, cfg.pre_alloc, cfg.snap_count), (60, 64 << 20, 100_000));
-    assert_eq!((cfg.commit_log_count, cfg.max_buffer, cfg.outstanding_limit), (500, 1_048_575, 1000));
+    assert_eq!((cfg.commit_log_count, cfg.max_buffer, cfg.limits.outstanding), (500, 1_048_575, 1000));
     assert_eq!((cfg.client_host, cfg.client_port, cfg.purge_interval), (None, 2181, None));
     assert_eq!(cfg.whitelist, BTreeSet::from(["srvr"]));
     assert!(cfg.force_sync);

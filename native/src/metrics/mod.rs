@@ -38,6 +38,8 @@ macro_rules! counters {
 counters! {
     /// Connections refused because there are too many.
     connection_rejected,
+    /// Connections ended because large requests took up too much.
+    large_requests_rejected,
     /// Connections that the client ended or that broke, without having closed its session.
     connection_drop_count,
     /// Handshakes asked for.

@@ -1,6 +1,7 @@
 //! The client port: sockets around the core's `Link`. A connection's task splits frames, answers reads itself from
 //! the shared read side, hands writes to the owner thread, and sends what comes back.
 
+use super::limits::Limits;
 use super::links::{LinkBox, Links};
 use super::tally::Tally;
 use crate::four_letter::{self, FourLetter};
@@ -34,6 +35,9 @@ const PENDING_MAX: usize = 1000;
 /// How long a closed connection is still read from, so that the last answer is not lost to a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// So much is read ahead of a connection from which nothing is taken.
+const READ_AHEAD: usize = 4096;
+
 /// Answers gather up to this size before they are written.
 const WRITE_SIZE: usize = 64 << 10;
 
@@ -55,10 +59,10 @@ pub struct ClientPort {
     pub max_per_ip: usize,
     /// `nio.sessionlessCnxnTimeout`.
     pub sessionless_timeout: Duration,
-    /// `globalOutstandingLimit`.
-    pub outstanding_limit: usize,
     /// Who may do what.
     pub access: Arc<AccessRules>,
+    /// The other limits.
+    pub limits: Arc<Limits>,
     /// Connections by address.
     pub by_ip: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -76,12 +80,18 @@ impl ClientPort {
                 }
             };
             let ip = remote.ip().to_canonical();
+            if !self.limits.comes() {
+                self.metrics.counters.connection_rejected.fetch_add(1, Relaxed);
+                warn!("client port: refuses {remote}: there are {} connections (maxCnxns)", self.links.len());
+                continue;
+            }
             {
                 let mut by_ip = self.by_ip.lock();
                 let count = by_ip.entry(ip).or_insert(0);
                 if self.max_per_ip > 0 && *count >= self.max_per_ip {
                     self.metrics.counters.connection_rejected.fetch_add(1, Relaxed);
                     warn!("client port: refuses {remote}: {} connections from there (maxClientCnxns)", *count);
+                    self.limits.gone();
                     continue;
                 }
                 *count += 1;
@@ -89,6 +99,7 @@ impl ClientPort {
             let port = self.clone();
             tokio::spawn(async move {
                 port.serve(stream, SocketAddr::new(ip, remote.port())).await;
+                port.limits.gone();
                 let mut by_ip = port.by_ip.lock();
                 if let Some(count) = by_ip.get_mut(&ip) {
                     *count -= 1;
@@ -114,6 +125,9 @@ impl ClientPort {
             submits: Vec::new(),
             tally: Tally::new(Instant::now()),
             counted: 0,
+            large: 0,
+            announced: false,
+            arrived: Instant::now(),
             closing: None,
         };
         connection.run(stream).await;
@@ -136,12 +150,19 @@ struct Connection {
     tally: Tally,
     /// How many of its requests are in the count of all.
     counted: usize,
+    /// Bytes of its large requests, in the count of all.
+    large: usize,
+    /// The size of the frame that is coming has been looked at.
+    announced: bool,
+    /// When the frame to be taken next came, or something behind it.
+    arrived: Instant,
     closing: Option<LinkClose>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.port.metrics.outstanding.fetch_sub(self.counted as i64, Relaxed);
+        self.port.limits.give_back(self.large);
     }
 }
 
@@ -161,10 +182,13 @@ impl Connection {
                 Some(ms) => heard + Duration::from_millis(u64::try_from(ms).unwrap_or(0)),
                 None => opened + self.port.sessionless_timeout,
             };
-            let may_read = self.may_read();
+            let stalled = self.is_stalled();
+            // While all wait, a little is read ahead: so it shows who has gone, and how long a request has waited.
+            let may_read = self.may_read() || (stalled && buf.len() < READ_AHEAD);
             if may_read {
                 buf.reserve(4096);
             }
+            let was_empty = buf.is_empty();
             tokio::select! {
                 biased;
                 () = self.shared.woken() => {}
@@ -175,6 +199,9 @@ impl Connection {
                     }
                     Ok(_) => {
                         heard = Instant::now();
+                        if was_empty {
+                            self.arrived = heard;
+                        }
                         self.tally.heard(heard);
                         self.shared.heard();
                     }
@@ -184,6 +211,7 @@ impl Connection {
                         break;
                     }
                 },
+                () = sleep(self.port.limits.rules.stall), if stalled => {}
                 () = sleep_until(limit.into()) => {
                     if self.link.session().is_none() {
                         self.port.metrics.counters.sessionless_connections_expired.fetch_add(1, Relaxed);
@@ -218,12 +246,19 @@ impl Connection {
             self.pump();
             loop {
                 while self.closing.is_none() && self.out.len() < WRITE_SIZE && self.may_read() {
+                    if !self.announce(&buf) {
+                        break;
+                    }
                     match split_frame(&mut buf, self.port.max_buffer) {
                         Ok(None) => break,
                         Ok(Some(frame)) if frame.is_empty() => {
                             self.closing = Some(LinkClose::BadRequest("an empty frame".into()));
                         }
-                        Ok(Some(frame)) => self.on_frame(frame),
+                        Ok(Some(frame)) => {
+                            self.announced = false;
+                            self.on_frame(frame);
+                            self.arrived = heard;
+                        }
                         Err(e) => self.closing = Some(LinkClose::BadRequest(format!("{e} (jute.maxbuffer)"))),
                     }
                 }
@@ -279,8 +314,40 @@ impl Connection {
 
     fn may_read(&self) -> bool {
         let pending = self.link.pending();
-        let all = usize::try_from(self.port.metrics.outstanding.load(Relaxed)).unwrap_or(0);
-        pending == 0 || (pending < PENDING_MAX && all < self.port.outstanding_limit)
+        let all = self.under_way();
+        (pending == 0 || (pending < PENDING_MAX && all < self.port.limits.rules.outstanding))
+            && !self.port.limits.stalls(all)
+    }
+
+    /// How many requests of all connections are not answered yet.
+    fn under_way(&self) -> usize {
+        usize::try_from(self.port.metrics.outstanding.load(Relaxed)).unwrap_or(0)
+    }
+
+    /// Whether nothing of any connection is taken now.
+    fn is_stalled(&self) -> bool {
+        self.port.limits.stalls(self.under_way())
+    }
+
+    /// Looks at the size of the frame that is coming, before there is memory for it. False if it may not come.
+    fn announce(&mut self, buf: &[u8]) -> bool {
+        if self.announced || self.port.limits.rules.large_threshold.is_none() {
+            return true;
+        }
+        let Some(length) = buf.first_chunk::<4>() else { return true };
+        self.announced = true;
+        match self.port.limits.announce(usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0)) {
+            Some(bytes) => {
+                self.large += bytes;
+                true
+            }
+            None => {
+                let why = "large requests take up too much already (largeRequestMaxBytes)".into();
+                self.port.metrics.counters.large_requests_rejected.fetch_add(1, Relaxed);
+                self.closing = Some(LinkClose::BadRequest(why));
+                false
+            }
+        }
     }
 
     /// Keeps the count of all unanswered requests.
@@ -290,6 +357,9 @@ impl Connection {
             self.port.metrics.outstanding.fetch_add(pending as i64 - self.counted as i64, Relaxed);
             self.shared.pending.store(pending, Relaxed);
             self.counted = pending;
+        }
+        if self.large > 0 && pending == 0 && !self.announced {
+            self.port.limits.give_back(std::mem::take(&mut self.large));
         }
     }
 
@@ -301,7 +371,11 @@ impl Connection {
         }
         let pending = self.link.pending();
         let mut effects = Vec::new();
-        self.link.on_frame(frame, &mut effects);
+        if self.port.limits.waited_too_long(self.arrived) && self.link.refuse_late(&frame, &mut effects) {
+            self.port.metrics.clients.with(|page| page.throttled_ops += 1);
+        } else {
+            self.link.on_frame(frame, &mut effects);
+        }
         self.tally.taken(self.link.pending() > pending);
         self.effects.extend(effects);
         self.pump();
@@ -320,6 +394,12 @@ impl Connection {
                 Some(LinkEffect::Submit(request)) => {
                     match &request {
                         Submission::Connect(request) => {
+                            if !self.port.limits.admits(request) {
+                                self.port.metrics.counters.connection_rejected.fetch_add(1, Relaxed);
+                                let why = "too many connect at once (connection_throttle_tokens)".into();
+                                self.closing = Some(LinkClose::BadRequest(why));
+                                return;
+                            }
                             let counters = &self.port.metrics.counters;
                             counters.connection_request_count.fetch_add(1, Relaxed);
                             if request.session.0 != 0 {

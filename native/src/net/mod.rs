@@ -3,6 +3,7 @@
 pub mod client;
 pub mod election;
 pub mod http;
+pub mod limits;
 pub mod link_stats;
 pub mod links;
 pub mod listen;

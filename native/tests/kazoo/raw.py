@@ -56,8 +56,12 @@ class RawClient:
 
     def __init__(self, port, timeout_ms=4000):
         self.socket = open_port(port)
-        self.socket.sendall(frame(connect_request(timeout_ms)))
-        answer = self.read_frame()
+        try:
+            self.socket.sendall(frame(connect_request(timeout_ms)))
+            answer = self.read_frame()
+        except (EOFError, OSError):
+            self.socket.close()
+            raise
         _, self.timeout_ms, self.session = struct.unpack(">iiq", answer[:16])
 
     def read_frame(self):

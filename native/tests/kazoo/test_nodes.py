@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from kazoo.exceptions import NoNodeError, QuotaExceededError
+from kazoo.exceptions import QuotaExceededError
 
 from ensemble import OwnEnsembleTest, wait_for
 from raw import RawClient
