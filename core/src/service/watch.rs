@@ -248,7 +248,8 @@ impl WatchRegistry {
     /// it; one that may not read the znode (for a deletion: might not have) is not told, as since ZooKeeper 3.8.4, but
     /// loses its one-shot watch all the same.
     ///
-    /// `rules` say who may read. The changes of a transaction are given in their order, as [`crate::tree::Applied`] lists them.
+    /// `rules` say who may read. The changes of a transaction are given in their order, as [`crate::tree::Applied`]
+    /// lists them.
     pub fn fire(&mut self, rules: &AccessRules, change: &Change, fired: &mut Vec<(LinkId, WatcherEvent)>) {
         let path = &*change.path;
         let (data, child) = match change.kind {
