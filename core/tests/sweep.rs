@@ -18,6 +18,19 @@ fn seeds_break_no_rule() {
     assert!(committed > 48 * 50 && answered > 48 * 25, "{committed} transactions, {answered} answers");
 }
 
+/// With sessions that only their server knows until they create an ephemeral: ephemerals still go exactly with them.
+#[test]
+fn seeds_with_local_sessions_break_no_rule() {
+    let (mut committed, mut answered) = (0, 0);
+    for seed in 1..=16 {
+        let outcome = run_seed(seed, &SweepOptions { local_sessions: true, ..SweepOptions::default() });
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        committed += outcome.committed;
+        answered += outcome.answered_writes;
+    }
+    assert!(committed > 16 * 50 && answered > 16 * 25, "{committed} transactions, {answered} answers");
+}
+
 /// Seeds that have found something, now or while the checks were made.
 #[test]
 fn seeds_that_found_something_stay_clean() {

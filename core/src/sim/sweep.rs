@@ -1,6 +1,6 @@
 //! One seed of a sweep: a world, a time of faults under load, then everything is mended and the world has to recover.
 
-use crate::config::{BrokenRule, ContainerRules, OwnerKinds, ServiceRules};
+use crate::config::{BrokenRule, ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 use crate::sim::World;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
@@ -26,6 +26,8 @@ pub struct SweepOptions {
     /// Clients that ask for everything, with a model of the service beside the servers (see [`crate::sim::model`]),
     /// instead of those of a plain sweep.
     pub model: bool,
+    /// New sessions are local and become global by their first ephemeral.
+    pub local_sessions: bool,
 }
 
 /// What came of a seed.
@@ -115,6 +117,9 @@ impl Run {
             // Observers serve clients as followers do: half of the seeds have some.
             spec.observers = (seed % 4).saturating_sub(1) as u32;
             spec.service = draw_rules(seed);
+        }
+        if options.local_sessions {
+            spec.service.local_sessions = LocalSessions::Upgrading;
         }
         let mut world = World::new(spec);
         let load = if options.model {

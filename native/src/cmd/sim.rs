@@ -31,6 +31,9 @@ pub struct Args {
     /// the service.
     #[arg(long)]
     model: bool,
+    /// Sessions that only their server knows until they create an ephemeral.
+    #[arg(long)]
+    local_sessions: bool,
     /// Run this seed alone.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
@@ -73,7 +76,12 @@ type Result1 = Result<Outcome, String>;
 
 /// Runs the seeds. The exit code is 1 if a rule was broken.
 pub fn run(args: Args) -> ExitCode {
-    let options = SweepOptions { servers: args.servers, broken: args.broken.map(Broken::rule), model: args.model };
+    let options = SweepOptions {
+        servers: args.servers,
+        broken: args.broken.map(Broken::rule),
+        model: args.model,
+        local_sessions: args.local_sessions,
+    };
     match args.seed {
         Some(seed) => one(seed, &options, &args),
         None => many(&options, &args),
