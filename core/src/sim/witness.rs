@@ -9,6 +9,7 @@ use bytes::Bytes;
 impl World {
     /// From now on, everything that clients are told is held against a model. To be called before the first event.
     pub fn watch_with_model(&mut self) {
+        self.checks.watches_judged_by_model = true;
         self.model = Some(Box::new(Model::new(&self.spec.service)));
     }
 

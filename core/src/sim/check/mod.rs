@@ -97,6 +97,8 @@ pub struct Checks {
     leaders: BTreeMap<Epoch, ServerId>,
     history: History,
     clients: Clients,
+    /// A model judges what watches tell.
+    pub(crate) watches_judged_by_model: bool,
     /// Committed transactions that have just left a disk.
     cuts: Vec<(usize, Zxid)>,
 }
@@ -111,6 +113,7 @@ impl Checks {
             leaders: BTreeMap::new(),
             history: History::default(),
             clients: Clients::default(),
+            watches_judged_by_model: false,
             cuts: Vec::new(),
         }
     }
