@@ -25,7 +25,11 @@ impl World {
             let process = &self.processes[index];
             let Some(server) = process.server.as_ref().filter(|s| s.service().serving().is_some()) else { continue };
             let Some(model) = self.model.as_ref().filter(|model| model.placed() == committed) else { continue };
-            if let Err((rule, why)) = model.compare(&server.side().0.tree) {
+            let tree = &server.side().0.tree;
+            if tree.applied().0 != model.last() {
+                continue;
+            }
+            if let Err((rule, why)) = model.compare(tree) {
                 let why = alloc::format!("server {}: {why}", process.id);
                 self.violate(rule, why);
             }

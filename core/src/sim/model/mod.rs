@@ -27,7 +27,7 @@ use crate::sim::command::ClientId;
 use crate::wire::client::{Outcome, Request, Response};
 use crate::wire::record::Id;
 use crate::wire::txn::{Txn, TxnBody};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -70,8 +70,9 @@ struct Past {
     order: Vec<Placed>,
     /// Writes sent and not committed (yet, or ever).
     asked: BTreeMap<(SessionId, i32), Asked>,
-    /// The last connection over which each session was opened or taken up again.
-    latest: BTreeMap<SessionId, u64>,
+    /// The connections over which each session was opened or taken up again. Which of them was last at the leader only
+    /// the leader knows: a greeting may have waited at a server that was frozen.
+    conns: BTreeMap<SessionId, BTreeSet<u64>>,
 }
 
 /// See the module.
@@ -111,13 +112,18 @@ impl core::ops::AddAssign for Counts {
 impl Model {
     /// A model of a fresh ensemble that is told `rules`.
     pub fn new(rules: &ServiceRules) -> Model {
-        let past = Past { tree: Tree::new(rules), order: Vec::new(), asked: BTreeMap::new(), latest: BTreeMap::new() };
+        let past = Past { tree: Tree::new(rules), order: Vec::new(), asked: BTreeMap::new(), conns: BTreeMap::new() };
         Model { past, voices: BTreeMap::new(), counts: Counts::default() }
     }
 
     /// How much it has looked at.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The last zxid it has followed.
+    pub fn last(&self) -> i64 {
+        self.past.last()
     }
 
     /// How many transactions it has followed.
@@ -199,11 +205,15 @@ impl Past {
             return wrong(why);
         };
         if *body == (TxnBody::Error { code: ZkError::SessionMoved.code() }) {
-            // Only what comes over a former connection may be refused so (§3.6).
-            return match self.latest.get(&key.0) {
-                Some(latest) if *latest != conn => Ok((Err(ZkError::SessionMoved), Vec::new())),
+            // Only where another connection has taken the session over (§3.6).
+            return match self.conns.get(&key.0) {
+                Some(conns) if conns.iter().any(|other| *other != conn) => Ok((Err(ZkError::SessionMoved), Vec::new())),
                 _ => wrong(format!("{} refuses {request:?}: the session has not moved", header.zxid)),
             };
+        }
+        if *body == (TxnBody::Error { code: ZkError::SessionExpired.code() }) && !self.tree.sessions.contains(&key.0) {
+            // Of a session that is over, nothing else need be looked at.
+            return Ok((Err(ZkError::SessionExpired), Vec::new()));
         }
         let case = Case { session: key.0, auth: &auth, zxid: header.zxid.0, time: header.time_ms };
         let (outcome, changes) = self.tree.write(case, &request);

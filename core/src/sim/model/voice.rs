@@ -98,7 +98,7 @@ impl Voice {
             Err(e) => return wrong(format!("it greets with what is no connect request: {e}")),
         };
         if hello.session != SessionId(0) {
-            past.latest.insert(hello.session, conn);
+            past.conns.entry(hello.session).or_default().insert(conn);
             if hello.last_zxid_seen.0 < self.seen {
                 let why = format!("it says that it has seen {}, it has seen {}", hello.last_zxid_seen, Zxid(self.seen));
                 return wrong(why);
@@ -128,7 +128,7 @@ impl Voice {
             if hello.timeout_ms > 0 && Some(hello.session) != self.session {
                 self.session = Some(hello.session);
                 (self.seen, self.wanted) = (0, Wanted::default());
-                past.latest.insert(hello.session, conn);
+                past.conns.entry(hello.session).or_default().insert(conn);
             }
             return Ok(());
         }

@@ -90,6 +90,8 @@ impl Armed {
     fn hit_data(&mut self, path: &str) -> bool {
         let above = |watched: &str| match watched {
             "/" => true,
+            // The way up from a znode ends at `/`.
+            "" => false,
             watched => path.strip_prefix(watched).is_some_and(|rest| rest.starts_with('/')),
         };
         let from_above = self.data.iter().any(|(watched, modes)| modes.recursive && above(watched));
