@@ -1,6 +1,7 @@
 //! The `zebu` binary: one subcommand, one file in `cmd/`.
 
 mod admin;
+mod client;
 mod clock;
 mod cmd;
 mod config_file;
@@ -43,6 +44,8 @@ enum Command {
     Sim(cmd::sim::Args),
     /// Play a scenario and say whether it goes as written.
     Scenario(cmd::scenario::Args),
+    /// A shell for any ZooKeeper server, or one command.
+    Cli(cmd::cli::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +55,6 @@ fn main() -> ExitCode {
         Command::Demo(args) => cmd::demo::run(args),
         Command::Sim(args) => cmd::sim::run(args),
         Command::Scenario(args) => cmd::scenario::run(args),
+        Command::Cli(args) => cmd::cli::run(args),
     }
 }

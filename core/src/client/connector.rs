@@ -89,6 +89,11 @@ impl Standing {
         }
     }
 
+    /// Whether a server serves it.
+    pub const fn is_served(self) -> bool {
+        matches!(self, Standing::Connected | Standing::ConnectedReadOnly)
+    }
+
     /// Whether the client can still do anything.
     pub const fn is_alive(self) -> bool {
         !matches!(self, Standing::Closed | Standing::AuthFailed)

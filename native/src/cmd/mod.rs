@@ -1,5 +1,6 @@
 //! The subcommands of `zebu`.
 
+pub mod cli;
 pub mod demo;
 pub mod scenario;
 pub mod serve;
