@@ -165,8 +165,16 @@ impl Runner {
         let now = self.clock.now().mono;
         let mut out = Vec::new();
         call(&mut self.connector, now, &mut out);
-        for output in out {
-            self.carry_out(output);
+        // Before anybody is answered: who has no answer looks here for the reason.
+        for output in &out {
+            match output {
+                ConnectorOutput::Trouble { host, why } => {
+                    tracing::debug!(%host, %why, "a server was given up");
+                    self.troubles.insert(host.clone(), why.to_string());
+                }
+                ConnectorOutput::Event(ClientEvent::Connected { .. }) => self.troubles.clear(),
+                _ => {}
+            }
         }
         let session = self.connector.client().session();
         let status = Status {
@@ -179,6 +187,9 @@ impl Runner {
             *shown = status;
             changed
         });
+        for output in out {
+            self.carry_out(output);
+        }
     }
 
     fn carry_out(&mut self, output: ConnectorOutput) {
@@ -203,7 +214,6 @@ impl Runner {
             }
             ConnectorOutput::Event(event) => {
                 match &event {
-                    ClientEvent::Connected { .. } => self.troubles.clear(),
                     ClientEvent::Auth { accepted: true, .. } => {
                         if let Some((_, reply)) = self.proving.pop_front_if(|(ahead, _)| *ahead == 0) {
                             let _ = reply.send(Ok(()));
@@ -216,10 +226,7 @@ impl Runner {
                 }
                 let _ = self.told.send(event);
             }
-            ConnectorOutput::Trouble { host, why } => {
-                tracing::debug!(%host, %why, "a server was given up");
-                self.troubles.insert(host, why.to_string());
-            }
+            ConnectorOutput::Trouble { .. } => {}
         }
     }
 

@@ -335,8 +335,9 @@ class Commands(SharedEnsembleTest):
         shell.expect(r"0\] ")
         shell.type("\x1b[A\x1b[A")
         shell.expect("get -w")
-        shell.type("\x03")
-        shell.expect(r"0\] ")
+        shell.type("\n")
+        shell.expect("green")
+        shell.expect(r"\(CONNECTED\) 1\] ")
         shell.type("\x04")
         self.assertEqual(shell.end(), 0)
 

@@ -62,6 +62,11 @@ impl Session {
 
     /// Authenticates, on every later connection of a later session too.
     pub async fn authenticate(&mut self, credential: Credential) -> Result<(), Failure> {
+        // A server has to be there to judge it; what it says to this is of no matter.
+        let asked = self.ask_beside("", Request::Exists { path: path::ROOT.into(), watch: false }).await;
+        if let Err(failure @ Failure::NoAnswer(..)) = asked {
+            return Err(failure);
+        }
         self.options.credentials.push(credential.clone());
         self.client.authenticate(credential).await.map_err(|error| self.failure(error, ""))
     }
