@@ -101,8 +101,11 @@ fn compared(shape: Shape, line: &Line) -> Result<Outcome> {
     }
     let failed = (difference.unexpected.len() + difference.stale.len()) as u64;
     let mut outcome = Outcome { count: Count::of_run(Count { passed: difference.both, failed }, failed == 0), output };
-    println!("{}", outcome.output.trim_end());
     clear(&dir, &mut outcome)?;
+    if outcome.count.failed == 0 {
+        // Otherwise it is shown as what went wrong.
+        println!("{}", outcome.output.trim_end());
+    }
     Ok(outcome)
 }
 
