@@ -247,10 +247,12 @@ impl Run {
     }
 
     fn ask_probe(&mut self, number: u32) {
-        let line = format!("create /recovered-{number} yes");
-        if self.world.command(&Command::Ask { client: PROBE, line, via: None }).is_err() {
-            // Its session ran out while it looked for a server: a new one takes its place.
+        let ask = Command::Ask { client: PROBE, line: format!("create /recovered-{number} yes"), via: None };
+        if self.world.command(&ask).is_err() {
+            // Its session ran out while it looked for a server, or was a local one of another: a new one takes its
+            // place.
             let _ = self.world.command(&Command::Connect { client: PROBE, server: crate::id::ServerId(1) });
+            let _ = self.world.command(&ask);
         }
     }
 }

@@ -260,5 +260,6 @@ fn report(seed: u64, outcome: &Result1, args: &Args) {
     let broken = args.broken.map(|b| format!(" --break {}", b.name())).unwrap_or_default();
     println!("see it again, step by step:");
     let model = if args.model { " --model" } else { "" };
-    println!("  zebu sim --seed {seed}{servers}{broken}{model} --trace");
+    let local = if args.local_sessions { " --local-sessions" } else { "" };
+    println!("  zebu sim --seed {seed}{servers}{broken}{model}{local} --trace");
 }
