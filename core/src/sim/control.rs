@@ -1,6 +1,6 @@
 //! Carrying out commands.
 
-use crate::client::line;
+use crate::client::{Credential, line};
 use crate::id::ServerId;
 use crate::sim::actor::Actor;
 use crate::sim::check::Rule;
@@ -238,6 +238,16 @@ impl World {
     pub(crate) fn violate(&mut self, rule: Rule, why: String) {
         self.checks.violate(rule, why);
         self.report_violations();
+    }
+
+    /// A client shows who it is, now and on each of its connections to come. Nothing happens when it is over.
+    pub(crate) fn authenticate(&mut self, client: ClientId, credential: Credential) {
+        let now = self.now;
+        let Some(actor) = self.clients.get_mut(&client) else { return };
+        let mut out = Vec::new();
+        if actor.client.authenticate(now, credential, &mut out).is_ok() {
+            self.client_outputs(client, out);
+        }
     }
 
     /// A client asks for what can't be typed, as [`Command::Ask`] does it with what can. Nothing happens when the

@@ -318,7 +318,7 @@ impl World {
         }
     }
 
-    fn client_outputs(&mut self, id: ClientId, outputs: Vec<ClientOutput>) {
+    pub(super) fn client_outputs(&mut self, id: ClientId, outputs: Vec<ClientOutput>) {
         for output in outputs {
             match output {
                 ClientOutput::Send(frame) => {

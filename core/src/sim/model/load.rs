@@ -1,5 +1,6 @@
 //! Seeded clients that ask for everything, right and wrong, on few paths, so that they get into each other's way.
 
+use crate::client::Credential;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::World;
@@ -75,6 +76,13 @@ impl Load {
             self.next_client += 1;
             let server = self.server(world);
             let _ = world.command(&Command::Connect { client, server });
+            // Some are somebody, one of them twice over.
+            for (password, _) in USERS {
+                if self.rng.below(3) == 0 {
+                    let auth = Some(Bytes::from_static(password.as_bytes()));
+                    world.authenticate(client, Credential { scheme: "digest".into(), auth });
+                }
+            }
             self.clients.insert(client, now + self.gap.draw(&mut self.rng));
         }
         let due: Vec<ClientId> = self.clients.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
