@@ -4,6 +4,7 @@
 //! do. Here every wrong value is an error that names file, line, key, value and what is allowed; keys that nobody
 //! knows are handed back, to be named in the log.
 
+mod jaas;
 mod keys;
 mod limits;
 mod members;
@@ -13,6 +14,7 @@ mod security;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use keys::Keys;
 pub use limits::{ClientLimits, TokenRules};
@@ -23,6 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+pub use tls::{ClientAuth, SecureCfg, Store};
 use zebu_core::config::{AccessRules, Config, MemberKind, ServiceRules};
 use zebu_core::id::ServerId;
 
@@ -126,6 +129,8 @@ pub struct ZooCfg {
     pub service: ServiceRules,
     /// Who may do what.
     pub access: Arc<AccessRules>,
+    /// The secure client port, if there is one.
+    pub secure: Option<SecureCfg>,
     /// Lines whose keys nobody knows, and other remarks for the log.
     pub remarks: Vec<String>,
 }
@@ -135,11 +140,15 @@ const MILLIS: std::ops::RangeInclusive<i64> = 1..=i32::MAX as i64;
 /// Keys with which Apache's server can do more: every other value than the given ones is refused, because ignoring
 /// it would promise what is not kept.
 const ONLY: &[(&str, &[&str], &str)] = &[
-    ("secureClientPort", &[], "there is no TLS port"),
-    ("secureClientPortAddress", &[], "there is no TLS port"),
     ("sslQuorum", &["false"], "peers speak without TLS"),
     ("portUnification", &["false"], "peers speak without TLS"),
-    ("client.portUnification", &["false"], "there is no TLS port"),
+    ("ssl.authProvider", &["x509"], "there is no other provider of certificates"),
+    ("ssl.context.supplier.class", &[], "TLS is rustls's"),
+    ("ssl.crl", &["false"], "certificates are not looked up in lists of revoked ones"),
+    ("ssl.ocsp", &["false"], "certificates are not asked about by OCSP"),
+    ("ssl.clientHostnameVerification", &["false"], "clients are known by their subjects, not by their hosts"),
+    ("client.certReload", &["false"], "certificates are read once, at the start"),
+    ("X509AuthenticationProvider.clientCertIdType", &["SUBJECT"], "clients are known by their subjects"),
     ("quorum.auth.enableSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.learnerRequireSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.serverRequireSasl", &["false"], "peers do not authenticate"),
@@ -213,6 +222,7 @@ impl ZooCfg {
 
         let voters = servers.values().filter(|s| s.kind == MemberKind::Participant).count();
         let max_buffer = keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize;
+        let secure = tls::secure(file, &mut keys)?;
         let cfg = ZooCfg {
             id,
             standalone,
@@ -260,12 +270,10 @@ impl ZooCfg {
             min_notification,
             max_notification,
             service: service::rules(&mut keys, id, max_buffer)?,
-            access: Arc::new(security::access(&mut keys)?),
+            access: Arc::new(security::access(file, &mut keys, secure.is_some(), &mut remarks)?),
+            secure,
             remarks: Vec::new(),
         };
-        if cfg.access.skip_acl {
-            remarks.push("skipACL=yes: everybody may do everything, whatever the access lists say".to_string());
-        }
         if !cfg.force_sync {
             remarks.push("forceSync=no: a power cut can lose acknowledged writes".to_string());
         }
@@ -321,6 +329,9 @@ fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigErro
             };
             return unsupported(entry, format!("{why}; {what_to_do}"));
         }
+    }
+    if let Some(entry) = keys.with_prefix("ssl.quorum.").first() {
+        return unsupported(entry, "peers speak without TLS; remove the line".into());
     }
     for prefix in ["group.", "weight."] {
         if let Some(entry) = keys.with_prefix(prefix).first() {

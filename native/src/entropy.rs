@@ -9,3 +9,13 @@ pub fn seed() -> u64 {
     hasher.write_u32(std::process::id());
     hasher.finish()
 }
+
+/// Bytes that nobody can foresee, for what is secret.
+///
+/// # Errors
+/// The system has none.
+pub fn secret<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}

@@ -17,6 +17,7 @@ mod read_side;
 mod replica;
 mod store;
 mod timeline;
+mod tls;
 mod trace_mask;
 
 use std::process::ExitCode;

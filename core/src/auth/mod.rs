@@ -4,6 +4,7 @@
 //! may stand in a list, and which identities an id of a list means.
 
 pub mod digest;
+pub mod digest_md5;
 pub mod ip;
 pub mod sasl;
 pub mod x509;

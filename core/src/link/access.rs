@@ -3,16 +3,17 @@
 //! All of this is done at once, past whatever waits for its answer.
 
 use super::{Link, LinkEffect};
-use crate::auth;
+use crate::auth::{self, digest_md5::Reply};
 use crate::effect::LinkClose;
 use crate::error::ZkError;
 use crate::id::Zxid;
-use crate::wire::client::{Request, Response, reply_frame};
+use crate::wire::client::{ReplyHeader, Request, Response, reply_frame};
+use crate::wire::frame::put_frame;
 use crate::wire::op::OpCode;
 use crate::wire::record::Id;
 use alloc::format;
 use alloc::vec::Vec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 impl Link {
     /// The client has shown to be these as well (one that it has shown before is kept once): to a driver by its
@@ -51,14 +52,54 @@ impl Link {
             }
         }
     }
+
+    /// A token of SASL is answered, and ends the connection if it shows nobody (client-protocol §18). Where SASL is
+    /// not spoken, and to a null token, the answer is null.
+    pub(super) fn on_sasl(&mut self, xid: i32, body: Bytes, out: &mut Vec<LinkEffect>) {
+        let Ok(Request::Sasl { token }) = Request::decode(OpCode::Sasl, body) else {
+            return self.close(LinkClose::BadRequest("a SASL packet can't be parsed".into()), out);
+        };
+        let answer = |token| LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Ok(Response::Token(token))));
+        let (Some(exchange), Some(users), Some(token)) = (&mut self.sasl, &self.rules.sasl_users, token) else {
+            out.push(answer(None));
+            return;
+        };
+        match exchange.respond(users, &token) {
+            Ok(Reply { token, user }) => {
+                if let Some(user) = user {
+                    self.identify(auth::sasl::identities(&self.rules, &user), out);
+                }
+                out.push(answer(Some(token)));
+            }
+            Err(_) if self.rules.allow_failed_sasl && !self.rules.requires_sasl() => out.push(answer(None)),
+            Err(failure) => {
+                let required = self.rules.requires_sasl();
+                let error = if required { ZkError::SessionClosedRequireAuth } else { ZkError::AuthFailed };
+                out.push(LinkEffect::Write(failed_sasl_frame(xid, error)));
+                self.close(LinkClose::BadRequest(format!("SASL: {failure}")), out);
+            }
+        }
+    }
+}
+
+/// Unlike other errors, this one has the null token behind it (client-protocol §2).
+fn failed_sasl_frame(xid: i32, error: ZkError) -> Bytes {
+    let mut out = BytesMut::new();
+    put_frame(&mut out, |out| {
+        ReplyHeader { xid, zxid: Zxid::ZERO, err: error.code() }.encode(out);
+        Response::Token(None).encode(out);
+    });
+    out.freeze()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AccessRules;
+    use crate::auth::digest_md5;
+    use crate::config::{AccessRules, Secret};
     use crate::link::tests::{frame, get, open_link_of};
     use crate::link::{LinkId, State};
+    use alloc::string::ToString;
 
     fn auth_frame(scheme: &str, auth: &'static [u8]) -> Bytes {
         frame(-4, &Request::Auth { scheme: scheme.into(), auth: Some(Bytes::from_static(auth)) })
@@ -122,5 +163,79 @@ mod tests {
             link.on_frame(frame(7, request), &mut out);
         }
         assert!(!out.iter().any(|effect| matches!(effect, LinkEffect::Close(_))), "{out:?}");
+    }
+
+    fn token(token: Option<&[u8]>) -> Bytes {
+        frame(2, &Request::Sasl { token: token.map(Bytes::copy_from_slice) })
+    }
+
+    fn answer(token: Option<&[u8]>) -> LinkEffect {
+        let token = Response::Token(token.map(Bytes::copy_from_slice));
+        LinkEffect::Write(reply_frame(2, Zxid::ZERO, &Ok(token)))
+    }
+
+    /// A link that has sent its challenge, and what a client with this password answers.
+    fn challenged(rules: AccessRules, password: &str) -> (Link, Bytes) {
+        let users = Some([("bob".to_string(), Secret::new("bobsecret"))].into());
+        let link = Link::new(LinkId(1), "127.0.0.1").under(AccessRules { sasl_users: users, ..rules }.into());
+        let mut link = open_link_of(link.challenging(&[7; 30]));
+        let mut out = Vec::new();
+        link.on_frame(token(Some(b"")), &mut out);
+        let challenge = digest_md5::Server::new(&[7; 30]).respond(&Default::default(), b"").expect("begins").token;
+        assert_eq!(out, [answer(Some(&challenge))]);
+        let mut client = digest_md5::Client::new("bob", Secret::new(password), "cnonce");
+        let said = client.respond(&challenge).expect("asked rightly").expect("an answer");
+        (link, said)
+    }
+
+    #[test]
+    fn sasl_shows_who_the_client_is() {
+        let rules = AccessRules { sasl_supers: ["bob".into()].into(), ..AccessRules::default() };
+        let (mut link, said) = challenged(rules, "bobsecret");
+        let mut out = Vec::new();
+        link.on_frame(token(Some(&said)), &mut out);
+        assert!(matches!(&out[..], [LinkEffect::Identified, LinkEffect::Write(_)]), "{out:?}");
+        let shown: Vec<_> = link.auth()[1..].iter().map(|id| (id.scheme.as_str(), id.id.as_str())).collect();
+        assert_eq!(shown, [("sasl", "bob"), ("super", "")]);
+    }
+
+    #[test]
+    fn failed_sasl_ends_the_connection_unless_it_may_fail() {
+        let failed = |error| LinkEffect::Write(failed_sasl_frame(2, error));
+        let wanted = AccessRules { enforced: ["sasl".into()].into(), ..AccessRules::default() };
+        for (rules, error) in [
+            (AccessRules::default(), ZkError::AuthFailed),
+            (wanted.clone(), ZkError::SessionClosedRequireAuth),
+            (AccessRules { allow_failed_sasl: true, ..wanted }, ZkError::SessionClosedRequireAuth),
+        ] {
+            let (mut link, said) = challenged(rules, "wrong");
+            let mut out = Vec::new();
+            link.on_frame(token(Some(&said)), &mut out);
+            assert!(matches!(&out[..], [write, LinkEffect::Close(_)] if *write == failed(error)), "{out:?}");
+        }
+        let (mut link, said) = challenged(AccessRules { allow_failed_sasl: true, ..AccessRules::default() }, "wrong");
+        let mut out = Vec::new();
+        link.on_frame(token(Some(&said)), &mut out);
+        assert_eq!((&out[..], link.auth().len()), (&[answer(None)][..], 1));
+        let bytes = failed_sasl_frame(2, ZkError::AuthFailed);
+        assert_eq!(&bytes[..], b"\0\0\0\x14\0\0\0\x02\0\0\0\0\0\0\0\0\xff\xff\xff\x8d\xff\xff\xff\xff", "as captured");
+    }
+
+    #[test]
+    fn without_users_sasl_says_nothing() {
+        for rules in
+            [AccessRules::default(), AccessRules { sasl_users: Some(Default::default()), ..AccessRules::default() }]
+        {
+            let mut link = under(rules);
+            let mut out = Vec::new();
+            link.on_frame(token(Some(b"")), &mut out);
+            assert_eq!(out, [answer(None)]);
+        }
+        let (mut link, _) = challenged(AccessRules::default(), "bobsecret");
+        let mut out = Vec::new();
+        link.on_frame(token(None), &mut out);
+        assert_eq!(out, [answer(None)], "a null token");
+        link.on_frame(Bytes::from_static(&[0, 0, 0, 2, 0, 0, 0, 102]), &mut out);
+        assert!(matches!(&out[1..], [LinkEffect::Close(_)]), "unparsable");
     }
 }

@@ -15,6 +15,7 @@
 
 mod access;
 
+use crate::auth::digest_md5;
 use crate::config::AccessRules;
 use crate::effect::{LinkClose, ToLink};
 use crate::error::ZkError;
@@ -67,6 +68,8 @@ pub struct Link {
     id: LinkId,
     rules: Arc<AccessRules>,
     auth: Vec<Id>,
+    /// The exchange by SASL, where there is one.
+    sasl: Option<Box<digest_md5::Server>>,
     state: State,
     queue: VecDeque<Pending>,
     /// A `Read` is out and not answered yet.
@@ -102,6 +105,7 @@ impl Link {
             id,
             rules: Arc::default(),
             auth: vec![Id { scheme: "ip".into(), id: remote_ip.into() }],
+            sasl: None,
             state: State::New,
             queue: VecDeque::new(),
             reading: false,
@@ -112,6 +116,13 @@ impl Link {
     /// The same under these rules of access.
     pub fn under(mut self, rules: Arc<AccessRules>) -> Link {
         self.rules = rules;
+        self
+    }
+
+    /// The same with SASL: `nonce` is random and for this connection alone. Without it, or without users in its rules,
+    /// SASL is not spoken.
+    pub fn challenging(mut self, nonce: &[u8; digest_md5::NONCE_SIZE]) -> Link {
+        self.sasl = Some(Box::new(digest_md5::Server::new(nonce)));
         self
     }
 
@@ -264,9 +275,10 @@ impl Link {
                 Err(_) => self.refuse(xid, ZkError::MarshallingError, None, out),
             },
             OpCode::Auth => self.on_auth(xid, body, out),
+            OpCode::Sasl => self.on_sasl(xid, body, out),
             // Servers alone delete containers: a client's could take any empty znode without being asked who it is.
             OpCode::DeleteContainer => self.refuse(xid, ZkError::BadArguments, None, out),
-            OpCode::Check | OpCode::Sasl | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
+            OpCode::Check | OpCode::CreateSession => self.refuse_op(xid, op.name().into(), out),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::note::Note;
 use crate::rng::Rng;
 use crate::server::host::HostView;
 use crate::service::{
-    ContainerScan, OverQuota, Owner, Prep, PrepRequest, SessionIds, SessionTracker, negotiate, password,
+    ContainerScan, OverQuota, Owner, Prep, PrepRequest, SessionIds, SessionTracker, eager, negotiate, password,
 };
 use crate::status::Deadline;
 use crate::time::{Instant, Now};
@@ -229,6 +229,15 @@ impl Service {
             Submission::Write { session, xid, op, body, auth } => {
                 if self.links.get(&session) != Some(&link) {
                     close(fx, link, LinkClose::SessionMoved);
+                    return;
+                }
+                // Only where nothing waits before it: answers leave in order, and an own write may change the list.
+                if self.config.access.eager
+                    && !self.waiting.contains_key(&session)
+                    && let Some(refusal) = side.read(|state| eager::refusal(&state.tree, &auth, op, &body))
+                {
+                    let outcome = Err(refusal);
+                    fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: self.applied, outcome } });
                     return;
                 }
                 match self.take_write(link, session, (xid, op, &body), fx) {

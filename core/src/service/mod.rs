@@ -13,6 +13,7 @@
 //! * Every server that accepts clients makes session ids with [`SessionIds`] and passwords with [`password`].
 
 pub mod containers;
+pub mod eager;
 mod overlay;
 pub mod prep;
 pub mod read;

@@ -7,7 +7,7 @@ use crate::entropy;
 use crate::four_letter::FourLetter;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
-use crate::net::client::ClientPort;
+use crate::net::client::{ClientPort, Speaks};
 use crate::net::election::Election;
 use crate::net::limits::Limits;
 use crate::net::links::Links;
@@ -22,6 +22,7 @@ use crate::store::purge::purge;
 use crate::store::recovery::{RecoveryError, recover};
 use crate::store::snapshots::LastSnapshot;
 use crate::store::thread::{Settings, Storage};
+use crate::tls::{Tls, TlsError};
 use crate::trace_mask::TraceMask;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -56,6 +57,8 @@ enum ServeError {
     Recovery(#[from] RecoveryError),
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the system refuses what a server needs: {0}")]
     System(#[from] std::io::Error),
     #[error("{0}")]
@@ -66,7 +69,7 @@ impl ServeError {
     /// As Apache's server exits, where it has a code for it.
     fn exit_code(&self) -> u8 {
         match self {
-            ServeError::Config(_) => 2,
+            ServeError::Config(_) | ServeError::Tls(_) => 2,
             ServeError::Dir(_) | ServeError::Recovery(_) => 3,
             ServeError::Listen(_) => 14,
             ServeError::System(_) | ServeError::Halted(_) => 1,
@@ -130,7 +133,8 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     let side = SharedRead::new(links.clone(), metrics.clone());
     let serving = Arc::new(Mutex::new(None));
 
-    let (quorum, election, client_listener, metrics_listener) = runtime.block_on(async {
+    let tls = cfg.secure.as_ref().map(Tls::new).transpose()?;
+    let (quorum, election, client_listener, secure_listener, metrics_listener) = runtime.block_on(async {
         let (quorum, election) = match cfg.own_line().filter(|_| !cfg.standalone) {
             Some(own) => {
                 let quorum = Quorum::start(&cfg, own, post.clone()).await?;
@@ -143,13 +147,23 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         let host = cfg.client_host.as_deref();
         let key = "clientPort or clientPortAddress";
         let client = listen_soon(host, cfg.client_port, cfg.client_backlog, "client port", key).await?;
+        let secure = match cfg.secure.as_ref().and_then(|secure| Some((secure, secure.port?))) {
+            Some((secure, port)) => {
+                let (host, key) = (secure.host.as_deref(), "secureClientPort or secureClientPortAddress");
+                Some(listen_soon(host, port, cfg.client_backlog, "secure client port", key).await?)
+            }
+            None => None,
+        };
         let metrics = match &cfg.prometheus {
             Some(prometheus) => Some(prometheus_http::listen(prometheus).await?),
             None => None,
         };
-        Ok::<_, ListenError>((quorum, election, client, metrics))
+        Ok::<_, ListenError>((quorum, election, client, secure, metrics))
     })?;
     info!("client port {}", client_listener.local_addr()?);
+    if let Some(listener) = &secure_listener {
+        info!("secure client port {}", listener.local_addr()?);
+    }
 
     let settings = Settings {
         snapshot_dir: dirs.snapshots.clone(),
@@ -207,7 +221,14 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         limits,
         by_ip: Mutex::new(HashMap::new()),
     });
-    runtime.spawn(port.run(client_listener));
+    let speaks = match tls.clone().filter(|_| cfg.secure.as_ref().is_some_and(|secure| secure.unified)) {
+        Some(tls) => Speaks::Both(tls),
+        None => Speaks::Plain,
+    };
+    runtime.spawn(port.clone().run(client_listener, speaks));
+    if let (Some(listener), Some(tls)) = (secure_listener, tls) {
+        runtime.spawn(port.clone().run(listener, Speaks::Tls(tls)));
+    }
     if let Some(listener) = metrics_listener {
         info!("metrics http://{}/metrics", listener.local_addr()?);
         runtime.spawn(prometheus_http::serve(listener, operator.clone()));

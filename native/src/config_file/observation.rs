@@ -1,6 +1,6 @@
 //! Where operators look: AdminServer, Prometheus, four-letter words.
 
-use super::keys::Keys;
+use super::keys::{Keys, bare};
 use super::{ConfigError, MILLIS, millis, properties};
 use crate::four_letter::WORDS;
 use std::collections::BTreeSet;
@@ -132,8 +132,8 @@ pub fn as_properties(entries: &[properties::Entry]) -> Vec<(String, String)> {
         "standaloneEnabled",
     ];
     let read = |key: &str| READ_BY_APACHE.contains(&key) || key.starts_with("server.") || key.starts_with("autopurge.");
-    let handed_on = entries.iter().filter(|e| !read(&e.key));
-    handed_on.map(|e| (format!("zookeeper.{}", e.key), hidden_if_secret(e).to_string())).collect()
+    let handed_on = entries.iter().filter(|e| !read(bare(&e.key)));
+    handed_on.map(|e| (format!("zookeeper.{}", bare(&e.key)), hidden_if_secret(e).to_string())).collect()
 }
 
 fn hidden_if_secret(entry: &properties::Entry) -> &str {

@@ -1,20 +1,28 @@
 //! Who may do what: the keys that Apache's server takes as Java properties, under the same names.
 
-use super::ConfigError;
 use super::keys::Keys;
 use super::properties::Entry;
-use std::collections::BTreeSet;
-use zebu_core::config::{AccessRules, DigestAlgorithm};
+use super::{ConfigError, jaas};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use zebu_core::config::{AccessRules, DigestAlgorithm, Secret};
 
-/// Reads the rules of access.
+/// Reads the rules of access; `secure` tells that there is a port with TLS.
 ///
 /// # Errors
 /// A wrong value, or one that asks for what is not there.
-pub fn access(keys: &mut Keys<'_>) -> Result<AccessRules, ConfigError> {
+pub fn access(
+    file: &Path,
+    keys: &mut Keys<'_>,
+    secure: bool,
+    remarks: &mut Vec<String>,
+) -> Result<AccessRules, ConfigError> {
     let mut rules =
         AccessRules { skip_acl: keys.word("skipACL", &["no", "yes"])? == Some(1), ..AccessRules::default() };
     digest(keys, &mut rules)?;
     providers(keys, &mut rules)?;
+    // Its provider comes with a secure port.
+    rules.x509 |= secure;
     rules.x509_super = text(keys, "X509AuthenticationProvider.superUser", "the subject of a certificate")?;
     rules.any_sasl_user = text(keys, "letAnySaslUserDoX", "the name of a user")?;
     rules.sasl_supers.extend(text(keys, "superUser", "the name of a SASL user")?);
@@ -24,7 +32,52 @@ pub fn access(keys: &mut Keys<'_>) -> Result<AccessRules, ConfigError> {
     rules.allow_failed_sasl = keys.flag("allowSaslFailedClients", false)?;
     rules.eager = keys.flag("enableEagerACLCheck", false)?;
     enforced(keys, &mut rules)?;
+    rules.sasl_users = sasl_users(file, keys, remarks)?;
+    if rules.skip_acl {
+        remarks.push("skipACL=yes: everybody may do everything, whatever the access lists say".to_string());
+    }
     Ok(rules)
+}
+
+/// Those who may authenticate by SASL stand in a file of their own.
+fn sasl_users(
+    file: &Path,
+    keys: &mut Keys<'_>,
+    remarks: &mut Vec<String>,
+) -> Result<Option<BTreeMap<String, Secret>>, ConfigError> {
+    let section = text(keys, "sasl.serverconfig", "the name of a section")?;
+    let super_password = text(keys, "SASLAuthenticationProvider.superPassword", "a password")?;
+    let fips = keys.flag("fips-mode", false)?;
+    let Some(entry) = keys.find("java.security.auth.login.config") else {
+        return match section {
+            Some(_) => Err(keys.missing("java.security.auth.login.config", "sasl.serverconfig names a section of it")),
+            None => Ok(None),
+        };
+    };
+    let jaas = not_empty(keys, entry, "the path of a JAAS file")?;
+    let jaas = Path::new(jaas.strip_prefix("file:").unwrap_or(&jaas));
+    let name = section.as_deref().unwrap_or("Server");
+    let mut users = match jaas::users(jaas, name)? {
+        Some(users) => users,
+        None if section.is_some() => {
+            let what = format!("sasl.serverconfig={name} in {} names it", file.display());
+            return Err(ConfigError::Missing { file: jaas.into(), key: format!("the section {name}"), what });
+        }
+        None => {
+            remarks.push(format!("{} has no section Server: clients can't authenticate by SASL", jaas.display()));
+            return Ok(None);
+        }
+    };
+    if fips {
+        let (key, value) = ("fips-mode".into(), "true".into());
+        let line = keys.find("fips-mode").map_or(entry.line, |entry| entry.line);
+        let what = "SASL's DIGEST-MD5 is not allowed by FIPS; remove one of the two".into();
+        return Err(ConfigError::Unsupported { file: file.into(), line, key, value, what });
+    }
+    if let (Some(password), Some(user)) = (super_password, users.get_mut("super")) {
+        *user = Secret::new(password);
+    }
+    Ok(Some(users))
 }
 
 fn digest(keys: &mut Keys<'_>, rules: &mut AccessRules) -> Result<(), ConfigError> {
@@ -115,7 +168,7 @@ fn not_empty(keys: &Keys<'_>, entry: &Entry, what: &str) -> Result<String, Confi
 mod tests {
     use super::super::ZooCfg;
     use super::*;
-    use std::path::Path;
+    use std::fs;
 
     const ALONE: &str = "dataDir=/tmp/zebu-config-test\nclientPort=2181\n";
     const SASL: &str = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n";
@@ -203,5 +256,33 @@ mod tests {
         assert!(error.contains("enforce.auth.schemes is missing"), "{error}");
         let error = read("enforce.auth.enabled=true\nenforce.auth.schemes=x509\n").expect_err("no x509").to_string();
         assert!(error.contains("line 4: enforce.auth.schemes=x509") && error.contains("x509 has none"), "{error}");
+    }
+
+    #[test]
+    fn users_of_a_jaas_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("jaas.conf");
+        let key = format!("java.security.auth.login.config={}\n", path.display());
+        let module = "org.apache.zookeeper.server.auth.DigestLoginModule required";
+        let digest = |users: &str| format!("Server {{ {module} {users}; }};\n");
+        fs::write(&path, digest("user_super=\"a\" user_bob=\"b\"")).expect("written");
+        let users = |text: &str| {
+            let users = rules(text).sasl_users.expect("users");
+            users.iter().map(|(user, password)| format!("{user}:{}", password.reveal())).collect::<Vec<_>>()
+        };
+        assert_eq!(users(&key), ["bob:b", "super:a"]);
+        assert_eq!(users(&format!("zookeeper.{key}")), ["bob:b", "super:a"]);
+        let with = format!("{key}SASLAuthenticationProvider.superPassword=c\n");
+        assert_eq!(users(&with), ["bob:b", "super:c"]);
+        let error = read(&format!("{key}fips-mode=true\n")).expect_err("MD5").to_string();
+        assert!(error.contains("line 4: fips-mode=true") && error.contains("not allowed by FIPS"), "{error}");
+        let error = read(&format!("{key}sasl.serverconfig=Mine\n")).expect_err("no section").to_string();
+        assert!(error.contains("jaas.conf: the section Mine is missing"), "{error}");
+        fs::write(&path, digest("user_eve=\"e\"").replace("Server", "Mine")).expect("written");
+        assert_eq!(users(&format!("{key}zookeeper.sasl.serverconfig=Mine\n")), ["eve:e"]);
+        let cfg = read(&key).expect("no users is not wrong");
+        assert!(cfg.access.sasl_users.is_none() && cfg.remarks.join("").contains("has no section Server"));
+        let error = read("sasl.serverconfig=Mine\n").expect_err("no file").to_string();
+        assert!(error.contains("java.security.auth.login.config is missing"), "{error}");
     }
 }

@@ -7,9 +7,10 @@ use crate::operator::configuration::Configuration;
 /// What the server was told. Of a member of an ensemble the answer ends without a newline.
 pub fn conf(c: &Configuration) -> String {
     let mut out = format!(
-        "clientPort={}\nsecureClientPort=-1\ndataDir={}\ndataDirSize={}\ndataLogDir={}\ndataLogSize={}\ntickTime={}\n\
+        "clientPort={}\nsecureClientPort={}\ndataDir={}\ndataDirSize={}\ndataLogDir={}\ndataLogSize={}\ntickTime={}\n\
          maxClientCnxns={}\nminSessionTimeout={}\nmaxSessionTimeout={}\nclientPortListenBacklog={}\nserverId={}\n",
         c.client_port,
+        c.secure_client_port.map_or(-1, i32::from),
         c.data_dir.display(),
         c.data_size,
         c.log_dir.display(),
@@ -48,6 +49,7 @@ mod tests {
     fn as_apache_writes_it() {
         let configuration = Configuration {
             client_port: 23191,
+            secure_client_port: None,
             data_dir: "DATADIR/version-2".into(),
             data_size: 66245,
             log_dir: "DATADIR/version-2".into(),

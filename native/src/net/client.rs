@@ -4,10 +4,12 @@
 use super::limits::Limits;
 use super::links::{LinkBox, Links};
 use super::tally::Tally;
+use crate::entropy;
 use crate::four_letter::{self, FourLetter};
 use crate::metrics::Metrics;
 use crate::read_side::SharedRead;
 use crate::replica::Post;
+use crate::tls::{Tls, is_handshake};
 use crate::trace_mask::Kind;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -16,10 +18,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, trace, warn};
+use zebu_core::auth::x509;
 use zebu_core::config::AccessRules;
 use zebu_core::effect::{LinkClose, ToLink};
 use zebu_core::id::LinkId;
@@ -67,9 +70,20 @@ pub struct ClientPort {
     pub by_ip: Mutex<HashMap<IpAddr, usize>>,
 }
 
+/// What a client port speaks.
+#[derive(Clone)]
+pub enum Speaks {
+    /// ZooKeeper's protocol as it is.
+    Plain,
+    /// The same inside TLS.
+    Tls(Tls),
+    /// Either, as the client begins.
+    Both(Tls),
+}
+
 impl ClientPort {
     /// Serves connections for ever.
-    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+    pub async fn run(self: Arc<Self>, listener: TcpListener, speaks: Speaks) {
         loop {
             let (stream, remote) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -96,9 +110,9 @@ impl ClientPort {
                 }
                 *count += 1;
             }
-            let port = self.clone();
+            let (port, speaks) = (self.clone(), speaks.clone());
             tokio::spawn(async move {
-                port.serve(stream, SocketAddr::new(ip, remote.port())).await;
+                port.serve(stream, SocketAddr::new(ip, remote.port()), speaks).await;
                 port.limits.gone();
                 let mut by_ip = port.by_ip.lock();
                 if let Some(count) = by_ip.get_mut(&ip) {
@@ -111,16 +125,54 @@ impl ClientPort {
         }
     }
 
-    async fn serve(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr) {
+    async fn serve(self: &Arc<Self>, stream: TcpStream, remote: SocketAddr, speaks: Speaks) {
         let _ = stream.set_nodelay(true);
+        let tls = match speaks {
+            Speaks::Plain => None,
+            Speaks::Tls(tls) => Some(tls),
+            Speaks::Both(tls) => {
+                let mut first = [0];
+                match timeout(self.sessionless_timeout, stream.peek(&mut first)).await {
+                    Ok(Ok(1)) => Some(tls).filter(|_| is_handshake(first[0])),
+                    _ => {
+                        debug!("client {remote}: ended before it said anything");
+                        return;
+                    }
+                }
+            }
+        };
+        match tls {
+            None => self.talk(stream, remote, None).await,
+            Some(tls) => match timeout(self.sessionless_timeout, tls.accept(stream)).await {
+                Ok(Ok((stream, subject))) => self.talk(stream, remote, subject).await,
+                Ok(Err(e)) => warn!("client {remote}: no TLS with it: {e}"),
+                Err(_) => warn!("client {remote}: its TLS handshake takes too long; ends it"),
+            },
+        }
+    }
+
+    /// Speaks with a client; `subject` is that of its certificate.
+    async fn talk(self: &Arc<Self>, stream: impl Stream, remote: SocketAddr, subject: Option<String>) {
         let shared = self.links.open(remote);
         let id = shared.id;
+        let mut link = Link::new(id, &remote.ip().to_string()).under(self.access.clone());
+        if self.access.sasl_users.is_some() {
+            match entropy::secret() {
+                Ok(nonce) => link = link.challenging(&nonce),
+                Err(e) => warn!("client {remote}: can't use SASL: the system has no random numbers: {e}"),
+            }
+        }
+        let mut effects = Vec::new();
+        if let Some(subject) = subject {
+            debug!("client {remote}: is {subject}");
+            link.identify(x509::identities(&self.access, &subject), &mut effects);
+        }
         let connection = Connection {
-            link: Link::new(id, &remote.ip().to_string()).under(self.access.clone()),
+            link,
             shared,
             port: self.clone(),
             out: BytesMut::new(),
-            effects: VecDeque::new(),
+            effects: effects.into(),
             inbox: VecDeque::new(),
             submits: Vec::new(),
             tally: Tally::new(Instant::now()),
@@ -134,6 +186,16 @@ impl ClientPort {
         self.links.close(id);
         self.post.push(Input::Submit { link: id, request: Submission::Gone });
     }
+}
+
+/// A connection's bytes, with or without TLS around them.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Writes all, down to the socket.
+async fn send(stream: &mut impl Stream, bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 /// One connection.
@@ -171,7 +233,7 @@ impl Connection {
         self.link.id()
     }
 
-    async fn run(mut self, mut stream: TcpStream) {
+    async fn run(mut self, mut stream: impl Stream) {
         let remote = self.shared.remote;
         let mut buf = BytesMut::with_capacity(4096);
         let opened = Instant::now();
@@ -271,7 +333,7 @@ impl Connection {
                     break;
                 }
                 let full = self.out.len() >= WRITE_SIZE;
-                match timeout(limit.saturating_duration_since(Instant::now()).max(LINGER), stream.write_all(&self.out))
+                match timeout(limit.saturating_duration_since(Instant::now()).max(LINGER), send(&mut stream, &self.out))
                     .await
                 {
                     Ok(Ok(())) => {}
@@ -458,9 +520,9 @@ impl Connection {
 
     /// Sends what is left, then waits a moment for the other side to close: closing on unread bytes would reset the
     /// connection and could take the answer back.
-    async fn finish(&mut self, mut stream: TcpStream) {
+    async fn finish(&mut self, mut stream: impl Stream) {
         let ending = async {
-            stream.write_all(&self.out).await?;
+            send(&mut stream, &self.out).await?;
             stream.shutdown().await?;
             let mut rest = [0; 1024];
             let mut budget = 1 << 20;

@@ -10,6 +10,8 @@ use zebu_core::config::MemberKind;
 pub struct Configuration {
     /// The plain client port.
     pub client_port: u16,
+    /// `secureClientPort`.
+    pub secure_client_port: Option<u16>,
     /// Where the snapshots are.
     pub data_dir: PathBuf,
     /// Bytes in there.
@@ -58,6 +60,7 @@ impl Operator {
         let (data_size, log_size) = self.folder_sizes();
         Configuration {
             client_port: cfg.client_port,
+            secure_client_port: cfg.secure.as_ref().and_then(|secure| secure.port),
             data_dir: cfg.data_dir.join("version-2"),
             data_size,
             log_dir: cfg.data_log_dir.join("version-2"),

@@ -1,0 +1,177 @@
+"""SASL and TLS with real clients: users of a JAAS file, certificates, one port for both."""
+
+import pathlib
+import socket
+import ssl
+import tempfile
+
+from cryptography.x509.oid import NameOID
+from kazoo.client import KazooClient
+from kazoo.exceptions import InvalidACLError, KazooException, NoAuthError
+from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.security import CREATOR_ALL_ACL, make_acl
+
+from certificates import Authority
+from ensemble import Ensemble, EnsembleTest, free_ports
+
+SASL_PROVIDER = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
+JAAS = """
+// The users of the test.
+Server {
+    org.apache.zookeeper.server.auth.DigestLoginModule required
+    user_bob="bob\\"s, secret"
+    user_root="rootsecret"; /* the superuser */
+};
+"""
+
+
+def sasl(user, password):
+    return {"mechanism": "DIGEST-MD5", "username": user, "password": password}
+
+
+class Servers(EnsembleTest):
+    """Every test has a folder, and servers with settings of its own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def start(self, size=1, **settings):
+        if size == 1:
+            settings["standaloneEnabled"] = "false"
+        self.ensemble = Ensemble(self._testMethodName, size=size, **settings)
+        self.addCleanup(self.ensemble.close)
+        self.ensemble.start()
+
+    def refused(self, hosts, **options):
+        """A client that does not get in."""
+        client = KazooClient(hosts, connection_retry={"max_tries": 1, "delay": 0.05}, timeout=2, **options)
+        self.addCleanup(client.close)
+        self.addCleanup(client.stop)
+        with self.assertRaises((KazooException, KazooTimeoutError)):
+            client.start(timeout=3)
+            client.exists("/")
+
+
+class Sasl(Servers):
+    def start_sasl(self, size=1, **settings):
+        jaas = self.folder / "jaas.conf"
+        jaas.write_text(JAAS)
+        settings = {"java.security.auth.login.config": jaas, "authProvider.1": SASL_PROVIDER, **settings}
+        self.start(size, **settings)
+
+    def test_users_of_a_jaas_file_at_every_server(self):
+        self.start_sasl(size=3, superUser="root")
+        bob = self.ensemble.client(sasl_options=sasl("bob", 'bob"s, secret'))
+        bob.create("/bobs", b"x", acl=[make_acl("sasl", "bob", all=True)])
+        bob.create("/created", acl=CREATOR_ALL_ACL)
+        self.assertEqual(bob.get_acls("/created")[0][0].id.id, "bob")
+        for server in self.ensemble.servers.values():
+            stranger = self.ensemble.client(server)
+            self.assertRaises(NoAuthError, stranger.get, "/bobs")
+            self.assertRaises(NoAuthError, stranger.set, "/bobs", b"y")
+            for user, password in [("bob", 'bob"s, secret'), ("root", "rootsecret")]:
+                client = self.ensemble.client(server, sasl_options=sasl(user, password))
+                client.set("/bobs", b"x")
+                self.assertEqual(client.get("/bobs")[0], b"x")
+                client.stop()
+            stranger.stop()
+
+    def test_a_wrong_password_does_not_get_in(self):
+        self.start_sasl()
+        address = self.ensemble[1].address
+        self.refused(address, sasl_options=sasl("bob", "wrong"))
+        self.refused(address, sasl_options=sasl("eve", "eve"))
+        self.assertIn('the password of "bob" is wrong', self.ensemble[1].log.read_text())
+        self.ensemble.client().create("/others-are-served")
+
+    def test_whoever_must_use_sasl(self):
+        self.start_sasl(sessionRequireClientSASLAuth="true")
+        bob = self.ensemble.client(sasl_options=sasl("bob", 'bob"s, secret'))
+        bob.create("/served")
+        self.refused(self.ensemble[1].address)
+
+
+class Tls(Servers):
+    def start_tls(self, size=1, **settings):
+        self.authority = Authority(self.folder)
+        server, _ = self.authority.issue("server", (NameOID.COMMON_NAME, "localhost"), password="key secret")
+        self.port = free_ports(1)[0]
+        base = {
+            "secureClientPort": self.port,
+            "secureClientPortAddress": "127.0.0.1",
+            "ssl.keyStore.location": server,
+            "ssl.keyStore.password": "key secret",
+            "ssl.trustStore.location": self.authority.path,
+        }
+        self.start(size, **{key: value for key, value in {**base, **settings}.items() if value is not None})
+
+    def user(self, common_name, authority=None):
+        subject = (
+            (NameOID.COUNTRY_NAME, "DE"),
+            (NameOID.ORGANIZATION_NAME, "Zebu, Inc"),
+            (NameOID.COMMON_NAME, common_name),
+        )
+        both, key = (authority or self.authority).issue(common_name, *subject)
+        return {"use_ssl": True, "ca": str(self.authority.path), "certfile": str(both), "keyfile": str(key)}
+
+    def connect(self, hosts, **options):
+        client = KazooClient(hosts, **options)
+        self.addCleanup(client.close)
+        self.addCleanup(client.stop)
+        client.start(timeout=20)
+        return client
+
+    def test_a_certificate_says_who_one_is(self):
+        self.start_tls(**{"X509AuthenticationProvider.superUser": "CN=root,O=Zebu\\\\, Inc,C=DE"})
+        secure = f"127.0.0.1:{self.port}"
+        ann = self.connect(secure, verify_certs=True, **self.user("ann"))
+        ann.create("/anns", b"x", acl=CREATOR_ALL_ACL)
+        acl = ann.get_acls("/anns")[0][0]
+        self.assertEqual((acl.id.scheme, acl.id.id), ("x509", "CN=ann,O=Zebu\\, Inc,C=DE"))
+        plain = self.ensemble.client()
+        self.assertRaises(NoAuthError, plain.get, "/anns")
+        self.assertRaises(InvalidACLError, plain.create, "/x", acl=CREATOR_ALL_ACL)
+        plain.create("/named", acl=[make_acl("x509", "CN=ann,O=Zebu\\, Inc,C=DE", all=True)])
+        ann.set("/named", b"hers")
+        self.assertRaises(NoAuthError, self.connect(secure, **self.user("eve")).get, "/anns")
+        self.assertEqual(self.connect(secure, **self.user("root")).get("/anns")[0], b"x")
+
+    def test_who_is_not_trusted_does_not_get_in(self):
+        self.start_tls()
+        secure = f"127.0.0.1:{self.port}"
+        stranger = Authority(self.folder, "Another Authority")
+        self.refused(secure, **self.user("mallory", stranger))
+        self.refused(secure, use_ssl=True, ca=str(self.authority.path))
+        self.refused(secure)
+        self.assertIn("no TLS with it", self.ensemble[1].log.read_text())
+        self.connect(secure, **self.user("ann")).create("/others-are-served")
+
+    def test_without_client_certificates(self):
+        self.start_tls(**{"ssl.clientAuth": "none", "ssl.trustStore.location": None})
+        client = self.connect(f"127.0.0.1:{self.port}", use_ssl=True, ca=str(self.authority.path), verify_certs=True)
+        client.create("/served", b"x" * 500_000)
+        self.assertEqual(len(client.get("/served")[0]), 500_000)
+
+    def test_one_port_for_both(self):
+        self.start_tls(**{"client.portUnification": "true", "secureClientPort": None, "ssl.clientAuth": "want"})
+        address = self.ensemble[1].address
+        self.connect(address, **self.user("ann")).create("/secure")
+        self.connect(address, use_ssl=True, ca=str(self.authority.path)).create("/unnamed")
+        self.assertEqual(sorted(set(self.ensemble.client().get_children("/"))), ["secure", "unnamed", "zookeeper"])
+        self.assertEqual(self.ensemble[1].four_letters("ruok"), "imok")
+
+    def test_four_letter_words_inside_tls(self):
+        self.start_tls()
+        user = self.user("ann")
+        context = ssl.create_default_context(cafile=user["ca"])
+        context.load_cert_chain(user["certfile"])
+        for word, answer in [(b"ruok", b"imok"), (b"srvr", b"Zookeeper version")]:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=20) as plain:
+                with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                    secure.sendall(word)
+                    said = b""
+                    while chunk := secure.recv(4096):
+                        said += chunk
+            self.assertTrue(said.startswith(answer), said)
