@@ -6,8 +6,8 @@ mod service;
 pub use access::{AccessRules, DigestAlgorithm, Secret};
 pub use service::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::id::ServerId;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;

@@ -10,6 +10,7 @@ extern crate std;
 
 pub mod auth;
 pub mod client;
+pub mod collections;
 pub mod config;
 pub mod disk;
 pub mod effect;

@@ -4,12 +4,13 @@
 use crate::client::auth::Credential;
 use crate::client::hosts::{ConnectString, HostPort, Rotation};
 use crate::client::session::{Client, ClientError, ClientEvent, ClientOutput, Ending};
+use crate::collections::BTreeMap;
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::client::{Request, Response, WatchType};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;

@@ -211,7 +211,7 @@ impl Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::collections::BTreeSet;
+    use crate::collections::BTreeSet;
 
     fn list(hosts: &[HostPort]) -> String {
         hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")

@@ -1,10 +1,10 @@
 //! The watches that a client has set and that have not fired or been removed yet: what setWatches tells a new server.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::id::Zxid;
 use crate::tree::path;
 use crate::wire::client::{AddWatchMode, EventKind, Request, Response, WatchLists, WatchType, WatcherEvent};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Who may do what, as an operator sets it: which providers of identities there are, who is a superuser, what a
 //! client must have shown before it is served.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use crate::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
 

@@ -1,5 +1,6 @@
 //! Playing a scenario, one event or one step at a time.
 
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::note::{Note, SyncKind};
 use crate::scenario::{Action, Scenario, Selector, What};
@@ -9,7 +10,6 @@ use crate::sim::{Stepped, World};
 use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::trace::{TraceEvent, TraceRecord};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

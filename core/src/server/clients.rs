@@ -6,6 +6,7 @@
 
 use super::local::{Local, Taken};
 use super::read_side::ReadSide;
+use crate::collections::BTreeMap;
 use crate::config::{AccessRules, Config, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
@@ -26,7 +27,7 @@ use crate::wire::peer::{Forwarded, PeerMsg};
 use crate::wire::record::Id;
 use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::{Peer, PeerEvent};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

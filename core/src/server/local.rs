@@ -8,6 +8,7 @@
 
 use super::clients::{Service, Waiting, close, refuse};
 use super::read_side::ReadSide;
+use crate::collections::BTreeMap;
 use crate::config::LocalSessions;
 use crate::effect::{Effect, Effects, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
@@ -19,7 +20,6 @@ use crate::wire::client::{ConnectRequest, Outcome, Request, Response};
 use crate::wire::notification::ServerState;
 use crate::wire::op::{CreateMode, OpCode};
 use crate::zab::Peer;
-use alloc::collections::BTreeMap;
 use bytes::Bytes;
 use core::time::Duration;
 

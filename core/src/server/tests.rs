@@ -5,6 +5,7 @@ mod guarantees;
 mod sessions;
 
 use super::*;
+use crate::collections::BTreeMap;
 use crate::config::{Ensemble, Member, MemberKind, ServiceRules};
 use crate::effect::{HaltReason, Record, ToLink};
 use crate::error::ZkError;
@@ -14,7 +15,7 @@ use crate::wire::client::{ConnectRequest, ConnectResponse, Outcome, Request, Res
 use crate::wire::notification::ServerState;
 use crate::wire::op::OpCode;
 use crate::wire::record::Acl;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec;
 use bytes::BytesMut;

@@ -2,6 +2,7 @@
 //! histories replayed over snapshots that were taken while the tree changed.
 
 use super::*;
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::disk::body::{BodyWriter, NodeSink};
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
@@ -11,7 +12,7 @@ use crate::wire::client::{OpResult, Outcome, Request, Response};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, SessionEntry, Stat};
 use crate::wire::txn::{Txn, TxnHeader};
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};

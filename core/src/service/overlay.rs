@@ -1,12 +1,13 @@
 //! What the tree will look like once everything in flight is applied: the leader checks requests against this, since
 //! a client may send the next request before the last one is committed.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::tree::node::{self, Keeper};
 use crate::tree::{Node, Tree, digest};
 use crate::wire::record::Acl;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;

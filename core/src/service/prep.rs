@@ -8,6 +8,7 @@
 use super::containers::Candidate;
 use super::overlay::{Draft, Known, Overlay};
 use crate::auth;
+use crate::collections::BTreeSet;
 use crate::config::ContainerRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
@@ -19,7 +20,6 @@ use crate::wire::jute::MAX_FIELD;
 use crate::wire::op::{CreateMode, OpCode};
 use crate::wire::record::{Acl, Id, perms};
 use crate::wire::txn::{FRAME_SIZE, Txn, TxnBody, TxnDigest, TxnHeader};
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;

@@ -1,9 +1,9 @@
 //! Sessions: their ids and passwords, and the leader's watch over who is still alive.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::error::ZkError;
 use crate::id::{ConnId, ServerId, SessionId};
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 

@@ -6,13 +6,13 @@
 //! [`Watch::in_child`], and counted in their terms.
 
 use crate::auth;
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::AccessRules;
 use crate::id::LinkId;
 use crate::tree::{Change, path};
 use crate::wire::client::{AddWatchMode, EventKind, WatchType, WatcherEvent};
 use crate::wire::record::{Id, perms};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use foldhash::fast::FixedState;

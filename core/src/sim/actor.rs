@@ -2,12 +2,13 @@
 //! connection breaks.
 
 use crate::client::{Client, Ending};
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::sim::command::ClientId;
 use crate::sim::view::{ClientView, Talk};
 use crate::time::Instant;
 use crate::wire::client::Request;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use serde::Serialize;
 

@@ -1,6 +1,7 @@
 //! Carrying out commands.
 
 use crate::client::{Credential, line};
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::sim::actor::Actor;
 use crate::sim::check::Rule;
@@ -10,7 +11,6 @@ use crate::sim::view::Place;
 use crate::sim::{CommandError, World};
 use crate::trace::TraceEvent;
 use crate::wire::client::Request;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

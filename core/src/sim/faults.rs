@@ -1,13 +1,13 @@
 //! Seeded faults: each seed draws which kinds there are and how often, so that seeds differ in character ("swarm
 //! testing"): one has only slow disks, the next only partitions, a third a bit of everything.
 
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::World;
 use crate::sim::command::Command;
 use crate::sim::spec::{Fidelity, Span, WorldSpec};
 use crate::time::Instant;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 

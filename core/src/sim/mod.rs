@@ -34,6 +34,7 @@ pub mod workload;
 pub use error::CommandError;
 pub use spec::WorldSpec;
 
+use crate::collections::BTreeMap;
 use crate::effect::Effects;
 use crate::id::ServerId;
 use crate::rng::Rng;
@@ -50,7 +51,6 @@ use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::trace::{TraceEvent, TraceRecord};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 

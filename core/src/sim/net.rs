@@ -5,6 +5,7 @@
 //! sender's kernel): the ends find out by their own timeouts, and if the link heals only after a long time, the
 //! connection is reset.
 
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::queue::{Due, Queue};
@@ -13,7 +14,7 @@ use crate::sim::view::Place;
 use crate::time::Instant;
 use crate::wire::notification::Notification;
 use crate::wire::peer::PeerMsg;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;

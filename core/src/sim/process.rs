@@ -1,5 +1,6 @@
 //! A server's process: the real server with its client connections, its disk, its clock and its mail.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::BrokenRule;
 use crate::id::{LinkId, ServerId, SessionId};
 use crate::input::Input;
@@ -12,7 +13,7 @@ use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::wire::client::Request;
 use crate::wire::notification::Notification;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use serde::Serialize;

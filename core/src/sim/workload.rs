@@ -1,12 +1,12 @@
 //! Seeded clients: what they ask, how often, and when they go.
 
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::World;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::spec::Span;
 use crate::time::Instant;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -264,7 +264,7 @@ impl ser::SerializeMap for &mut Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::collections::BTreeMap;
+    use crate::collections::BTreeMap;
     use alloc::vec;
 
     fn of(value: &impl Serialize) -> u64 {

@@ -1,7 +1,7 @@
 //! Access lists: kept once each under a number, as Apache's server keeps them.
 
+use crate::collections::BTreeMap;
 use crate::wire::record::Acl;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 

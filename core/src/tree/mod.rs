@@ -22,6 +22,7 @@ pub use snapshot::SnapshotError;
 pub use walk::Walk;
 
 use crate::auth;
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::AccessRules;
 use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
@@ -29,7 +30,6 @@ use crate::wire::client::EventKind;
 use crate::wire::record::{Acl, Id, Stat, perms};
 use acl::AclTable;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use bytes::Bytes;
 use core::fmt;

@@ -3,12 +3,12 @@
 //! The rules stand here once, because the leader's preparation foresees by them what applying will do.
 
 use super::digest;
+use crate::collections::BTreeSet;
 pub use crate::config::OwnerKinds;
 use crate::disk::body::StatPersisted;
 use crate::id::{SessionId, Zxid};
 use crate::wire::record::Stat;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use bytes::Bytes;
 
 /// The stored owner of a container.

@@ -7,9 +7,9 @@
 //! nearest quota above it; its clients do not nest quotas, so nobody sees the difference.)
 
 use super::{Tree, len_of, path};
+use crate::collections::BTreeMap;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;

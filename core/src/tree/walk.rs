@@ -1,8 +1,8 @@
 //! Going through all nodes of a tree.
 
 use super::{Node, Tree, path};
+use crate::collections::btree_set;
 use alloc::boxed::Box;
-use alloc::collections::btree_set;
 use alloc::string::String;
 use alloc::vec::Vec;
 

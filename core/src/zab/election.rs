@@ -1,6 +1,7 @@
 //! Fast leader election (quorum-protocol §3): everyone shows the best vote it has heard of, until more than half show
 //! the same one and nothing better comes for a moment.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::BrokenRule;
 use crate::effect::Effect;
 use crate::id::{Epoch, ServerId, Zxid};
@@ -9,7 +10,6 @@ use crate::status::Deadline;
 use crate::time::Instant;
 use crate::wire::notification::{Notification, ServerState, Vote};
 use crate::zab::{Cx, Ground, Peer, Role};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 

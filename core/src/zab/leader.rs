@@ -1,5 +1,6 @@
 //! Leading: discovery, synchronisation, broadcast from the leader's side (quorum-protocol §6, §7, §9).
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::BrokenRule;
 use crate::effect::DropReason;
 use crate::error::Violation;
@@ -10,7 +11,6 @@ use crate::time::Instant;
 use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
 use crate::zab::sync::plan;
 use crate::zab::{Cx, Ground, PeerEvent, Verdict};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;

@@ -19,6 +19,7 @@ pub mod sync;
 #[cfg(test)]
 mod tests;
 
+use crate::collections::BTreeMap;
 use crate::config::{BrokenRule, Config};
 use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
 use crate::id::{ConnId, Epoch, Lsn, ServerId, SessionId, Zxid};
@@ -28,7 +29,6 @@ use crate::status::Deadline;
 use crate::time::{Instant, Now};
 use crate::wire::notification::{Notification, ServerState, Vote};
 use crate::wire::peer::{Forwarded, PeerMsg};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

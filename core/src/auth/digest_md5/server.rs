@@ -2,8 +2,8 @@
 
 use super::directives::Directives;
 use super::{COUNT, Failure, REALM, Secrets, TOKEN_MAX, same, uri};
+use crate::collections::BTreeMap;
 use crate::config::Secret;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use base64ct::{Base64, Encoding as _};

@@ -1,6 +1,6 @@
 use super::*;
+use crate::collections::BTreeMap;
 use crate::config::Secret;
-use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use bytes::Bytes;
 

@@ -2,13 +2,13 @@
 
 use super::lasting::Lasting;
 use crate::client::{ClientError, ClientEvent};
+use crate::collections::BTreeMap;
 use crate::error::ZkError;
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::sim::check::{Checks, Rule};
 use crate::sim::command::ClientId;
 use crate::time::Instant;
 use crate::wire::client::{EventKind, OpResult, Request, Response, WatchType};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use serde::Serialize;

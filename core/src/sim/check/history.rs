@@ -1,5 +1,6 @@
 //! The one history of committed transactions, put together from what the servers commit.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::sim::check::Rule;
 use crate::sim::disk::Media;
@@ -7,7 +8,6 @@ use crate::sim::process::Process;
 use crate::tree::Tree;
 use crate::wire::txn::{Txn, TxnBody};
 use crate::zab::history::History as OwnHistory;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,11 +1,11 @@
 //! Persistent and recursive watches of a client: whatever changes under them while the client is connected is told
 //! before it is read.
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::tree::path;
 use crate::wire::client::{AddWatchMode, EventKind, Outcome, Request, Response, WatchType, WatcherEvent};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use serde::Serialize;
 

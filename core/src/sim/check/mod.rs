@@ -5,6 +5,7 @@ mod clients;
 mod history;
 mod lasting;
 
+use crate::collections::BTreeMap;
 use crate::effect::{HaltReason, Record, Serving};
 use crate::id::{Epoch, ServerId, Zxid};
 use crate::server::Recovered;
@@ -14,7 +15,6 @@ use crate::sim::spec::WorldSpec;
 use crate::trace::digest::Digest;
 use crate::wire::notification::{Notification, ServerState};
 use crate::wire::peer::PeerMsg;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

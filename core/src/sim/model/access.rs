@@ -1,8 +1,8 @@
 //! Access lists as client-protocol.md §9 describes them.
 
+use crate::collections::BTreeSet;
 use crate::error::ZkError;
 use crate::wire::record::{Acl, Id};
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;

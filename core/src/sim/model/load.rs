@@ -1,6 +1,7 @@
 //! Seeded clients that ask for everything, right and wrong, on few paths, so that they get into each other's way.
 
 use crate::client::Credential;
+use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::World;
@@ -10,7 +11,6 @@ use crate::time::Instant;
 use crate::wire::client::{AddWatchMode, Request, WatchType};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, Id, perms};
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};

@@ -19,6 +19,7 @@ mod tree;
 mod voice;
 mod watch;
 
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::ServiceRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
@@ -27,7 +28,6 @@ use crate::sim::command::ClientId;
 use crate::wire::client::{Outcome, Request, Response};
 use crate::wire::record::Id;
 use crate::wire::txn::{Txn, TxnBody};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

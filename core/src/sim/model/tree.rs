@@ -2,13 +2,13 @@
 //! written out in its order. It shares no code with the servers' tree.
 
 use super::access;
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::ServiceRules;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::wire::client::{EventKind, OpResult, Outcome, Request, Response};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, Id, Stat, perms};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -2,10 +2,10 @@
 
 use super::access;
 use super::tree::{Change, Tree};
+use crate::collections::{BTreeMap, BTreeSet};
 use crate::error::ZkError;
 use crate::wire::client::{AddWatchMode, EventKind, Outcome, Request, WatchLists, WatchType, WatcherEvent};
 use crate::wire::record::{Id, perms};
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
