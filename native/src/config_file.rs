@@ -318,7 +318,7 @@ fn millis(ms: i64) -> Duration {
 
 fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigError> {
     let unsupported = |e: &properties::Entry, what: String| {
-        let (key, value) = (e.key.clone(), e.value.clone());
+        let (key, value) = (e.key.clone(), observation::hidden_if_secret(e).into());
         Err(ConfigError::Unsupported { file: file.into(), line: e.line, key, value, what })
     };
     for &(key, allowed, why) in ONLY {

@@ -229,7 +229,7 @@ impl Commands {
             Command::ServerStats => success(name, &server::stats(operator, &serving, false)),
             Command::SetTraceMask => self.set_trace_mask(&call),
             Command::ShedConnections => clients::shed(operator, name, &call.body),
-            Command::Snapshot => self.snapshots.take(operator, name, &call.query),
+            Command::Snapshot => self.snapshots.take(operator, name, &call.query).await,
             Command::StatReset => {
                 operator.metrics.reset();
                 success(name, &nothing)

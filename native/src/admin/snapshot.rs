@@ -35,8 +35,9 @@ impl Snapshots {
     }
 
     /// Answers with the state as it is now, exact at the zxid in the header `last_zxid`. Only the copying of the tree's
-    /// skeleton (its values are shared) keeps others from applying meanwhile.
-    pub fn take(&self, operator: &Operator, command: &str, query: &HashMap<String, String>) -> Response<Body> {
+    /// skeleton (its values are shared) keeps others from applying meanwhile; it and the measuring of the file take long
+    /// for a large tree, and a thread of their own.
+    pub async fn take(&self, operator: &Operator, command: &str, query: &HashMap<String, String>) -> Response<Body> {
         if !self.enabled {
             let what = "snapshot is switched off by admin.snapshot.enabled=false";
             return failure(command, StatusCode::SERVICE_UNAVAILABLE, what);
@@ -49,9 +50,16 @@ impl Snapshots {
             let what = "the last snapshot was taken less than admin.snapshot.intervalInMS ago";
             return failure(command, StatusCode::TOO_MANY_REQUESTS, what);
         }
-        let tree = operator.side.read(|s| s.tree.clone());
-        let mut size = 0_u64;
-        tree.write_file(|piece| size += piece.len() as u64);
+        let side = operator.side.clone();
+        let taken = tokio::task::spawn_blocking(move || {
+            let tree = side.read(|s| s.tree.clone());
+            let mut size = 0_u64;
+            tree.write_file(|piece| size += piece.len() as u64);
+            (tree, size)
+        });
+        let Ok((tree, size)) = taken.await else {
+            return failure(command, StatusCode::INTERNAL_SERVER_ERROR, "the snapshot could not be made");
+        };
         let zxid = format!("0x{:x}", tree.applied().0);
         let mut response = Response::new(stream(tree));
         for (name, value) in [("last_zxid", zxid), ("snapshot_size", size.to_string())] {

@@ -2,6 +2,7 @@
 //! value and what is allowed.
 
 use super::ConfigError;
+use super::observation::hidden_if_secret;
 use super::properties::Entry;
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -52,7 +53,7 @@ impl<'a> Keys<'a> {
             file: self.file.into(),
             line: entry.line,
             key: entry.key.clone(),
-            value: entry.value.clone(),
+            value: hidden_if_secret(entry).into(),
             allowed: allowed.to_string(),
         }
     }

@@ -136,7 +136,8 @@ pub fn as_properties(entries: &[properties::Entry]) -> Vec<(String, String)> {
     handed_on.map(|e| (format!("zookeeper.{}", bare(&e.key)), hidden_if_secret(e).to_string())).collect()
 }
 
-fn hidden_if_secret(entry: &properties::Entry) -> &str {
+/// The value as it may be shown.
+pub(super) fn hidden_if_secret(entry: &properties::Entry) -> &str {
     let key = entry.key.to_ascii_lowercase();
     if key.ends_with("password") || key.ends_with("passwd") || key.contains("superdigest") {
         "***"

@@ -249,6 +249,7 @@ mod tests {
         ] {
             let error = read(&format!("{line}\n")).expect_err(line).to_string();
             let (key, value) = line.split_once('=').expect("key=value");
+            let value = if key.ends_with("superDigest") { "***" } else { value };
             let head = format!("zoo.cfg, line 3: {key}={value} is not allowed: {key} must be ");
             assert!(error.starts_with(&head) && error.contains(allowed), "{line}: {error}");
         }

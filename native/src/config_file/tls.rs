@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use super::keys::Keys;
+use super::observation::hidden_if_secret;
 use super::properties::Entry;
 use std::path::{Path, PathBuf};
 use zebu_core::config::Secret;
@@ -134,7 +135,7 @@ fn convert(path: &str) -> String {
 }
 
 fn unsupported(file: &Path, entry: &Entry, what: String) -> ConfigError {
-    let (key, value) = (entry.key.clone(), entry.value.clone());
+    let (key, value) = (entry.key.clone(), hidden_if_secret(entry).into());
     ConfigError::Unsupported { file: file.into(), line: entry.line, key, value, what }
 }
 

@@ -178,8 +178,10 @@ impl ClientPort {
             tally: Tally::new(Instant::now()),
             counted: 0,
             large: 0,
-            announced: false,
+            large_waiting: VecDeque::new(),
+            announced: None,
             arrived: Instant::now(),
+            is_partial: false,
             closing: None,
         };
         connection.run(stream).await;
@@ -214,10 +216,14 @@ struct Connection {
     counted: usize,
     /// Bytes of its large requests, in the count of all.
     large: usize,
-    /// The size of the frame that is coming has been looked at.
-    announced: bool,
+    /// How many of them each unanswered request has; empty where none count.
+    large_waiting: VecDeque<usize>,
+    /// The size of the frame that is coming has been looked at: how much of it counts.
+    announced: Option<usize>,
     /// When the frame to be taken next came, or something behind it.
     arrived: Instant,
+    /// Of the frame to be taken next a part was missing still when it was looked at last.
+    is_partial: bool,
     closing: Option<LinkClose>,
 }
 
@@ -261,7 +267,8 @@ impl Connection {
                     }
                     Ok(_) => {
                         heard = Instant::now();
-                        if was_empty {
+                        // Its upload is the client's own time.
+                        if was_empty || std::mem::take(&mut self.is_partial) {
                             self.arrived = heard;
                         }
                         self.tally.heard(heard);
@@ -305,19 +312,21 @@ impl Connection {
                 break;
             }
             self.inbox.extend(self.shared.drain());
-            self.pump();
             loop {
+                self.pump();
                 while self.closing.is_none() && self.out.len() < WRITE_SIZE && self.may_read() {
                     if !self.announce(&buf) {
                         break;
                     }
                     match split_frame(&mut buf, self.port.max_buffer) {
-                        Ok(None) => break,
+                        Ok(None) => {
+                            self.is_partial = true;
+                            break;
+                        }
                         Ok(Some(frame)) if frame.is_empty() => {
                             self.closing = Some(LinkClose::BadRequest("an empty frame".into()));
                         }
                         Ok(Some(frame)) => {
-                            self.announced = false;
                             self.on_frame(frame);
                             self.arrived = heard;
                         }
@@ -332,7 +341,7 @@ impl Connection {
                 if self.out.is_empty() || self.closing.is_some() {
                     break;
                 }
-                let full = self.out.len() >= WRITE_SIZE;
+                let full = self.out.len() >= WRITE_SIZE || !self.effects.is_empty() || !self.inbox.is_empty();
                 match timeout(limit.saturating_duration_since(Instant::now()).max(LINGER), send(&mut stream, &self.out))
                     .await
                 {
@@ -393,14 +402,14 @@ impl Connection {
 
     /// Looks at the size of the frame that is coming, before there is memory for it. False if it may not come.
     fn announce(&mut self, buf: &[u8]) -> bool {
-        if self.announced || self.port.limits.rules.large_threshold.is_none() {
+        if self.announced.is_some() || self.port.limits.rules.large_threshold.is_none() {
             return true;
         }
         let Some(length) = buf.first_chunk::<4>() else { return true };
-        self.announced = true;
         match self.port.limits.announce(usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0)) {
             Some(bytes) => {
                 self.large += bytes;
+                self.announced = Some(bytes);
                 true
             }
             None => {
@@ -420,9 +429,15 @@ impl Connection {
             self.shared.pending.store(pending, Relaxed);
             self.counted = pending;
         }
-        if self.large > 0 && pending == 0 && !self.announced {
-            self.port.limits.give_back(std::mem::take(&mut self.large));
+        while self.large_waiting.len() > pending {
+            let bytes = self.large_waiting.pop_front().unwrap_or(0);
+            self.give_back(bytes);
         }
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.large -= bytes;
+        self.port.limits.give_back(bytes);
     }
 
     fn on_frame(&mut self, frame: Bytes) {
@@ -438,16 +453,23 @@ impl Connection {
         } else {
             self.link.on_frame(frame, &mut effects);
         }
-        self.tally.taken(self.link.pending() > pending);
+        let is_queued = self.link.pending() > pending;
+        self.tally.taken(is_queued);
+        match self.announced.take() {
+            Some(bytes) if is_queued => self.large_waiting.push_back(bytes),
+            Some(bytes) => self.give_back(bytes),
+            None => {}
+        }
         self.effects.extend(effects);
         self.pump();
     }
 
     /// Carries out the link's effects, and tells it what the server said, one message at a time: a message may let a
-    /// read go on, which then has to be answered before the next message counts.
+    /// read go on, which then has to be answered before the next message counts. It stops where there is enough to
+    /// write: what is left is carried out once that is written.
     fn pump(&mut self) {
         let mut new = Vec::new();
-        while self.closing.is_none() {
+        while self.closing.is_none() && self.out.len() < WRITE_SIZE {
             match self.effects.pop_front() {
                 Some(LinkEffect::Write(bytes)) => {
                     self.tally.wrote(&bytes);
@@ -486,8 +508,10 @@ impl Connection {
                         }
                     }
                     let events = new.len() + answer.events.len();
+                    // What is not there has a name that the client may have invented.
+                    let is_there = answer.outcome.is_ok();
                     self.link.on_read(xid, zxid, answer.outcome, answer.events, &mut new);
-                    if let Some(LinkEffect::Write(reply)) = new.get(events) {
+                    if let Some(LinkEffect::Write(reply)) = new.get(events).filter(|_| is_there) {
                         self.tally.read(&request, reply.len());
                     }
                     self.tally.settle(self.link.pending());

@@ -130,7 +130,7 @@ impl Tally {
         self.waited.push(if asked.at == self.came { 0 } else { micros(asked.at, Instant::now()) });
     }
 
-    /// It was answered with so many bytes.
+    /// It was answered well, with so many bytes.
     pub fn read(&mut self, request: &Request, bytes: usize) {
         if let Some(name) = path_of(request).and_then(namespace) {
             self.names.push_str(name);
@@ -260,11 +260,16 @@ fn path_of(request: &Request) -> Option<&str> {
     }
 }
 
-/// The first name of a path, by which reads and writes are counted; the root has none.
+/// A longer name is not counted by.
+const NAME_MAX: usize = 256;
+
+/// The first name of a path, by which reads and writes are counted. The root has none, and what would take much memory
+/// or break the lines of `mntr` is none.
 pub fn namespace(path: &str) -> Option<&str> {
     let name = path.strip_prefix('/')?;
     let name = name.split_once('/').map_or(name, |(first, _)| first);
-    (!name.is_empty()).then_some(name)
+    let is_fit = !name.is_empty() && name.len() <= NAME_MAX && !name.chars().any(char::is_control);
+    is_fit.then_some(name)
 }
 
 #[cfg(test)]
@@ -286,6 +291,9 @@ mod tests {
         {
             assert_eq!(namespace(path), name, "{path:?}");
         }
+        let (fits, too_long) = (format!("/{}", "n".repeat(NAME_MAX)), format!("/{}/x", "n".repeat(NAME_MAX + 1)));
+        assert_eq!(namespace(&fits), fits.strip_prefix('/'));
+        assert_eq!((namespace(&too_long), namespace("/x\nzk_server_state\tleader")), (None, None));
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl Shell {
 
     /// Reads commands from the terminal until the person leaves. Whether the last one went well.
     pub fn interactive(&mut self, runtime: &Runtime) -> bool {
-        let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true);
+        let config = Config::builder().completion_type(CompletionType::List).auto_add_history(false);
         let config = config.max_history_size(HISTORY_MAX).map(|config| config.build()).unwrap_or_default();
         let mut editor: Editor<Helper, FileHistory> = match Editor::with_config(config) {
             Ok(editor) => editor,
@@ -291,12 +291,18 @@ impl Shell {
         loop {
             editor.set_helper(Some(Helper::new(self.session.client.clone(), runtime.handle().clone())));
             match editor.readline(&self.prompt()) {
-                Ok(line) => match runtime.block_on(self.line(&line)) {
-                    Turn::Done => good = true,
-                    Turn::Failed => good = false,
-                    Turn::Nothing => {}
-                    Turn::Quit => break,
-                },
+                Ok(line) => {
+                    if !is_secret(&line) {
+                        // It fails only where the history is a file that can't be written to.
+                        let _ = editor.add_history_entry(&line);
+                    }
+                    match runtime.block_on(self.line(&line)) {
+                        Turn::Done => good = true,
+                        Turn::Failed => good = false,
+                        Turn::Nothing => {}
+                        Turn::Quit => break,
+                    }
+                }
                 // Ctrl-C takes the line back.
                 Err(ReadlineError::Interrupted) => {}
                 Err(ReadlineError::Eof) => break,
@@ -312,6 +318,14 @@ impl Shell {
             self.fail("", &Failure::Rule(format!("cannot write the history {}: {error}", file.display())));
         }
         good
+    }
+}
+
+/// Whether a line may name a password, and so is not kept. One that can't be split is judged by its text.
+fn is_secret(line: &str) -> bool {
+    match words::split(line) {
+        Ok(words) => words.iter().any(|word| word.text.eq_ignore_ascii_case("addauth")),
+        Err(_) => line.to_ascii_lowercase().contains("addauth"),
     }
 }
 
@@ -344,4 +358,22 @@ fn history_file() -> Option<PathBuf> {
         return (!file.is_empty()).then(|| file.into());
     }
     std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".zebu_cli_history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_stay_out_of_the_history() {
+        for (line, secret) in [
+            ("addauth digest bob:pw", true),
+            ("  \"addauth\" digest bob:pw", true),
+            ("addauth digest \"bob:pw", true),
+            ("get /addauths", false),
+            ("create /a \"b c\"", false),
+        ] {
+            assert_eq!(is_secret(line), secret, "{line}");
+        }
+    }
 }
