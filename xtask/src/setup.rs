@@ -50,14 +50,15 @@ pub fn chromium(line: &Line) -> Result<PathBuf> {
 /// # Errors
 /// There is no Python 3, or kazoo cannot be installed.
 pub fn python(line: &Line) -> Result<PathBuf> {
-    python_with("python", "native/tests/kazoo/requirements.txt", line)
+    python_with("python", "native/tests/kazoo/requirements.txt", None, line)
 }
 
-/// A Python with what these requirements list, in an environment `name` of its own.
+/// A Python with what these requirements list, in an environment `name` of its own. What `alone` lists is installed
+/// without what it asks for.
 ///
 /// # Errors
 /// There is no Python 3, or a package cannot be installed.
-pub fn python_with(name: &str, requirements: &str, line: &Line) -> Result<PathBuf> {
+pub fn python_with(name: &str, requirements: &str, alone: Option<&str>, line: &Line) -> Result<PathBuf> {
     let wanted = root().join(requirements);
     let home = target().join("test-tools").join(name);
     let python = home.join("bin/python");
@@ -76,9 +77,15 @@ pub fn python_with(name: &str, requirements: &str, line: &Line) -> Result<PathBu
             run::must(&mut make(), line, LIMIT)?;
         }
         line.show("pip install");
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
-        run::must(&mut pip, line, LIMIT)?;
+        let pip = || -> Command {
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+            pip
+        };
+        run::must(pip().arg("--requirement").arg(&wanted), line, LIMIT)?;
+        if let Some(alone) = alone {
+            run::must(pip().args(["--no-deps", "--requirement"]).arg(root().join(alone)), line, LIMIT)?;
+        }
         Ok(())
     })?;
     Ok(python)

@@ -1,6 +1,6 @@
 //! Scripts of clients that others wrote, for node and for Rust; see `native/compat/clients/`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,7 +9,7 @@ use super::{counted_script, zebu};
 use crate::count::Count;
 use crate::run::{self, Line};
 use crate::stage::Outcome;
-use crate::{cargo, root, setup, target};
+use crate::{cargo, demo, root, setup, target};
 
 /// At Apache, which shows that the scripts ask for nothing else than Apache gives, and at Zebu.
 ///
@@ -19,7 +19,7 @@ pub fn both(line: &Line) -> Result<Outcome> {
     let apache = setup::apache(line)?;
     let class_path = ("APACHE_CLASS_PATH".to_owned(), apache.class_path);
     let yardstick = scripts("apache", class_path, line)?;
-    let zebu = quick(line)?;
+    let zebu = at_zebu(&zebu(line)?, line)?;
     Ok(Outcome { count: yardstick.count + zebu.count, output: yardstick.output + &zebu.output })
 }
 
@@ -28,7 +28,11 @@ pub fn both(line: &Line) -> Result<Outcome> {
 /// # Errors
 /// Something that is needed cannot be set up or started.
 pub fn quick(line: &Line) -> Result<Outcome> {
-    scripts("zebu", ("ZEBU".to_owned(), zebu(line)?.display().to_string()), line)
+    at_zebu(&demo::release_binary(line)?, line)
+}
+
+fn at_zebu(zebu: &Path, line: &Line) -> Result<Outcome> {
+    scripts("zebu", ("ZEBU".to_owned(), zebu.display().to_string()), line)
 }
 
 fn scripts(system: &str, (key, value): (String, String), line: &Line) -> Result<Outcome> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use super::report::{self, Report};
 use super::{LIMIT, clear, test_dir, zebu};
 use crate::count::Count;
+use crate::demo;
 use crate::run::{self, Line};
 use crate::stage::Outcome;
 use crate::{read_text, root, setup, target};
@@ -62,7 +64,7 @@ pub fn observer(line: &Line) -> Result<Outcome> {
 /// # Errors
 /// Something that is needed cannot be set up or started.
 pub fn quick(line: &Line) -> Result<Outcome> {
-    let zebu = zebu(line)?;
+    let zebu = demo::release_binary(line)?;
     let suite = Suite::set_up(line)?;
     let dir = test_dir("kazoo-own")?;
     let tests: Vec<_> = QUICK.iter().map(|file| format!("kazoo/tests/{file}")).collect();
@@ -125,7 +127,12 @@ impl Suite {
             .find_map(|line| line.trim().strip_prefix("kazoo=="))
             .context("native/tests/kazoo/requirements.txt names no kazoo==VERSION")?
             .to_owned();
-        let python = setup::python_with("kazoo-suite", "native/compat/kazoo/requirements.txt", line)?;
+        let python = setup::python_with(
+            "kazoo-suite",
+            "native/compat/kazoo/requirements.txt",
+            Some("native/compat/kazoo/requirements-alone.txt"),
+            line,
+        )?;
         let home = target().join("test-tools/kazoo-source");
         let source = home.join(format!("kazoo-{version}"));
         if !source.join("kazoo/tests/test_client.py").is_file() {
@@ -191,16 +198,17 @@ impl Suite {
         command.env("PYTHONPATH", &here).env("COMPAT_REPORT", &written).env("TMPDIR", dir);
         command.env("ZOOKEEPER_VERSION", "3.8.0").env_remove("CI");
         command.env("ZOOKEEPER_OBSERVER_START_ID", shape.first_observer.to_string());
+        command.env("ZOOKEEPER_PORT_OFFSET", free_ports()?.to_string());
         match system {
             System::Apache(apache) => {
-                command.env("ZOOKEEPER_CLASSPATH", &apache.class_path).env("ZOOKEEPER_PORT_OFFSET", "18200");
+                command.env("ZOOKEEPER_CLASSPATH", &apache.class_path);
             }
             System::Zebu(program) => {
                 let before = [here.join("bin"), self.python.parent().unwrap_or(&here).to_owned()];
                 let path = std::env::var_os("PATH").unwrap_or_default();
                 let path = std::env::join_paths(before.into_iter().chain(std::env::split_paths(&path)))?;
                 command.env("PATH", path).env("ZEBU", program);
-                command.env("ZOOKEEPER_CLASSPATH", "none").env("ZOOKEEPER_PORT_OFFSET", "18300");
+                command.env("ZOOKEEPER_CLASSPATH", "none");
             }
         }
         line.show(&format!("kazoo's tests at {}", system.name()));
@@ -211,6 +219,18 @@ impl Suite {
             Err(error) => bail!("{}\n{error:#}", finished.output.trim_end()),
         }
     }
+}
+
+/// The first of so many ports that nobody listens on now, below those that systems give out by themselves. Runs at the
+/// same time begin to look in different places.
+fn free_ports() -> Result<u16> {
+    const PORTS: u16 = 100;
+    const PLACES: u16 = 120;
+    let begin = (std::process::id() % u32::from(PLACES)) as u16;
+    (0..PLACES)
+        .map(|n| 18_000 + (begin + n) % PLACES * PORTS)
+        .find(|first| (*first..first + PORTS).all(|port| TcpListener::bind(("0.0.0.0", port)).is_ok()))
+        .context("there are no 100 free ports in a row from 18000 to 29999")
 }
 
 impl System<'_> {

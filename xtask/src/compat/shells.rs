@@ -3,6 +3,7 @@
 //! The scripts are in `native/compat/shells/`; what Apache answers stands there as transcripts, so that Zebu can be
 //! compared without Java.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -10,7 +11,7 @@ use anyhow::Result;
 use super::{counted_script, zebu};
 use crate::run::Line;
 use crate::stage::Outcome;
-use crate::{root, setup};
+use crate::{demo, root, setup};
 
 /// The C client's shell at Apache, at Zebu, and through a server of each role.
 ///
@@ -33,7 +34,7 @@ pub fn zkcli(line: &Line) -> Result<Outcome> {
 /// # Errors
 /// Something that is needed cannot be set up or started.
 pub fn quick(line: &Line) -> Result<Outcome> {
-    at_zebu("cli_mt", line)
+    at_zebu("cli_mt", &demo::release_binary(line)?, line)
 }
 
 fn both(shell: &str, line: &Line) -> Result<Outcome> {
@@ -42,13 +43,13 @@ fn both(shell: &str, line: &Line) -> Result<Outcome> {
     command.env("APACHE_CLASS_PATH", &apache.class_path).env("ZKCLI", &apache.zk_cli);
     line.show(&format!("{shell} at Apache"));
     let yardstick = counted_script(command, shell, line)?;
-    let zebu = at_zebu(shell, line)?;
+    let zebu = at_zebu(shell, &zebu(line)?, line)?;
     Ok(Outcome { count: yardstick.count + zebu.count, output: yardstick.output + &zebu.output })
 }
 
-fn at_zebu(shell: &str, line: &Line) -> Result<Outcome> {
+fn at_zebu(shell: &str, zebu: &Path, line: &Line) -> Result<Outcome> {
     let mut command = compare(shell, "zebu", line)?;
-    command.env("ZEBU", zebu(line)?);
+    command.env("ZEBU", zebu);
     if shell == "zkcli" {
         command.env("ZKCLI", setup::apache(line)?.zk_cli);
     }
