@@ -77,6 +77,7 @@ COUNTERS = """
     stale_sessions_expired sessionless_connections_expired cnxn_closed_without_zk_server_running
     ttl_node_created_count digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
     learner_commit_received_count revalidate_count sync_processor_request_queued op_count_total
+    large_requests_rejected
 """.split()
 BASIC = """
     fsynctime snapshottime dbinittime startup_txns_loaded startup_txns_load_time startup_snap_load_time election_time
