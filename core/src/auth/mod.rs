@@ -12,12 +12,19 @@ pub mod x509;
 use crate::config::AccessRules;
 use crate::error::ZkError;
 use crate::wire::client::AuthInfo;
+use crate::wire::jute::MAX_FIELD;
 use crate::wire::record::{Acl, Id};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// The scheme whose holders may do everything. No list can name it.
 pub const SUPER: &str = "super";
+
+/// How many bytes a connection's identities may have, as they are encoded: they go with each of its writes, also to
+/// the leader, who takes requests up to a size only.
+pub const MAX_IDS: usize = 64 << 10;
 
 /// What an auth packet of `scheme` shows, given the identities that the connection has already; `None` if it shows
 /// nothing: the connection is then refused.
@@ -91,27 +98,35 @@ fn is_proved(rules: &AccessRules, id: &Id) -> bool {
 ///
 /// # Errors
 /// [`ZkError::InvalidAcl`] when the list is empty, has a scheme without a provider or a malformed id, or says `auth`
-/// while nothing is proved.
+/// while nothing is proved. [`ZkError::BadArguments`] when it would be larger than any field may be, since each `auth`
+/// stands for all that is proved.
 pub fn fix_up(rules: &AccessRules, list: Vec<Acl>, ids: &[Id]) -> Result<Vec<Acl>, ZkError> {
     let mut fixed: Vec<Acl> = Vec::with_capacity(list.len());
-    let mut seen: Vec<Acl> = Vec::new();
-    for acl in list {
-        if seen.contains(&acl) {
+    let mut seen = BTreeSet::new();
+    let mut size = 0;
+    let mut push = |perms, id: &Id| {
+        size += 4 + encoded_len(id);
+        if size > MAX_FIELD {
+            return Err(ZkError::BadArguments);
+        }
+        fixed.push(Acl { perms, id: id.clone() });
+        Ok(())
+    };
+    for acl in &list {
+        if !seen.insert(acl) {
             continue;
         }
         if acl.id.scheme == "auth" {
-            let before = fixed.len();
-            let proved = ids.iter().filter(|id| is_proved(rules, id));
-            fixed.extend(proved.map(|id| Acl { perms: acl.perms, id: id.clone() }));
-            if fixed.len() == before {
+            let mut proved = ids.iter().filter(|id| is_proved(rules, id)).peekable();
+            if proved.peek().is_none() {
                 return Err(ZkError::InvalidAcl);
             }
+            proved.try_for_each(|id| push(acl.perms, id))?;
         } else if is_valid(rules, &acl.id) {
-            fixed.push(acl.clone());
+            push(acl.perms, &acl.id)?;
         } else {
             return Err(ZkError::InvalidAcl);
         }
-        seen.push(acl);
     }
     if fixed.is_empty() { Err(ZkError::InvalidAcl) } else { Ok(fixed) }
 }
@@ -139,15 +154,38 @@ pub fn who(ids: &[Id]) -> Vec<AuthInfo> {
     ids.iter().map(|id| AuthInfo { scheme: id.scheme.clone(), user: user(id) }).collect()
 }
 
+/// A connection has shown more identities than it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany;
+
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the identities it has shown have more than {MAX_IDS} bytes")
+    }
+}
+
 /// Adds identities to those of a connection, each once; whether there were new ones.
-pub fn add(ids: &mut Vec<Id>, more: Vec<Id>) -> bool {
+///
+/// # Errors
+/// [`TooMany`] when they would have more than [`MAX_IDS`] bytes; those that still fit are added.
+pub fn add(ids: &mut Vec<Id>, more: Vec<Id>) -> Result<bool, TooMany> {
     let before = ids.len();
+    let mut size: usize = ids.iter().map(encoded_len).sum();
     for id in more {
         if !ids.contains(&id) {
+            size += encoded_len(&id);
+            if size > MAX_IDS {
+                return Err(TooMany);
+            }
             ids.push(id);
         }
     }
-    ids.len() > before
+    Ok(ids.len() > before)
+}
+
+/// Bytes of an identity in a record.
+fn encoded_len(id: &Id) -> usize {
+    8 + id.scheme.len() + id.id.len()
 }
 
 /// Whether a connection with the identities `ids` may be served: it has one of a scheme that is asked for, or none

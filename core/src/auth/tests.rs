@@ -117,9 +117,35 @@ fn auth_packets() {
 fn an_identity_is_kept_once() {
     let (a, b) = (identity("digest", "a:1"), identity("digest", "b:2"));
     let mut ids = vec![a.clone()];
-    assert!(!add(&mut ids, vec![a.clone()]));
-    assert!(add(&mut ids, vec![a.clone(), b.clone(), b.clone()]));
+    assert_eq!(add(&mut ids, vec![a.clone()]), Ok(false));
+    assert_eq!(add(&mut ids, vec![a.clone(), b.clone(), b.clone()]), Ok(true));
     assert_eq!(ids, [a, b]);
+}
+
+#[test]
+fn the_size_of_a_connections_identities_is_bounded() {
+    let own = identity("ip", "::1");
+    let room = MAX_IDS - encoded_len(&own) - encoded_len(&identity("digest", ""));
+    for (len, fits) in [(room, true), (room + 1, false)] {
+        let mut ids = vec![own.clone()];
+        let large = identity("digest", &"u".repeat(len));
+        assert_eq!(add(&mut ids, vec![large.clone()]).is_ok(), fits, "{len}");
+        assert_eq!(ids.len(), 1 + usize::from(fits));
+        // What is there already takes no room.
+        assert_eq!(add(&mut ids, vec![own.clone()]), Ok(false));
+        assert_eq!(add(&mut ids, vec![large, identity("digest", "v")]), Err(TooMany));
+    }
+}
+
+#[test]
+fn what_auth_stands_for_is_bounded() {
+    let ids = [identity("digest", &"u".repeat(MAX_IDS / 2)), identity("digest", &"v".repeat(MAX_IDS / 2))];
+    let entries = |count: usize| (0..count as i32).map(|perms| acl(perms, "auth", "")).collect();
+    let most = MAX_FIELD / (2 * 4 + ids.iter().map(encoded_len).sum::<usize>());
+    assert_eq!(fix_up(&all_loaded(), entries(most), &ids).map(|list| list.len()), Ok(2 * most));
+    for count in [most + 1, 65_000] {
+        assert_eq!(fix_up(&all_loaded(), entries(count), &ids), Err(ZkError::BadArguments), "{count}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! All of this is done at once, past whatever waits for its answer.
 
 use super::{Link, LinkEffect};
-use crate::auth::{self, digest_md5::Reply};
+use crate::auth::{self, TooMany, digest_md5::Reply};
 use crate::effect::LinkClose;
 use crate::error::ZkError;
 use crate::id::Zxid;
@@ -12,16 +12,24 @@ use crate::wire::frame::put_frame;
 use crate::wire::op::OpCode;
 use crate::wire::record::Id;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
 
 impl Link {
     /// The client has shown to be these as well (one that it has shown before is kept once): to a driver by its
-    /// certificate, to the link itself by what it sends.
+    /// certificate, to the link itself by what it sends. Beyond [`auth::MAX_IDS`] bytes of them the connection ends.
     pub fn identify(&mut self, ids: Vec<Id>, out: &mut Vec<LinkEffect>) {
-        if auth::add(&mut self.auth, ids) {
+        if let Err(too_many) = self.keep(ids, out) {
+            self.close(LinkClose::BadRequest(too_many.to_string()), out);
+        }
+    }
+
+    fn keep(&mut self, ids: Vec<Id>, out: &mut Vec<LinkEffect>) -> Result<(), TooMany> {
+        if auth::add(&mut self.auth, ids)? {
             out.push(LinkEffect::Identified);
         }
+        Ok(())
     }
 
     /// Ends a connection that asks for something before it has shown what it must.
@@ -41,14 +49,15 @@ impl Link {
         let Ok(Request::Auth { scheme, auth }) = Request::decode(OpCode::Auth, body) else {
             return self.close(LinkClose::BadRequest("an auth packet can't be parsed".into()), out);
         };
-        match auth::authenticate(&self.rules, &scheme, auth.as_deref(), &self.auth) {
-            Some(ids) => {
-                self.identify(ids, out);
-                out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Ok(Response::Empty))));
-            }
-            None => {
+        let kept = match auth::authenticate(&self.rules, &scheme, auth.as_deref(), &self.auth) {
+            Some(ids) => self.keep(ids, out).map_err(|too_many| too_many.to_string()),
+            None => Err(format!("its auth packet of scheme {scheme:?} shows nobody")),
+        };
+        match kept {
+            Ok(()) => out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Ok(Response::Empty)))),
+            Err(why) => {
                 out.push(LinkEffect::Write(reply_frame(xid, Zxid::ZERO, &Err(ZkError::AuthFailed))));
-                self.close(LinkClose::BadRequest(format!("its auth packet of scheme {scheme:?} shows nobody")), out);
+                self.close(LinkClose::BadRequest(why), out);
             }
         }
     }
@@ -66,8 +75,10 @@ impl Link {
         };
         match exchange.respond(users, &token) {
             Ok(Reply { token, user }) => {
-                if let Some(user) = user {
-                    self.identify(auth::sasl::identities(&self.rules, &user), out);
+                let shown = user.map(|user| auth::sasl::identities(&self.rules, &user));
+                if let Err(too_many) = self.keep(shown.unwrap_or_default(), out) {
+                    out.push(LinkEffect::Write(failed_sasl_frame(xid, ZkError::AuthFailed)));
+                    return self.close(LinkClose::BadRequest(too_many.to_string()), out);
                 }
                 out.push(answer(Some(token)));
             }
@@ -99,7 +110,6 @@ mod tests {
     use crate::config::{AccessRules, Secret};
     use crate::link::tests::{frame, get, open_link_of};
     use crate::link::{LinkId, State};
-    use alloc::string::ToString;
 
     fn auth_frame(scheme: &str, auth: &'static [u8]) -> Bytes {
         frame(-4, &Request::Auth { scheme: scheme.into(), auth: Some(Bytes::from_static(auth)) })
@@ -142,6 +152,36 @@ mod tests {
         let mut link = under(AccessRules::default());
         link.on_frame(Bytes::from_static(&[0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 9]), &mut out);
         assert!(matches!(&out[..], [LinkEffect::Close(LinkClose::BadRequest(_))]), "{out:?}");
+    }
+
+    #[test]
+    fn who_shows_too_many_identities_is_refused() {
+        let mut link = under(AccessRules::default());
+        let mut out = Vec::new();
+        let packet = |user: char| Request::Auth {
+            scheme: "digest".into(),
+            auth: Some(format!("{}:p", user.to_string().repeat(auth::MAX_IDS / 2)).into()),
+        };
+        link.on_frame(frame(-4, &packet('u')), &mut out);
+        assert!(!link.is_closed());
+        out.clear();
+        link.on_frame(frame(-4, &packet('v')), &mut out);
+        let refused = written(-4, 0, ZkError::AuthFailed);
+        assert!(
+            matches!(&out[..], [write, LinkEffect::Close(LinkClose::BadRequest(_))] if *write == refused),
+            "{out:?}"
+        );
+        assert_eq!(link.auth().len(), 2);
+    }
+
+    #[test]
+    fn a_late_frame_does_not_get_past_authentication() {
+        let rules = AccessRules { enforced: ["digest".into()].into(), ..AccessRules::default() };
+        let mut link = under(rules);
+        let mut out = Vec::new();
+        assert!(!link.refuse_late(&frame(7, &get("/")), &mut out), "{out:?}");
+        link.on_frame(auth_frame("digest", b"u:p"), &mut out);
+        assert!(link.refuse_late(&frame(7, &get("/")), &mut out), "who has authenticated is told that it was late");
     }
 
     #[test]

@@ -15,7 +15,7 @@
 
 mod access;
 
-use crate::auth::digest_md5;
+use crate::auth::{self, digest_md5};
 use crate::config::AccessRules;
 use crate::effect::{LinkClose, ToLink};
 use crate::error::ZkError;
@@ -192,9 +192,12 @@ impl Link {
     }
 
     /// A frame has waited for too long to be done still: it is refused with THROTTLEDOP, in its turn. False if it is of
-    /// a kind that is done all the same (what opens, ends or keeps up a session, or shows who somebody is): then it goes
-    /// to [`Link::on_frame`] (client-protocol §17).
+    /// a kind that is done all the same (what opens, ends or keeps up a session, or shows who somebody is), or is
+    /// refused for who sent it: then it goes to [`Link::on_frame`] (client-protocol §17).
     pub fn refuse_late(&mut self, frame: &Bytes, out: &mut Vec<LinkEffect>) -> bool {
+        if !auth::is_welcome(&self.rules, &self.auth) {
+            return false;
+        }
         let is_open = matches!(self.state, State::Open { .. }) && !self.queue.back().is_some_and(Pending::is_last);
         let Ok((header, _)) = RequestHeader::decode(frame.clone()) else { return false };
         match OpCode::from_code(header.op) {

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Why `tree` does not permit this write to somebody with the identities `ids`: [`ZkError::NoAuth`], or
-/// [`ZkError::InvalidAcl`] for a list that could not be stored. Of everything else, such as a znode that is not there,
+/// what [`auth::fix_up`] says of a list that could not be stored. Of everything else, such as a znode that is not there,
 /// the leader has to judge: it may know more.
 pub fn refusal(tree: &Tree, ids: &[Id], op: OpCode, body: &Bytes) -> Option<ZkError> {
     if !matches!(op, OpCode::Create | OpCode::Create2 | OpCode::Delete | OpCode::SetData | OpCode::SetAcl) {

@@ -64,7 +64,7 @@ fn identities(rules: &AccessRules, authorization: Option<&str>, remote: IpAddr) 
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     let mut ids = vec![Id { scheme: "ip".into(), id: remote.to_string() }];
     let shown = auth::authenticate(rules, scheme, Some(rest.trim().as_bytes()), &ids);
-    auth::add(&mut ids, shown.ok_or(Refusal::NotAuthenticated)?);
+    auth::add(&mut ids, shown.ok_or(Refusal::NotAuthenticated)?).map_err(|_| Refusal::NotAuthenticated)?;
     Ok(ids)
 }
 
