@@ -7,14 +7,17 @@ pub mod digest;
 pub mod digest_md5;
 pub mod ip;
 pub mod sasl;
+mod verdicts;
 pub mod x509;
 
+pub use verdicts::Verdicts;
+
+use crate::collections::BTreeSet;
 use crate::config::AccessRules;
 use crate::error::ZkError;
 use crate::wire::client::AuthInfo;
 use crate::wire::jute::MAX_FIELD;
 use crate::wire::record::{Acl, Id};
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;

@@ -7,7 +7,7 @@
 
 use super::containers::Candidate;
 use super::overlay::{Draft, Known, Overlay};
-use crate::auth;
+use crate::auth::{self, Verdicts};
 use crate::collections::BTreeSet;
 use crate::config::ContainerRules;
 use crate::error::ZkError;
@@ -114,22 +114,22 @@ impl Prep {
     ///
     /// The transaction foretells the digest of the tree that has it applied.
     pub fn prepare(&mut self, tree: &Tree, header: TxnHeader, auth: &[Id], request: PrepRequest) -> Txn {
+        let room = self.max_txn.saturating_sub(FRAME_SIZE);
         let draft = Draft::begin(&mut self.overlay, tree, header.zxid, header.time_ms);
         let mut work = Work {
             draft,
             session: header.session,
             local: false,
             auth,
+            verdicts: Verdicts::new(tree.rules(), auth),
+            room,
             extended_types: self.extended_types,
             enforce_quota: self.enforce_quota,
             over: None,
         };
         let before = work.draft.digest();
         let prepared = work.body(request);
-        let prepared = prepared.and_then(|body| {
-            let room = self.max_txn.saturating_sub(FRAME_SIZE);
-            bounded(body, room).inspect_err(|_| work.draft.undo(before))
-        });
+        let prepared = prepared.and_then(|body| bounded(body, room).inspect_err(|_| work.draft.undo(before)));
         let over = work.over.take();
         let tree = work.draft.keep();
         if over.is_some() {
@@ -200,6 +200,9 @@ struct Work<'a> {
     /// Only the server knows the session that the request comes from.
     local: bool,
     auth: &'a [Id],
+    verdicts: Verdicts<'a>,
+    /// Bytes that the transaction's body may have.
+    room: usize,
     extended_types: bool,
     enforce_quota: bool,
     over: Option<OverQuota>,
@@ -208,7 +211,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn body(&mut self, request: PrepRequest) -> Result<TxnBody, ZkError> {
         match request {
-            PrepRequest::Client(Request::Multi { ops }) => Ok(self.multi(ops)),
+            PrepRequest::Client(Request::Multi { ops }) => self.multi(ops),
             PrepRequest::Client(Request::SetAcl { path, acl, version }) => self.set_acl(path, acl, version),
             PrepRequest::Client(Request::CloseSession) | PrepRequest::CloseSession => Ok(self.close_session()),
             // Alone it is not a request (3.8 takes it for one, and then never answers).
@@ -244,19 +247,30 @@ impl Work<'_> {
 
     /// All or nothing: each operation is checked against what those before it leave. When one fails, all are taken
     /// back; those before it are logged as they are, it and those behind as errors.
-    fn multi(&mut self, ops: Vec<Request>) -> TxnBody {
+    ///
+    /// # Errors
+    /// [`ZkError::BadArguments`] as soon as it is too large, as [`bounded`]: each operation's access list may become as
+    /// large as any field.
+    fn multi(&mut self, ops: Vec<Request>) -> Result<TxnBody, ZkError> {
         let digest = self.draft.digest();
         let mut failed = false;
+        let mut size = 0;
         let mut txns = Vec::with_capacity(ops.len());
         for op in ops {
             let error = if failed { Err(ZkError::RuntimeInconsistency) } else { self.op(op) };
             failed |= error.is_err();
-            txns.push(error.unwrap_or_else(|error| TxnBody::Error { code: error.code() }));
+            let txn = error.unwrap_or_else(|error| TxnBody::Error { code: error.code() });
+            size += txn.encoded_len();
+            if size > self.room {
+                self.draft.undo(digest);
+                return Err(ZkError::BadArguments);
+            }
+            txns.push(txn);
         }
         if failed {
             self.draft.undo(digest);
         }
-        TxnBody::Multi { txns }
+        Ok(TxnBody::Multi { txns })
     }
 
     fn check_session(&self) -> Result<(), ZkError> {
@@ -267,8 +281,8 @@ impl Work<'_> {
         if self.draft.is_live(self.session) { Ok(()) } else { Err(ZkError::SessionExpired) }
     }
 
-    fn check_access(&self, node: &Known, perms: i32) -> Result<(), ZkError> {
-        if auth::permits(self.draft.tree.rules(), &node.acl, perms, self.auth) { Ok(()) } else { Err(ZkError::NoAuth) }
+    fn check_access(&mut self, node: &Known, perms: i32) -> Result<(), ZkError> {
+        if self.verdicts.permits(&node.acl, perms) { Ok(()) } else { Err(ZkError::NoAuth) }
     }
 
     /// Whether the nearest quota leaves room for so many more znodes, and for data of `now` bytes instead of `before`.

@@ -1,7 +1,7 @@
 //! Reads: answered from what is applied at this server, and the watches they set.
 
 use super::watch::{Watch, WatchRegistry};
-use crate::auth;
+use crate::auth::{self, Verdicts};
 use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
 use crate::tree::{Applied, Node, Tree, path};
@@ -15,6 +15,9 @@ use alloc::vec::Vec;
 /// same large znode, so that what it asks does not bound what it is told. Far beyond what any client's
 /// `jute.maxbuffer` lets in.
 pub const MULTI_READ_MAX: usize = 64 << 20;
+
+/// What a child's name takes in memory besides its text, at least.
+const NAME_COST: usize = 40;
 
 /// Who reads.
 #[derive(Clone, Copy, Debug)]
@@ -88,12 +91,12 @@ impl ReadState {
             Request::SetWatches2(lists) => {
                 let WatchLists { relative, data, exist, child, persistent, recursive } = &**lists;
                 let events = self.set_watches(asker, *relative, [data, exist, child].map(Vec::as_slice));
-                persistent.iter().for_each(|path| self.watch(asker, path, Watch::Persistent));
-                recursive.iter().for_each(|path| self.watch(asker, path, Watch::Recursive));
+                persistent.iter().for_each(|path| self.watches.set(asker, path, Watch::Persistent));
+                recursive.iter().for_each(|path| self.watches.set(asker, path, Watch::Recursive));
                 return Answer { events, outcome: Ok(Response::Empty) };
             }
             Request::AddWatch { path, mode } => {
-                self.watch(asker, path, Watch::from(*mode));
+                self.watches.set(asker, path, Watch::from(*mode));
                 return Ok(Response::Code(0)).into();
             }
             Request::RemoveWatches { path, kind } => {
@@ -105,23 +108,17 @@ impl ReadState {
         let outcome = self.read(asker, request);
         match request {
             Request::Exists { path, watch: true } if matches!(outcome, Ok(_) | Err(ZkError::NoNode)) => {
-                self.watch(asker, path, Watch::Data);
+                self.watches.set(asker, path, Watch::Data);
             }
-            Request::GetData { path, watch: true } if outcome.is_ok() => self.watch(asker, path, Watch::Data),
+            Request::GetData { path, watch: true } if outcome.is_ok() => self.watches.set(asker, path, Watch::Data),
             Request::GetChildren { path, watch: true } | Request::GetChildren2 { path, watch: true }
                 if outcome.is_ok() =>
             {
-                self.watch(asker, path, Watch::Child);
+                self.watches.set(asker, path, Watch::Child);
             }
             _ => {}
         }
         outcome.into()
-    }
-
-    /// Sets a watch of the asker, whose identities decide later what it is told.
-    fn watch(&mut self, asker: Asker<'_>, path: &str, watch: Watch) {
-        self.watches.add(asker.link, path, watch);
-        self.watches.set_auth(asker.link, asker.auth);
     }
 
     fn read(&self, asker: Asker<'_>, request: &Request) -> Outcome {
@@ -188,20 +185,28 @@ impl ReadState {
 
     /// All members are answered from one state; what one is refused does not stop the others (client-protocol §11).
     fn multi_read(&self, asker: Asker<'_>, ops: &[Request]) -> Outcome {
+        let mut verdicts = Verdicts::new(self.tree.rules(), asker.auth);
         let mut size = 0;
         let mut results = Vec::with_capacity(ops.len());
         for op in ops {
-            results.push(match self.read(asker, op) {
-                Ok(Response::Children(names)) => {
-                    size += names.iter().map(|name| 4 + name.len()).sum::<usize>();
-                    OpResult::Children(names)
-                }
-                Ok(Response::Data(data, stat)) => {
+            let (Request::GetData { path, .. } | Request::GetChildren { path, .. }) = op else {
+                return Err(ZkError::MarshallingError);
+            };
+            results.push(match self.tree.get(path) {
+                None => OpResult::Error(ZkError::NoNode.code()),
+                Some(node) if !may_read(&self.tree, &mut verdicts, node) => OpResult::Error(ZkError::NoAuth.code()),
+                Some(node) if matches!(op, Request::GetData { .. }) => {
+                    let data = node.data().cloned();
                     size += data.as_ref().map_or(0, |data| data.len());
-                    OpResult::Data(data, stat)
+                    OpResult::Data(data, node.stat())
                 }
-                Ok(_) => return Err(ZkError::MarshallingError),
-                Err(error) => OpResult::Error(error.code()),
+                Some(node) => {
+                    size += node.children().iter().map(|name| NAME_COST + name.len()).sum::<usize>();
+                    if size > MULTI_READ_MAX {
+                        return Err(ZkError::MarshallingError);
+                    }
+                    OpResult::Children(names(node))
+                }
             });
             if size > MULTI_READ_MAX {
                 return Err(ZkError::MarshallingError);
@@ -211,46 +216,58 @@ impl ReadState {
     }
 
     /// A client that was away sets its one-shot watches again, in the order data, exist, child: it is told of what
-    /// changed since `relative`, and of the rest the watch is set (client-protocol §8.5).
+    /// changed since `relative`, and of the rest the watch is set (client-protocol §8.5). A change of a znode that it may
+    /// not read uses up the watch without a word, as it does when the watch is there ([`WatchRegistry::fire`]).
     fn set_watches(&mut self, asker: Asker<'_>, relative: Zxid, lists: [&[String]; 3]) -> Vec<WatcherEvent> {
         let [data, exist, child] = lists;
+        let ReadState { tree, watches } = self;
+        let mut verdicts = Verdicts::new(tree.rules(), asker.auth);
         let mut events = Vec::new();
+        let mut tell_or_watch = |path: &String, node: Option<&Node>, missed: Option<EventKind>, watch| match missed {
+            None => watches.set(asker, path, watch),
+            Some(kind) => {
+                if node.is_none_or(|node| may_read(tree, &mut verdicts, node)) {
+                    events.push(WatcherEvent { kind, path: path.as_str().into() });
+                }
+            }
+        };
         for path in data {
-            let missed = match self.tree.get(path) {
+            let node = tree.get(path);
+            let missed = match node {
                 None => Some(EventKind::Deleted),
                 Some(node) if node.persisted().mzxid > relative => Some(EventKind::DataChanged),
                 Some(_) => None,
             };
-            self.tell_or_watch(asker, path, missed, Watch::Data, &mut events);
+            tell_or_watch(path, node, missed, Watch::Data);
         }
         for path in exist {
-            let missed = self.tree.exists(path).then_some(EventKind::Created);
-            self.tell_or_watch(asker, path, missed, Watch::Data, &mut events);
+            let node = tree.get(path);
+            tell_or_watch(path, node, node.map(|_| EventKind::Created), Watch::Data);
         }
         for path in child {
-            let missed = match self.tree.get(path) {
+            let node = tree.get(path);
+            let missed = match node {
                 None => Some(EventKind::Deleted),
                 Some(node) if node.persisted().pzxid > relative => Some(EventKind::ChildrenChanged),
                 Some(_) => None,
             };
-            self.tell_or_watch(asker, path, missed, Watch::Child, &mut events);
+            tell_or_watch(path, node, missed, Watch::Child);
         }
         events
     }
+}
 
-    fn tell_or_watch(
-        &mut self,
-        asker: Asker<'_>,
-        path: &str,
-        missed: Option<EventKind>,
-        watch: Watch,
-        events: &mut Vec<WatcherEvent>,
-    ) {
-        match missed {
-            Some(kind) => events.push(WatcherEvent { kind, path: path.into() }),
-            None => self.watch(asker, path, watch),
-        }
+impl WatchRegistry {
+    /// Sets a watch of the asker, whose identities decide later what it is told.
+    fn set(&mut self, asker: Asker<'_>, path: &str, watch: Watch) {
+        self.add(asker.link, path, watch);
+        self.set_auth(asker.link, asker.auth);
     }
+}
+
+/// Nobody may if its list is not known.
+fn may_read(tree: &Tree, verdicts: &mut Verdicts<'_>, node: &Node) -> bool {
+    tree.acls().get(node.acl_key()).is_some_and(|list| verdicts.permits(list, perms::READ))
 }
 
 /// Whether a request sets or removes watches, if it is granted: only [`ReadState::answer`] can answer it.

@@ -137,13 +137,13 @@ impl Quota {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quotas(BTreeMap<Box<str>, Quota>);
 
-/// For a znode of a quota: whose it is.
+/// For a znode of a quota: whose it is. In the server's own subtree there is none.
 fn quota_of(path: &str) -> Option<&str> {
     let below = path.strip_prefix(path::QUOTA)?.strip_prefix('/')?;
     let (of, name) = below.rsplit_once('/')?;
     // With its leading slash.
     let of = path.get(path::QUOTA.len()..path::QUOTA.len() + 1 + of.len())?;
-    matches!(name, LIMITS | STATS).then_some(of)
+    (matches!(name, LIMITS | STATS) && !is_own(of)).then_some(of)
 }
 
 fn limits_path(of: &str) -> String {
@@ -243,7 +243,7 @@ impl Tree {
         while let Some(path) = left.pop() {
             let Some(node) = self.get(&path) else { continue };
             if node.children().contains(LIMITS)
-                && let Some(of) = path.strip_prefix(path::QUOTA).filter(|of| !of.is_empty())
+                && let Some(of) = path.strip_prefix(path::QUOTA).filter(|of| !of.is_empty() && !is_own(of))
             {
                 found.push(String::from(of));
             }
@@ -309,6 +309,9 @@ mod tests {
             ("/zookeeper/quota/a/zookeeper_limits", Some("/a")),
             ("/zookeeper/quota/a/b/zookeeper_stats", Some("/a/b")),
             ("/zookeeper/quota/a/other", None),
+            ("/zookeeper/quota/zookeeper/zookeeper_limits", None),
+            ("/zookeeper/quota/zookeeper/quota/zookeeper_stats", None),
+            ("/zookeeper/quota/zookeepers/zookeeper_stats", Some("/zookeepers")),
             ("/zookeeper/quota/zookeeper_limits", None),
             ("/zookeeper/quotas/a/zookeeper_limits", None),
             ("/a/zookeeper_limits", None),

@@ -393,3 +393,19 @@ fn nested_quotas_each_count_their_whole_subtree() {
     assert_eq!(counts(&read), counts(&tree));
     assert_eq!(tree.quota_above("/a/b/x").map(|(path, _)| path), Some("/a/b"));
 }
+
+#[test]
+fn the_servers_own_subtree_has_no_quota_also_after_a_start() {
+    let mut tree = Tree::new();
+    let (limits, stats) = limits_and_stats("/zookeeper");
+    let bodies = [create("/zookeeper/quota/zookeeper", 1), create(&limits, 5), create(&stats, 6), create("/a", 1)];
+    for (number, body) in bodies.into_iter().enumerate() {
+        tree.apply(&txn(number as i64 + 1, body));
+    }
+    let read = Tree::read_body(tree.write_body(), tree.applied()).expect("a tree");
+    for tree in [&tree, &read] {
+        assert_eq!(tree.quotas().count(), 0);
+        let text = tree.get(&stats).and_then(|node| node.data());
+        assert!(text.is_some_and(|text| !text.starts_with(b"count")), "as it was written");
+    }
+}

@@ -3,7 +3,7 @@ use crate::wire::client::{AddWatchMode, AuthInfo, WatchType};
 use crate::wire::record::{Acl, Stat};
 use crate::wire::txn::{TxnBody, TxnHeader};
 use alloc::boxed::Box;
-use alloc::vec;
+use alloc::{format, vec};
 use bytes::Bytes;
 
 const LINK: LinkId = LinkId(7);
@@ -141,12 +141,15 @@ fn a_watch_fires_once_when_the_transaction_is_applied() {
 #[test]
 fn setting_watches_again_tells_what_was_missed() {
     use EventKind::{ChildrenChanged, Created, DataChanged, Deleted};
-    // /open was created at 1, got its child at 2; /shut came at 3. Nobody need be able to read it.
+    // /open was created at 1, got its child at 2; /shut came at 3 and is not for everybody.
     for (relative, which, path, told, set) in [
         (0, "data", "/open", Some(DataChanged), None),
         (1, "data", "/open", None, Some(Watch::Data)),
-        (1, "data", "/shut", Some(DataChanged), None),
+        (1, "data", "/shut", None, None),
         (3, "data", "/shut", None, Some(Watch::Data)),
+        (9, "exist", "/shut", None, None),
+        (1, "child", "/shut", None, None),
+        (3, "child", "/shut", None, Some(Watch::Child)),
         (9, "data", "/gone", Some(Deleted), None),
         (9, "exist", "/gone", None, Some(Watch::Data)),
         (9, "exist", "/open", Some(Created), None),
@@ -331,6 +334,36 @@ fn a_multi_read_of_one_large_znode_many_times_is_refused() {
         let outcome = state.answer_shared(asker(&[]), &Request::MultiRead { ops }).expect("no watch");
         assert_eq!(outcome.is_ok(), granted, "{times} times");
     }
+}
+
+#[test]
+fn short_names_count_in_a_multi_read_for_what_they_take() {
+    let mut state = state();
+    for child in 0..1000 {
+        apply(&mut state, 10 + child, create(&format!("/open/c/{child:04}"), Acl::open()));
+    }
+    let most = MULTI_READ_MAX / (1000 * (NAME_COST + 4));
+    for (times, granted) in [(most, true), (most + 1, false)] {
+        let ops = vec![Request::GetChildren { path: "/open/c".into(), watch: false }; times];
+        let outcome = state.answer_shared(asker(&[]), &Request::MultiRead { ops }).expect("no watch");
+        assert_eq!(outcome.is_ok(), granted, "{times} times");
+    }
+}
+
+/// With the list asked for each member this would take hours.
+#[test]
+fn a_long_list_is_asked_once_in_a_request() {
+    let mut state = state();
+    let other = |number: usize| Id { scheme: "digest".into(), id: format!("{number}:h") };
+    let long = (0..40_000).map(|number| Acl { perms: perms::READ, id: other(number) }).collect();
+    apply(&mut state, 10, create("/long", long));
+    let ids: Vec<_> = (40_000..40_100).map(other).collect();
+    let ops = vec![Request::GetData { path: "/long".into(), watch: false }; 20_000];
+    let outcome = state.answer(asker(&ids), &Request::MultiRead { ops }).outcome;
+    assert_eq!(outcome, Ok(Response::Multi(vec![OpResult::Error(ZkError::NoAuth.code()); 20_000])));
+    let data = vec!["/long".to_string(); 20_000];
+    let again = Request::SetWatches { relative: Zxid(0), data, exist: vec![], child: vec![] };
+    assert_eq!(state.answer(asker(&ids), &again), Ok(Response::Empty).into());
 }
 
 #[test]

@@ -342,7 +342,7 @@ impl Talk {
         counts.set_again += 1;
         // Nothing was watched on this connection before: what was committed up to here is no event.
         self.followed = past.order.partition_point(|placed| placed.zxid <= zxid);
-        let should = self.armed.set_again(&past.tree, zxid, lists);
+        let should = self.armed.set_again(&past.tree, zxid, lists, &self.auth);
         let told = core::mem::take(&mut self.early);
         if *outcome != Ok(Response::Empty) {
             return wrong(format!("{lists:?} is answered {outcome:?}"));

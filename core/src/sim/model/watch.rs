@@ -124,11 +124,17 @@ impl Armed {
         found
     }
 
-    /// setWatches at a state of the tree: the events that come before its answer, in order (§8.5).
-    pub fn set_again(&mut self, tree: &Tree, zxid: i64, lists: &WatchLists) -> Vec<WatcherEvent> {
+    /// setWatches at a state of the tree: the events that come before its answer, in order (§8.5), as far as the znode
+    /// may be read or is not there.
+    pub fn set_again(&mut self, tree: &Tree, zxid: i64, lists: &WatchLists, auth: &[Id]) -> Vec<WatcherEvent> {
         let relative = lists.relative.0;
         let mut events = Vec::new();
-        let mut tell = |kind, path: &String| events.push(WatcherEvent { kind, path: path.as_str().into() });
+        let mut tell = |kind, path: &String| {
+            let hidden = tree.at(zxid, path).is_some_and(|node| access::check(&node.acl, perms::READ, auth).is_err());
+            if !hidden {
+                events.push(WatcherEvent { kind, path: path.as_str().into() });
+            }
+        };
         for path in &lists.data {
             match tree.at(zxid, path) {
                 None => tell(EventKind::Deleted, path),
