@@ -37,22 +37,33 @@ use core::time::Duration;
 /// How long nothing is said of the same quota again.
 const QUOTA_TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// A client's write that waits for its transaction, or for those before it.
+/// A client's write or sync that waits for its transaction or its SYNC, or for those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub link: LinkId,
     pub xid: i32,
     /// It is a closeSession.
     pub closes: bool,
-    /// Its answer, if no transaction is needed for it.
+    /// It is a sync: no transaction answers it.
+    pub sync: bool,
+    /// Its answer, if it waits only for those before it.
     pub here: Option<Outcome>,
+}
+
+/// A sync of one of our own clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub session: SessionId,
+    pub link: LinkId,
+    pub xid: i32,
+    pub path: String,
 }
 
 /// Who asked for a sync.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum SyncFor {
     /// One of our own clients.
-    Link { link: LinkId, xid: i32, path: String },
+    Own(Asked),
     /// A learner, for one of its clients.
     Learner(ConnId),
 }
@@ -98,10 +109,10 @@ pub struct Service {
     opening: BTreeMap<SessionId, (LinkId, ConnectRequest)>,
     /// Sessions taken up again here, about which the leader is asked.
     renewing: BTreeMap<SessionId, VecDeque<(Option<LinkId>, ConnectRequest, i32)>>,
-    /// Writes by session, in the order they came.
+    /// Writes and syncs by session, in the order they came.
     pub(super) waiting: BTreeMap<SessionId, VecDeque<Waiting>>,
     /// Syncs that the leader is asked about, in order.
-    asked_syncs: VecDeque<(LinkId, i32, String)>,
+    asked_syncs: VecDeque<Asked>,
     pub(super) applied: Zxid,
     since_snapshot: u32,
     snapshot_after: u32,
@@ -246,7 +257,7 @@ impl Service {
                     Taken::Upgrade { timeout_ms } => self.create_session(peer, side, now, session, timeout_ms, fx),
                     Taken::Forward => {}
                 }
-                let waiting = Waiting { link, xid, closes: op == OpCode::CloseSession, here: None };
+                let waiting = Waiting { link, xid, closes: op == OpCode::CloseSession, sync: false, here: None };
                 self.waiting.entry(session).or_default().push_back(waiting);
                 let request = Forwarded { session, cxid: xid, op: op.code(), body, auth };
                 if self.lead.is_some() {
@@ -260,15 +271,17 @@ impl Service {
                 fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: self.applied, outcome } });
             }
             Submission::Sync { session, xid, path } => {
+                let waiting = Waiting { link, xid, closes: false, sync: true, here: None };
+                self.waiting.entry(session).or_default().push_back(waiting);
                 if let Some(lead) = &mut self.lead {
                     let point = peer.sync_point().unwrap_or(Zxid::ZERO);
-                    lead.syncs.push_back((point, SyncFor::Link { link, xid, path }));
+                    lead.syncs.push_back((point, SyncFor::Own(Asked { session, link, xid, path })));
                 } else {
                     let mut body = BytesMut::new();
                     Request::Sync { path: path.clone() }.encode(&mut body);
                     let body = body.freeze();
                     let request = Forwarded { session, cxid: xid, op: OpCode::Sync.code(), body, auth: Vec::new() };
-                    self.asked_syncs.push_back((link, xid, path));
+                    self.asked_syncs.push_back(Asked { session, link, xid, path });
                     peer.send_to_leader(fx, PeerMsg::Request(request));
                 }
             }
@@ -534,9 +547,8 @@ impl Service {
             }
             PeerEvent::Revalidated { session, valid } => self.on_revalidated(session, valid, fx),
             PeerEvent::Synced => {
-                if let Some((link, xid, path)) = self.asked_syncs.pop_front() {
-                    let outcome = Ok(Response::Path(path));
-                    fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: self.applied, outcome } });
+                if let Some(asked) = self.asked_syncs.pop_front() {
+                    self.synced(asked, fx);
                 }
             }
             PeerEvent::Touched { sessions } => {
@@ -661,7 +673,7 @@ impl Service {
     /// Answers the oldest write of a session, if the transaction is that write.
     fn answer(&mut self, session: SessionId, cxid: i32, zxid: Zxid, outcome: Outcome, fx: &mut Effects) -> bool {
         let Some(queue) = self.waiting.get_mut(&session) else { return false };
-        if queue.front().is_none_or(|w| w.xid != cxid || w.here.is_some()) {
+        if queue.front().is_none_or(|w| w.xid != cxid || w.sync || w.here.is_some()) {
             return false;
         }
         let Some(Waiting { link, xid, .. }) = queue.pop_front() else { return false };
@@ -678,14 +690,13 @@ impl Service {
 
     /// Leader: answers the syncs whose proposal is applied once everything up to `committed` is.
     fn release_syncs(&mut self, committed: Zxid, mut to_learner: impl FnMut(ConnId, &mut Effects), fx: &mut Effects) {
-        let Some(lead) = &mut self.lead else { return };
-        while lead.syncs.front().is_some_and(|(point, _)| *point <= committed) {
-            let Some((_, by)) = lead.syncs.pop_front() else { break };
+        let due = |service: &mut Service| {
+            let syncs = &mut service.lead.as_mut()?.syncs;
+            syncs.pop_front_if(|(point, _)| *point <= committed)
+        };
+        while let Some((_, by)) = due(self) {
             match by {
-                SyncFor::Link { link, xid, path } => {
-                    let outcome = Ok(Response::Path(path));
-                    fx.push(Effect::ToLink { link, msg: ToLink::Reply { xid, zxid: committed, outcome } });
-                }
+                SyncFor::Own(asked) => self.synced(asked, fx),
                 SyncFor::Learner(conn) => to_learner(conn, fx),
             }
         }

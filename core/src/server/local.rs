@@ -6,7 +6,7 @@
 //! needs a session that everybody knows: then the session is made global by a createSession that goes ahead of the
 //! write, and from that moment the leader alone decides about it.
 
-use super::clients::{Service, Waiting, close, refuse};
+use super::clients::{Asked, Service, Waiting, close, refuse};
 use super::read_side::ReadSide;
 use crate::collections::BTreeMap;
 use crate::config::LocalSessions;
@@ -236,7 +236,20 @@ impl Service {
         self.answer_here(session, fx);
     }
 
-    /// Answers the oldest requests of a session that need no transaction.
+    /// What a sync waits for is applied: it is answered in its turn. What goes with it in the queue may be answered
+    /// here, and a link takes answers only in the order of the requests.
+    pub(super) fn synced(&mut self, asked: Asked, fx: &mut Effects) {
+        let Asked { session, link, xid, path } = asked;
+        let queue = self.waiting.get_mut(&session);
+        let place = queue.and_then(|queue| queue.iter_mut().find(|w| w.is_open_sync(link, xid)));
+        // Without its place its session has ended, and with it the connection.
+        if let Some(waiting) = place {
+            waiting.here = Some(Ok(Response::Path(path)));
+            self.answer_here(session, fx);
+        }
+    }
+
+    /// Answers the oldest requests of a session that wait for nothing any more.
     pub(super) fn answer_here(&mut self, session: SessionId, fx: &mut Effects) {
         while let Some(queue) = self.waiting.get_mut(&session) {
             let Some((link, xid, outcome, ends)) = queue.front().and_then(Waiting::ready) else {
@@ -257,12 +270,16 @@ impl Service {
 impl Waiting {
     /// A request whose answer is known, but has to wait its turn.
     fn here(link: LinkId, xid: i32, outcome: Outcome) -> Waiting {
-        Waiting { link, xid, closes: false, here: Some(outcome) }
+        Waiting { link, xid, closes: false, sync: false, here: Some(outcome) }
     }
 
     /// The closeSession of a local session.
     fn ends_here(link: LinkId, xid: i32) -> Waiting {
-        Waiting { link, xid, closes: true, here: Some(Ok(Response::Empty)) }
+        Waiting { link, xid, closes: true, sync: false, here: Some(Ok(Response::Empty)) }
+    }
+
+    fn is_open_sync(&self, link: LinkId, xid: i32) -> bool {
+        self.sync && self.here.is_none() && (self.link, self.xid) == (link, xid)
     }
 
     /// Link, number, answer and whether the session ends by it, if it waits for nothing else.

@@ -167,32 +167,62 @@ fn a_close_right_behind_what_makes_a_session_global_leaves_nothing() {
     }
 }
 
+/// Sent one behind the other without waiting: a link takes answers only in this order.
 #[test]
-fn answers_that_need_no_transaction_wait_their_turn() {
-    let mut net = Net::with(3, 0, local(LocalSessions::On));
-    net.run(Duration::from_secs(3));
-    let session = net.connect(1, 1, None).session;
-    net.said.clear();
-    let asked = [
-        (create("/a", 0), OpCode::Create),
-        (create("/e", 1), OpCode::Create),
-        (create("/b", 0), OpCode::Create),
-        (Request::CloseSession, OpCode::CloseSession),
-    ];
-    for (xid, (request, op)) in (1..).zip(asked) {
-        let request = ask(&request, op, session, xid);
-        net.queue.push_back((ServerId(1), Input::Submit { link: LinkId(1), request }));
+fn every_answer_waits_its_turn() {
+    use LocalSessions::{Off, On, Upgrading};
+    #[derive(Clone, Copy, Debug)]
+    enum Sent {
+        Write(i32),
+        Sync,
+        Close,
     }
-    net.drain();
-    let answers: Vec<_> = net
-        .said_to(1, 1)
-        .into_iter()
-        .map(|msg| match msg {
-            ToLink::Reply { xid, outcome, .. } => (xid, outcome.map(drop)),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(answers, [(1, Ok(())), (2, Err(ZkError::EphemeralOnLocalSession)), (3, Ok(())), (4, Ok(()))]);
+    use Sent::{Close, Sync, Write};
+    let no_ephemeral = Err(ZkError::EphemeralOnLocalSession);
+    type Exchange = (Sent, Result<(), ZkError>);
+    let rows: [(_, &[Exchange]); 9] = [
+        (On, &[(Write(0), Ok(())), (Write(1), no_ephemeral), (Write(0), Ok(())), (Close, Ok(()))]),
+        (On, &[(Sync, Ok(())), (Close, Ok(()))]),
+        (On, &[(Sync, Ok(())), (Write(1), no_ephemeral), (Sync, Ok(())), (Write(0), Ok(()))]),
+        (On, &[(Write(0), Ok(())), (Write(1), no_ephemeral), (Sync, Ok(())), (Close, Ok(()))]),
+        (On, &[(Sync, Ok(())), (Sync, Ok(())), (Write(0), Ok(())), (Sync, Ok(())), (Close, Ok(()))]),
+        (Upgrading, &[(Sync, Ok(())), (Close, Ok(()))]),
+        (Upgrading, &[(Sync, Ok(())), (Write(1), Ok(())), (Sync, Ok(())), (Close, Ok(()))]),
+        (Off, &[(Write(0), Ok(())), (Sync, Ok(())), (Write(0), Ok(()))]),
+        (Off, &[(Sync, Ok(())), (Write(1), Ok(())), (Sync, Ok(())), (Close, Ok(()))]),
+    ];
+    for (kind, asked) in rows {
+        for at in [1, 3, 4] {
+            let mut net = Net::with(3, 1, local(kind));
+            net.run(Duration::from_secs(3));
+            let (session, other) = (net.connect(at, 1, None).session, net.connect(at, 2, None).session);
+            net.said.clear();
+            let mut expected = Vec::new();
+            let mut requests = vec![(2, ask(&create("/other", 0), OpCode::Create, other, 1))];
+            for (xid, (sent, outcome)) in (1..).zip(asked) {
+                expected.push((xid, *outcome));
+                let request = match sent {
+                    Write(flags) => ask(&create(&format!("/{xid}"), *flags), OpCode::Create, session, xid),
+                    Sync => Submission::Sync { session, xid, path: "/".into() },
+                    Close => ask(&Request::CloseSession, OpCode::CloseSession, session, xid),
+                };
+                requests.push((1, request));
+            }
+            for (link, request) in requests {
+                net.queue.push_back((ServerId(at), Input::Submit { link: LinkId(link), request }));
+            }
+            net.drain();
+            let answers: Vec<_> = net
+                .said_to(at, 1)
+                .into_iter()
+                .map(|msg| match msg {
+                    ToLink::Reply { xid, outcome, .. } => (xid, outcome.map(drop)),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(answers, expected, "{kind:?} at {at}: {asked:?}");
+        }
+    }
 }
 
 #[test]
