@@ -511,6 +511,7 @@ impl Service {
     ) {
         if matches!(event, PeerEvent::Established | PeerEvent::Joined) {
             self.fuzzy_upto.get_or_insert(peer.ground().history.last());
+            self.local.unsettled = false;
         }
         match event {
             PeerEvent::Established => self.begin_to_lead(peer, side, now, fx),

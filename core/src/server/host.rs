@@ -90,6 +90,7 @@ impl<R: ReadSide> Host for HostView<'_, R> {
     fn install(&mut self, zxid: Zxid, body: &Bytes) -> Result<(), String> {
         let tree = Tree::read_body(body.clone(), zxid).map_err(|e| e.to_string())?;
         self.replace(tree);
+        self.service.local.unsettled = true;
         Ok(())
     }
 

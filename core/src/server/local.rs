@@ -20,6 +20,7 @@ use crate::wire::client::{ConnectRequest, Outcome, Request, Response};
 use crate::wire::notification::ServerState;
 use crate::wire::op::{CreateMode, OpCode};
 use crate::zab::Peer;
+use alloc::collections::VecDeque;
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -33,19 +34,49 @@ pub(super) struct Local {
     pub sessions: SessionTracker,
     /// Since when it has been looking for a leader.
     looking_since: Option<Instant>,
-    /// While leading: global sessions that were closed, and when. A late write of one must not pass for that of a
-    /// local session at another server.
-    pub closed: BTreeMap<SessionId, Instant>,
+    /// While leading: global sessions that were closed. A late write of one must not pass for that of a local session
+    /// at another server.
+    closed: Closed,
+    /// The state was taken over from somebody who was not established as leader, and may hold what is never committed:
+    /// nobody is to see it before this server has joined a leader or leads. After a restart it is told by the promise
+    /// of an epoch that was not begun; it is not told if the server was stopped between NEWLEADER and UPTODATE, so
+    /// that then read-only service may still show such a state.
+    pub unsettled: bool,
+}
+
+/// Sessions that were closed, and when.
+#[derive(Clone, Debug, Default)]
+struct Closed {
+    at: BTreeMap<SessionId, Instant>,
+    /// The same in the order of time; of a session that was closed again, the earlier times too.
+    order: VecDeque<(Instant, SessionId)>,
+}
+
+impl Closed {
+    /// Adds one, and forgets those that were closed `keep` ago or earlier.
+    fn remember(&mut self, session: SessionId, now: Instant, keep: Duration) {
+        while let Some((at, old)) = self.order.pop_front_if(|(at, _)| *at + keep <= now) {
+            if self.at.get(&old) == Some(&at) {
+                self.at.remove(&old);
+            }
+        }
+        self.at.insert(session, now);
+        self.order.push_back((now, session));
+    }
+
+    fn contains(&self, session: SessionId) -> bool {
+        self.at.contains_key(&session)
+    }
 }
 
 impl Local {
     pub fn new(tick: Duration) -> Local {
-        Local { sessions: SessionTracker::new(tick), looking_since: None, closed: BTreeMap::new() }
+        Local { sessions: SessionTracker::new(tick), looking_since: None, closed: Closed::default(), unsettled: false }
     }
 
     /// The role has ended: nobody knows these sessions any more.
     pub fn clear(&mut self, tick: Duration) {
-        *self = Local { looking_since: self.looking_since, ..Local::new(tick) };
+        *self = Local { looking_since: self.looking_since, unsettled: self.unsettled, ..Local::new(tick) };
     }
 }
 
@@ -78,7 +109,8 @@ impl Service {
 
     /// When it begins to serve read-only, if no leader is found before.
     pub(super) fn read_only_at(&self) -> Option<Instant> {
-        let since = self.local.looking_since.filter(|_| self.rules().read_only && self.serving().is_none())?;
+        let may = self.rules().read_only && self.serving().is_none() && !self.local.unsettled;
+        let since = self.local.looking_since.filter(|_| may)?;
         Some(since + self.config.tick.max(PATIENCE))
     }
 
@@ -211,7 +243,7 @@ impl Service {
     /// Which ones another server has it can't check, as in Apache's server; those it has seen closed are none.
     pub(super) fn may_be_local(&self, session: SessionId, from: Owner) -> bool {
         let Some(lead) = self.lead.as_ref().filter(|_| self.has_local_sessions()) else { return false };
-        if lead.tracker.timeout_ms(session).is_some() || self.local.closed.contains_key(&session) {
+        if lead.tracker.timeout_ms(session).is_some() || self.local.closed.contains(session) {
             return false;
         }
         match from {
@@ -225,8 +257,7 @@ impl Service {
     pub(super) fn remember_closed(&mut self, session: SessionId, now: Now) {
         if self.has_local_sessions() && self.lead.is_some() {
             let while_under_way = self.config.sync_time() * 2;
-            self.local.closed.retain(|_, at| *at + while_under_way > now.mono);
-            self.local.closed.insert(session, now.mono);
+            self.local.closed.remember(session, now.mono, while_under_way);
         }
     }
 
@@ -304,5 +335,30 @@ fn asks_for_ephemeral(op: OpCode, body: &Bytes) -> bool {
         Ok(Request::Multi { ops }) => ops.iter().any(creates),
         Ok(request) => creates(&request),
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn closed_sessions_are_remembered_for_their_time() {
+        let mut closed = Closed::default();
+        let keep = Duration::from_secs(10);
+        for (second, session, kept) in [
+            (0, 1, &[1][..]),
+            (1, 2, &[1, 2]),
+            (9, 1, &[1, 2]),
+            (10, 3, &[1, 2, 3]),
+            (11, 4, &[1, 3, 4]),
+            (30, 5, &[5]),
+        ] {
+            closed.remember(SessionId(session), Instant::ZERO + Duration::from_secs(second), keep);
+            let known: Vec<_> = (1..=5).filter(|id| closed.contains(SessionId(*id))).collect();
+            assert_eq!(known, kept, "at {second} s");
+            assert!(closed.order.len() <= kept.len() + 1, "what is due is gone");
+        }
     }
 }

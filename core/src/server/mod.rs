@@ -80,6 +80,7 @@ impl<R: ReadSide> Server<R> {
         let Recovered { accepted, current, tree, snapshot, entries } = recovered;
         let mut side = side;
         let mut service = Service::new(&config, seed, now);
+        service.local.unsettled = accepted > current;
         let history = History::new(snapshot, entries);
         let mut host = HostView { service: &mut service, side: &mut side, now };
         host.replace(tree);

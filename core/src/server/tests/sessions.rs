@@ -363,3 +363,71 @@ fn whom_a_read_only_server_takes() {
         "{said:?}"
     );
 }
+
+/// What a leader sends before it is established may never be committed: whoever has taken it over, also before a
+/// restart, shows it to nobody until there is a leader.
+#[test]
+fn a_state_that_may_never_be_committed_is_not_served() {
+    use crate::wire::notification::{Notification, Vote};
+    use crate::wire::peer::PeerMsg;
+    for (snap, accepted, expected) in [(false, 0, true), (true, 0, false), (false, 1, false)] {
+        let ensemble = Net::new(3, 0).ensemble;
+        let mut config = Config::new(ServerId(1), ensemble);
+        config.service.read_only = true;
+        let mut now = Now { mono: Instant::ZERO, wall_ms: 0 };
+        let mut fx = Effects::quiet();
+        let disk = Recovered { accepted: Epoch(accepted), ..Recovered::empty() };
+        let mut server = Server::start(config, 1, disk, Plain::default(), now, &mut fx);
+        let mut step = |now, input| {
+            let mut queue = VecDeque::from([input]);
+            while let Some(input) = queue.pop_front() {
+                server.step(now, input, &mut fx);
+                let stored = fx.drain().filter_map(|effect| match effect {
+                    Effect::Store { lsn, .. } => Some(Input::Synced { upto: lsn }),
+                    _ => None,
+                });
+                queue.extend(stored);
+            }
+            (server.next_deadline(), server.service().is_read_only(), server.side().0.tree.exists("/never"))
+        };
+        if snap {
+            let vote = Vote { epoch: Epoch(0), zxid: Zxid::ZERO, leader: ServerId(3) };
+            let note =
+                Notification { state: ServerState::Looking, vote, round: 1, version: 2, config: Default::default() };
+            let mut tree = Tree::new();
+            let header = crate::wire::txn::TxnHeader {
+                session: SessionId(5),
+                cxid: 1,
+                zxid: Zxid::new(Epoch(1), 1),
+                time_ms: 1,
+            };
+            let wanted = crate::service::PrepRequest::LocalClient(create("/never", 0));
+            let txn = crate::service::Prep::new(false).prepare(&tree, header, &[], wanted);
+            tree.apply(&txn);
+            let conn = ConnId(1);
+            step(now, Input::Notification { from: ServerId(3), note });
+            now.mono = now.mono + Duration::from_millis(200);
+            for input in [
+                Input::Tick,
+                Input::Connected { to: ServerId(3), conn },
+                Input::Packet { conn, msg: PeerMsg::LeaderInfo { epoch: Epoch(1), protocol: 0x10000 } },
+                Input::Packet { conn, msg: PeerMsg::Snap { zxid: Zxid::new(Epoch(1), 1), body: tree.write_body() } },
+            ] {
+                step(now, input);
+            }
+            let (_, _, taken_over) = step(now, Input::Closed { conn });
+            assert!(taken_over);
+        }
+        let end = now.mono + Duration::from_secs(90);
+        let mut served = false;
+        loop {
+            let (next, read_only, _) = step(now, Input::Tick);
+            served |= read_only;
+            match next {
+                Some((at, _)) if at <= end => now.mono = now.mono.max(at),
+                _ => break,
+            }
+        }
+        assert_eq!(served, expected, "snapshot {snap}, promised {accepted}");
+    }
+}
