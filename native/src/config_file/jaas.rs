@@ -30,6 +30,14 @@ struct Module {
 /// A file that can't be read or understood, and a login module other than DIGEST-MD5's, with file and line.
 pub fn users(file: &Path, section: &str) -> Result<Option<BTreeMap<String, Secret>>, ConfigError> {
     let text = fs::read_to_string(file).map_err(|error| ConfigError::Unreadable { file: file.into(), error })?;
+    users_in(file, &text, section)
+}
+
+/// The same of a file's `text`.
+///
+/// # Errors
+/// As [`users`], but for the reading.
+pub fn users_in(file: &Path, text: &str, section: &str) -> Result<Option<BTreeMap<String, Secret>>, ConfigError> {
     let sections = Parser { file, rest: text.chars().peekable(), line: 1, next: None }.sections()?;
     let Some(modules) = sections.get(section) else { return Ok(None) };
     let mut users = BTreeMap::new();
