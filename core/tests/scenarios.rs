@@ -32,7 +32,9 @@ fn play(scenario: &Scenario) -> Result<u64, String> {
     let mut player = Player::new(scenario.clone());
     player.run_to_end().map_err(|e| {
         let tail: Vec<String> = player.trace().iter().rev().take(40).map(ToString::to_string).collect();
-        format!("{e}\n{}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"), player.world().summary())
+        let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+        let broken = player.world().checks().first().map(|(rule, why)| format!("\n{}: {why}", rule.text()));
+        format!("{e}\n{tail}\n{}{}", player.world().summary(), broken.unwrap_or_default())
     })?;
     match player.world().checks().first() {
         None => Ok(player.trace_digest()),

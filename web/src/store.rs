@@ -609,6 +609,11 @@ impl State {
             "line-too-much" => "err.line-too-much",
             "line-not-in-multi" => "err.line-not-in-multi",
             "line-empty-multi" => "err.line-empty-multi",
+            "line-life-missing" => "err.line-life-missing",
+            "line-no-such-kind" => "err.line-no-such-kind",
+            "line-scheme-missing" => "err.line-scheme-missing",
+            "line-list-missing" => "err.line-list-missing",
+            "line-not-a-list" => "err.line-not-a-list",
             "line-open-quote" => "err.line-open-quote",
             _ => "err.command",
         };

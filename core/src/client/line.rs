@@ -1,6 +1,8 @@
 //! What a person types at a client, as a request; and answers as a line that a person reads.
 
+use crate::client::access;
 use crate::error::ZkError;
+use crate::tree::node::MAX_TTL_MS;
 use crate::wire::client::{AddWatchMode, EventKind, OpResult, Outcome, Request, Response, WatchType, WatcherEvent};
 use crate::wire::op::{CreateMode, OpCode};
 use crate::wire::record::{Acl, Stat};
@@ -32,6 +34,16 @@ pub enum LineError {
     },
     /// `-v` needs a whole number behind it.
     VersionMissing(String),
+    /// `-t` needs a life in milliseconds behind it.
+    LifeMissing(String),
+    /// A kind of znode that there is not, like an ephemeral container.
+    NoSuchKind,
+    /// `addauth` needs a scheme, like `digest`.
+    SchemeMissing,
+    /// `setAcl` needs an access list.
+    ListMissing,
+    /// What was typed is no access list.
+    NotAList(access::AclTextError),
     /// More words than the operation takes.
     TooMuch {
         /// Which operation.
@@ -58,6 +70,11 @@ impl LineError {
             LineError::DataMissing(_) => "line-data-missing",
             LineError::UnknownOption { .. } => "line-unknown-option",
             LineError::VersionMissing(_) => "line-version-missing",
+            LineError::LifeMissing(_) => "line-life-missing",
+            LineError::NoSuchKind => "line-no-such-kind",
+            LineError::SchemeMissing => "line-scheme-missing",
+            LineError::ListMissing => "line-list-missing",
+            LineError::NotAList(_) => "line-not-a-list",
             LineError::TooMuch { .. } => "line-too-much",
             LineError::NotInMulti(_) => "line-not-in-multi",
             LineError::EmptyMulti => "line-empty-multi",
@@ -67,8 +84,10 @@ impl LineError {
 }
 
 /// What can be typed, for help texts.
-pub const OPERATIONS: &str = "create [-e] [-s] /path [data], set /path data [-v version], get [-w] /path, \
-    ls [-w] /path, stat [-w] /path, delete /path [-v version], sync /path, getAllChildrenNumber /path, \
+pub const OPERATIONS: &str = "create [-e] [-s] [-c] [-t ms] /path [data [acl]], set /path data [-v version], \
+    get [-w] /path, ls [-w] /path, stat [-w] /path, delete /path [-v version], sync /path, \
+    getAllChildrenNumber /path, getEphemerals [/path], addauth scheme [auth], whoami, getAcl /path, \
+    setAcl /path acl [-v version], \
     addWatch [-m PERSISTENT|PERSISTENT_RECURSIVE] /path, removewatches [-c|-d|-a] /path, close, multi op ; op …, \
     multiRead op ; op …";
 
@@ -85,6 +104,16 @@ impl fmt::Display for LineError {
             }
             LineError::VersionMissing(word) if word.is_empty() => f.write_str("-v needs a version, like: -v 3"),
             LineError::VersionMissing(word) => write!(f, "\"{word}\" is not a version: -v needs a whole number"),
+            LineError::LifeMissing(word) => {
+                write!(f, "-t needs a life in whole milliseconds from 1 to {}, not \"{word}\"", MAX_TTL_MS)
+            }
+            LineError::NoSuchKind => f.write_str(
+                "there is no such znode: a container is neither ephemeral nor sequential, \
+                    and what lives for a time is not ephemeral",
+            ),
+            LineError::SchemeMissing => f.write_str("addauth needs a scheme, like: addauth digest user:password"),
+            LineError::ListMissing => f.write_str("setAcl needs a list, like: setAcl /a world:anyone:r"),
+            LineError::NotAList(e) => e.fmt(f),
             LineError::TooMuch { op, word } => {
                 write!(f, "{op} does not know what to do with \"{word}\"; put data with spaces in \"quotation marks\"")
             }
@@ -164,13 +193,14 @@ struct Parts {
     flags: Vec<String>,
     version: Option<i32>,
     mode: Option<AddWatchMode>,
+    life: Option<i64>,
     plain: Vec<String>,
 }
 
 fn parse_words(words: &[Word]) -> Result<Request, LineError> {
     let Some((first, rest)) = words.split_first() else { return Err(LineError::Empty) };
     let (op, flags, takes_version, max_words): (&'static str, &[&str], bool, usize) = match first.text.as_str() {
-        "create" => ("create", &["-e", "-s"], false, 2),
+        "create" => ("create", &["-e", "-s", "-c", "-t"], false, 3),
         "set" => ("set", &[], true, 2),
         "get" => ("get", &["-w"], false, 1),
         "ls" => ("ls", &["-w"], false, 1),
@@ -181,6 +211,11 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
         "getAllChildrenNumber" => ("getAllChildrenNumber", &[], false, 1),
         "addWatch" => ("addWatch", &["-m"], false, 1),
         "removewatches" => ("removewatches", &["-c", "-d", "-a"], false, 1),
+        "getEphemerals" => ("getEphemerals", &[], false, 1),
+        "addauth" => ("addauth", &[], false, 2),
+        "whoami" => ("whoami", &[], false, 0),
+        "getAcl" => ("getAcl", &[], false, 1),
+        "setAcl" => ("setAcl", &[], true, 2),
         "close" => ("close", &[], false, 0),
         other => return Err(LineError::UnknownOperation(other.into())),
     };
@@ -200,6 +235,10 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
                     "PERSISTENT_RECURSIVE" => AddWatchMode::PersistentRecursive,
                     _ => return Err(LineError::UnknownOption { op, option: format!("-m {mode}") }),
                 });
+            } else if word.text == "-t" && flags.contains(&"-t") {
+                let life = iter.next().map(|w| w.text.clone()).unwrap_or_default();
+                let millis = life.parse().ok().filter(|n| (1..=MAX_TTL_MS).contains(n));
+                parts.life = Some(millis.ok_or(LineError::LifeMissing(life))?);
             } else if flags.contains(&word.text.as_str()) {
                 parts.flags.push(word.text.clone());
             } else {
@@ -212,27 +251,54 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
         }
     }
     let flag = |f: &str| parts.flags.iter().any(|x| x == f);
-    if op == "close" {
-        return Ok(Request::CloseSession);
-    }
     let mut plain = parts.plain.iter().cloned();
+    let bytes = |text: Option<String>| text.map(|text| Bytes::from(text.into_bytes()));
+    match op {
+        "close" => return Ok(Request::CloseSession),
+        "whoami" => return Ok(Request::WhoAmI),
+        "addauth" => {
+            let scheme = plain.next().ok_or(LineError::SchemeMissing)?;
+            return Ok(Request::Auth { scheme, auth: bytes(plain.next()) });
+        }
+        "getEphemerals" if parts.plain.is_empty() => return Ok(Request::GetEphemerals { prefix: None }),
+        _ => {}
+    }
     let path = plain.next().ok_or(LineError::PathMissing(op))?;
     if !path.starts_with('/') {
         return Err(LineError::NotAPath(path));
     }
-    let data = plain.next().map(|text| Bytes::from(text.into_bytes()));
     let version = parts.version.unwrap_or(-1);
+    if op == "setAcl" {
+        let text = plain.next().ok_or(LineError::ListMissing)?;
+        return Ok(Request::SetAcl { path, acl: access::parse(&text).map_err(LineError::NotAList)?, version });
+    }
+    let data = bytes(plain.next());
     Ok(match op {
         "create" => {
-            let mode = match (flag("-e"), flag("-s")) {
-                (false, false) => CreateMode::Persistent,
-                (true, false) => CreateMode::Ephemeral,
-                (false, true) => CreateMode::PersistentSequential,
-                (true, true) => CreateMode::EphemeralSequential,
+            let (ephemeral, sequential, container) = (flag("-e"), flag("-s"), flag("-c"));
+            let mode = match (ephemeral, sequential, container, parts.life.is_some()) {
+                (false, false, false, false) => CreateMode::Persistent,
+                (true, false, false, false) => CreateMode::Ephemeral,
+                (false, true, false, false) => CreateMode::PersistentSequential,
+                (true, true, false, false) => CreateMode::EphemeralSequential,
+                (false, false, true, false) => CreateMode::Container,
+                (false, false, false, true) => CreateMode::PersistentTtl,
+                (false, true, false, true) => CreateMode::PersistentSequentialTtl,
+                _ => return Err(LineError::NoSuchKind),
             };
             let data = Some(data.unwrap_or_default());
-            Request::Create { op: OpCode::Create, path, data, acl: Acl::open(), flags: mode.flags() }
+            let acl = plain.next().map_or(Ok(Acl::open()), |text| access::parse(&text)).map_err(LineError::NotAList)?;
+            let flags = mode.flags();
+            match parts.life {
+                Some(ttl_ms) => Request::CreateTtl { path, data, acl, flags, ttl_ms },
+                None if mode == CreateMode::Container => {
+                    Request::Create { op: OpCode::CreateContainer, path, data, acl, flags }
+                }
+                None => Request::Create { op: OpCode::Create, path, data, acl, flags },
+            }
         }
+        "getAcl" => Request::GetAcl { path },
+        "getEphemerals" => Request::GetEphemerals { prefix: Some(path) },
         "set" => Request::SetData { path, data: Some(data.ok_or(LineError::DataMissing(op))?), version },
         "get" => Request::GetData { path, watch: flag("-w") },
         "ls" => Request::GetChildren2 { path, watch: flag("-w") },
@@ -268,7 +334,7 @@ pub fn name(request: &Request) -> &'static str {
         Request::Ping => "ping",
         Request::Check { .. } => "check",
         Request::Multi { .. } => "multi",
-        Request::Auth { .. } => "auth",
+        Request::Auth { .. } => "addauth",
         Request::SetWatches { .. } => "setWatches",
         Request::Sasl { .. } => "sasl",
         Request::Reconfig { .. } => "reconfig",
@@ -311,8 +377,8 @@ pub fn label(request: &Request) -> String {
         Request::Reconfig { joining, leaving, members, .. } => {
             [joining, leaving, members].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
         }
+        Request::Auth { scheme, .. } => scheme.clone(),
         Request::Ping
-        | Request::Auth { .. }
         | Request::Sasl { .. }
         | Request::SetWatches { .. }
         | Request::SetWatches2(_)
@@ -348,9 +414,7 @@ pub fn answer(outcome: &Outcome) -> String {
         Response::Data(data, stat) => {
             format!("\"{}\" (version {})", text(data.as_deref().unwrap_or_default(), 200), stat.version)
         }
-        Response::Acl(list, _) => {
-            list.iter().map(|a| format!("{}:{}:{:05b}", a.id.scheme, a.id.id, a.perms)).collect::<Vec<_>>().join(" ")
-        }
+        Response::Acl(list, _) => list.iter().map(access::text).collect::<Vec<_>>().join(","),
         Response::Children(names) | Response::Children2(names, _) => format!("[{}]", names.join(", ")),
         Response::Multi(results) => results.iter().map(show_member).collect::<Vec<_>>().join(" ; "),
     }
@@ -405,6 +469,10 @@ mod tests {
         }
     }
 
+    fn only_read() -> Vec<Acl> {
+        access::parse("world:anyone:r").unwrap()
+    }
+
     #[test]
     fn typed_lines() {
         let set = |version| Request::SetData { path: "/a".into(), data: Some(Bytes::from_static(b"x")), version };
@@ -426,6 +494,42 @@ mod tests {
             ("delete /a -v 2", Request::Delete { path: "/a".into(), version: 2 }),
             ("sync /", Request::Sync { path: "/".into() }),
             ("close", Request::CloseSession),
+            ("whoami", Request::WhoAmI),
+            ("addauth digest a:b", Request::Auth { scheme: "digest".into(), auth: Some(Bytes::from_static(b"a:b")) }),
+            ("getEphemerals", Request::GetEphemerals { prefix: None }),
+            ("getEphemerals /a", Request::GetEphemerals { prefix: Some("/a".into()) }),
+            ("getAcl /a", Request::GetAcl { path: "/a".into() }),
+            ("setAcl /a world:anyone:r -v 2", Request::SetAcl { path: "/a".into(), acl: only_read(), version: 2 }),
+            (
+                "create /a 1 world:anyone:r",
+                Request::Create {
+                    op: OpCode::Create,
+                    path: "/a".into(),
+                    data: Some(Bytes::from_static(b"1")),
+                    acl: only_read(),
+                    flags: 0,
+                },
+            ),
+            (
+                "create -c /a",
+                Request::Create {
+                    op: OpCode::CreateContainer,
+                    path: "/a".into(),
+                    data: Some(Bytes::new()),
+                    acl: Acl::open(),
+                    flags: CreateMode::Container.flags(),
+                },
+            ),
+            (
+                "create -s -t 500 /a",
+                Request::CreateTtl {
+                    path: "/a".into(),
+                    data: Some(Bytes::new()),
+                    acl: Acl::open(),
+                    flags: CreateMode::PersistentSequentialTtl.flags(),
+                    ttl_ms: 500,
+                },
+            ),
             ("getAllChildrenNumber /a", Request::GetAllChildrenNumber { path: "/a".into() }),
             ("addWatch /a", Request::AddWatch { path: "/a".into(), mode: AddWatchMode::PersistentRecursive }),
             ("addWatch -m persistent /a", Request::AddWatch { path: "/a".into(), mode: AddWatchMode::Persistent }),
@@ -470,7 +574,16 @@ mod tests {
             ("set /a x -v", "line-version-missing"),
             ("set /a x -v one", "line-version-missing"),
             ("create /a -v 3", "line-unknown-option"),
-            ("create /a b c", "line-too-much"),
+            ("create /a b c", "line-not-a-list"),
+            ("create /a b world:anyone:r d", "line-too-much"),
+            ("create -c -e /a", "line-no-such-kind"),
+            ("create -e -t 5 /a", "line-no-such-kind"),
+            ("create -t /a", "line-life-missing"),
+            ("create -t 0 /a", "line-life-missing"),
+            ("addauth", "line-scheme-missing"),
+            ("addauth digest a b", "line-too-much"),
+            ("setAcl /a", "line-list-missing"),
+            ("setAcl /a world:anyone:x", "line-not-a-list"),
             ("close /a", "line-too-much"),
             ("multi", "line-empty-multi"),
             ("multi get /a", "line-not-in-multi"),

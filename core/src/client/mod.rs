@@ -2,6 +2,7 @@
 //! other driver. [`Client`] is one session over whatever connection it is given; [`Connector`] also decides which server
 //! to connect to, and when.
 
+pub mod access;
 mod auth;
 mod chroot;
 mod connector;

@@ -38,6 +38,7 @@ impl OwnerKinds {
 
 /// When the leader removes containers and TTL nodes (client-protocol §10.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ContainerRules {
     /// How often it looks (`znode.container.checkIntervalMs`).
     pub check_interval: Duration,
@@ -72,6 +73,7 @@ pub enum LocalSessions {
 
 /// See the module. The default is Apache's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ServiceRules {
     /// Which kinds of znodes there are.
     pub owner_kinds: OwnerKinds,

@@ -55,6 +55,13 @@ pub enum Condition {
         /// `epoch:counter`.
         zxid: ZxidText,
     },
+    /// Each of these servers has promised exactly this epoch on its disk.
+    Accepted {
+        /// Which servers.
+        at: Selector,
+        /// The `acceptedEpoch` file.
+        epoch: Epoch,
+    },
     /// Each of these servers has this znode, with this data if any is named.
     Exists {
         /// Which servers.
@@ -148,6 +155,7 @@ impl fmt::Display for Condition {
             Condition::Agreed => f.write_str("all running servers serve and have the same state"),
             Condition::Committed { at, zxid } => write!(f, "{at} has committed {}", zxid.0),
             Condition::Logged { at, zxid } => write!(f, "{at} has logged {}", zxid.0),
+            Condition::Accepted { at, epoch } => write!(f, "{at} has promised epoch {epoch}"),
             Condition::Exists { at, path, data: Some(data) } => write!(f, "{path} is \"{data}\" at {at}"),
             Condition::Exists { at, path, data: None } => write!(f, "{path} exists at {at}"),
             Condition::Absent { at, path } => write!(f, "{path} does not exist at {at}"),
@@ -207,6 +215,7 @@ impl Condition {
             }
             Condition::Committed { at, zxid } => each(at, &|s| s.committed == zxid.0)?,
             Condition::Logged { at, zxid } => each(at, &|s| s.logged == zxid.0)?,
+            Condition::Accepted { at, epoch } => each(at, &|s| s.accepted == *epoch)?,
             Condition::Exists { at, path, data } => {
                 each(at, &|s| s.tree.iter().any(|z| z.path == *path && data.as_ref().is_none_or(|d| *d == z.data)))?
             }

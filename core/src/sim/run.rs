@@ -1,6 +1,7 @@
 //! Executing one event.
 
-use crate::client::{ClientEvent, ClientOutput, line};
+use crate::client::{ClientEvent, ClientOutput, Credential, line};
+use crate::error::ZkError;
 use crate::id::{ConnId, ServerId};
 use crate::input::Input;
 use crate::sim::actor::ending_text;
@@ -12,6 +13,7 @@ use crate::sim::spec::Fidelity;
 use crate::sim::view::Place;
 use crate::sim::{Next, Stepped, World};
 use crate::trace::{LossReason, SessionTurn, TraceEvent};
+use crate::wire::client::{Request, xid};
 use crate::wire::peer::PeerMsg;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -306,9 +308,21 @@ impl World {
             if !actor.client.is_served() {
                 return;
             }
+            // Proofs have no numbers of their own: one at a time is on its way.
+            let proof = actor.waiting.front().is_some_and(|(request, _)| matches!(request, Request::Auth { .. }));
+            if proof && actor.lines.contains_key(&xid::AUTH) {
+                return;
+            }
             let Some((request, text)) = actor.waiting.pop_front() else { return };
             let mut out = Vec::new();
-            if let Ok(xid) = actor.client.ask(now, request, &mut out) {
+            let asked = match request {
+                // Kept for every later connection, not only said on this one.
+                Request::Auth { scheme, auth } => {
+                    actor.client.authenticate(now, Credential { scheme, auth }, &mut out).map(|()| xid::AUTH)
+                }
+                request => actor.client.ask(now, request, &mut out),
+            };
+            if let Ok(xid) = asked {
                 actor.numbered(xid);
                 actor.lines.insert(xid, text.clone());
                 let server = Some(actor.home);
@@ -361,7 +375,7 @@ impl World {
             }
             ClientEvent::Unanswered { xid, .. } => {
                 let line = actor.lines.remove(&xid).unwrap_or_default();
-                let error = crate::error::ZkError::ConnectionLoss;
+                let error = ZkError::ConnectionLoss;
                 actor.answered(Some(xid), error.to_string(), true);
                 self.record(|| TraceEvent::Answered {
                     client: id,
@@ -379,7 +393,16 @@ impl World {
                     path: event.path.as_ref().into(),
                 });
             }
-            ClientEvent::Auth { .. } => {}
+            ClientEvent::Auth { accepted, .. } => {
+                // What is said again on a later connection was answered before.
+                if let Some(line) = actor.lines.remove(&xid::AUTH) {
+                    let error = (!accepted).then_some(ZkError::AuthFailed);
+                    let answer = error.map_or_else(|| "ok".into(), |e| e.text().to_string());
+                    actor.answered(Some(xid::AUTH), answer.clone(), !accepted);
+                    self.record(|| TraceEvent::Answered { client: id, line, answer, error, zxid: None });
+                }
+                self.flush_client(id);
+            }
             ClientEvent::Disconnected => {
                 if let Some(session) = actor.client.session() {
                     self.record(|| TraceEvent::Session { client: id, session, what: SessionTurn::Disconnected });

@@ -164,6 +164,9 @@ impl Checks {
             armed.insert(path.clone(), now);
         }
         let lasting = seen.lasting.read(path, now, children);
+        if self.history.is_guarded(path) {
+            return;
+        }
         if let Some(known) = known
             && known != now
         {

@@ -6,6 +6,7 @@ use crate::sim::check::Rule;
 use crate::sim::disk::Media;
 use crate::sim::process::Process;
 use crate::tree::Tree;
+use crate::wire::record::Acl;
 use crate::wire::txn::{Txn, TxnBody};
 use crate::zab::history::History as OwnHistory;
 use alloc::format;
@@ -48,6 +49,8 @@ pub(super) struct History {
     sessions: BTreeSet<SessionId>,
     /// Ephemerals at the end of `order`, with their sessions.
     ephemerals: BTreeMap<String, SessionId>,
+    /// Paths whose access list has ever forbidden anything to anybody: not every client is told of them.
+    guarded: BTreeSet<String>,
     /// Per session, the last of its requests that is committed.
     asked: BTreeMap<SessionId, i32>,
 }
@@ -291,7 +294,23 @@ impl History {
         }
     }
 
+    /// Whether an event of this path may have been kept from somebody who reads it later.
+    pub fn is_guarded(&self, path: &str) -> bool {
+        self.guarded.contains(path)
+    }
+
     fn follow_body(&mut self, session: SessionId, body: &TxnBody) {
+        match body {
+            TxnBody::Create { path, acl, .. }
+            | TxnBody::CreateContainer { path, acl, .. }
+            | TxnBody::CreateTtl { path, acl, .. }
+            | TxnBody::SetAcl { path, acl, .. }
+                if *acl != Acl::open() =>
+            {
+                self.guarded.insert(path.clone());
+            }
+            _ => {}
+        }
         match body {
             TxnBody::Create { path, ephemeral: true, .. } => {
                 self.ephemerals.insert(path.clone(), session);

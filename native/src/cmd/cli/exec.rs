@@ -6,6 +6,7 @@ use super::show;
 use super::table::{Name, Parsed, UsageError};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use zebu_core::client::access;
 use zebu_core::client::quota::Track;
 use zebu_core::client::{Credential, RequestError};
 use zebu_core::error::ZkError;
@@ -70,7 +71,7 @@ fn data(text: Option<&str>) -> Option<Bytes> {
 }
 
 fn acl(text: &str) -> Result<Vec<Acl>, Failure> {
-    show::parse_acl(text).map_err(wrong)
+    access::parse(text).map_err(|e| wrong(e.to_string()))
 }
 
 impl Session {

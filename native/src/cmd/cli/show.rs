@@ -5,13 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use zebu_core::client::{ClientEvent, Ending};
+use zebu_core::client::{ClientEvent, Ending, access};
 use zebu_core::wire::client::EventKind;
-use zebu_core::wire::record::{Acl, Id, Stat, perms};
-
-/// The letters of the permissions in the order in which they are shown.
-const PERMS: [(char, i32); 5] =
-    [('c', perms::CREATE), ('d', perms::DELETE), ('r', perms::READ), ('w', perms::WRITE), ('a', perms::ADMIN)];
+use zebu_core::wire::record::{Acl, Stat};
 
 /// A point in time as Java's `Date` writes it, in the local time zone.
 fn date(ms: i64, zone: &TimeZone) -> String {
@@ -80,39 +76,16 @@ pub fn list(names: &[String]) -> String {
     format!("[{}]", names.join(", "))
 }
 
-fn perm_letters(bits: i32) -> String {
-    PERMS.iter().filter(|(_, bit)| bits & bit != 0).map(|(letter, _)| *letter).collect()
-}
-
 /// An access list, an entry on two lines as zkCli has it.
 pub fn acl(list: &[Acl]) -> String {
-    let entry = |acl: &Acl| format!("'{},'{}\n: {}", acl.id.scheme, acl.id.id, perm_letters(acl.perms));
+    let entry = |acl: &Acl| format!("'{},'{}\n: {}", acl.id.scheme, acl.id.id, access::letters(acl.perms));
     list.iter().map(entry).collect::<Vec<_>>().join("\n")
 }
 
 /// An access list as JSON.
 pub fn acl_json(list: &[Acl]) -> Value {
-    let entry = |acl: &Acl| json!({ "scheme": acl.id.scheme, "id": acl.id.id, "perms": perm_letters(acl.perms) });
+    let entry = |acl: &Acl| json!({ "scheme": acl.id.scheme, "id": acl.id.id, "perms": access::letters(acl.perms) });
     list.iter().map(entry).collect()
-}
-
-/// Reads `scheme:id:perms,scheme:id:perms`. The id may have colons of its own.
-///
-/// # Errors
-/// What is wrong, in words.
-pub fn parse_acl(text: &str) -> Result<Vec<Acl>, String> {
-    let entry = |text: &str| {
-        let form = || format!("\"{text}\" does not have the form scheme:id:perms");
-        let (scheme, rest) = text.split_once(':').ok_or_else(form)?;
-        let (id, letters) = rest.rsplit_once(':').ok_or_else(form)?;
-        let mut bits = 0;
-        for letter in letters.chars() {
-            let known = PERMS.iter().find(|(known, _)| *known == letter);
-            bits |= known.ok_or_else(|| format!("\"{letter}\" is no permission; there are cdrwa"))?.1;
-        }
-        Ok(Acl { perms: bits, id: Id { scheme: scheme.into(), id: id.into() } })
-    };
-    text.split(',').map(entry).collect()
 }
 
 /// An event's type, state and path by Apache's names; nothing for what nobody needs to see.
@@ -180,21 +153,9 @@ mod tests {
 
     #[test]
     fn access_lists() {
-        let entry = |scheme: &str, id: &str, perms| Acl { perms, id: Id { scheme: scheme.into(), id: id.into() } };
-        let two = vec![entry("world", "anyone", 31), entry("digest", "me:hash=", 1)];
-        assert_eq!(parse_acl("world:anyone:cdrwa,digest:me:hash=:r"), Ok(two.clone()));
-        assert_eq!(parse_acl("ip:10.0.0.0/8:"), Ok(vec![entry("ip", "10.0.0.0/8", 0)]));
+        let two = access::parse("world:anyone:cdrwa,digest:me:hash=:r").unwrap();
         assert_eq!(acl(&two), "'world,'anyone\n: cdrwa\n'digest,'me:hash=\n: r");
         assert_eq!(acl_json(&two)[1], json!({ "scheme": "digest", "id": "me:hash=", "perms": "r" }));
-        for (text, want) in [
-            ("", "does not have the form"),
-            ("world:anyone", "\"world:anyone\" does not have the form scheme:id:perms"),
-            ("world:anyone:r,x", "\"x\" does not have"),
-            ("world:anyone:rx", "\"x\" is no permission"),
-        ] {
-            let error = parse_acl(text).expect_err(text);
-            assert!(error.contains(want), "{text}: {error}");
-        }
     }
 
     #[test]
