@@ -4,7 +4,7 @@ use crate::i18n::{Texts, capital};
 use zebu_core::error::ZkError;
 use zebu_core::id::ServerId;
 use zebu_core::note::{Decider, Note, PhaseName, StandDown, SyncKind};
-use zebu_core::sim::command::Command;
+use zebu_core::sim::command::{Command, DiskDamage};
 use zebu_core::trace::{SessionTurn, TraceEvent};
 use zebu_core::wire::client::EventKind;
 use zebu_core::wire::notification::{ServerState, Vote};
@@ -64,6 +64,7 @@ pub fn weight(event: &TraceEvent) -> Weight {
             _ => Weight::Turn,
         },
         TraceEvent::Stopped { .. } | TraceEvent::Halted { .. } | TraceEvent::Violation { .. } => Weight::Landmark,
+        TraceEvent::SnapshotRefused { .. } => Weight::Landmark,
         TraceEvent::Started { .. } => Weight::Step,
         TraceEvent::Paused { .. } | TraceEvent::Resumed { .. } => Weight::Landmark,
         TraceEvent::Asked { .. } | TraceEvent::WatchFired { .. } => Weight::Turn,
@@ -123,6 +124,9 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
         }
         TraceEvent::Stopped { server: s, unsynced, kept } => {
             (t.fill("ev.stopped", &[("s", s)]), t.fill("ev.stopped.lost", &[("unsynced", unsynced), ("kept", kept)]))
+        }
+        TraceEvent::SnapshotRefused { server: s, refused, why, used } => {
+            (t.fill("ev.snapshot-refused", &[("s", s), ("refused", refused), ("used", used)]), why.clone())
         }
         TraceEvent::Halted { server: s, why } => (t.fill("ev.halted", &[("s", s)]), why.clone()),
         TraceEvent::Paused { server: s } => (t.fill("ev.paused", &[("s", s)]), t.t("ev.paused.why")),
@@ -219,6 +223,12 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
             (t.fill("ev.diskdelay", &[("s", server), ("ms", millis)]), String::new())
         }
         Command::DiskFail { server } => (t.fill("ev.diskfail", &[("s", server)]), String::new()),
+        Command::Damage { server, what: DiskDamage::NewestSnapshot } => {
+            (t.fill("ev.damage.snapshot", &[("s", server)]), String::new())
+        }
+        Command::Damage { server, what: DiskDamage::MiddleOfLog } => {
+            (t.fill("ev.damage.log", &[("s", server)]), String::new())
+        }
         Command::Connect { client, server } => (t.fill("ev.connect", &[("c", client), ("s", server)]), String::new()),
         Command::KillClient { client } => (t.fill("ev.killclient", &[("c", client)]), t.t("ev.killclient.why")),
         Command::Break { rule: Some(rule) } => (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new()),

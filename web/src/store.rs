@@ -599,6 +599,7 @@ impl State {
             "no-such-client" => "err.no-such-client",
             "client-ended" => "err.client-ended",
             "client-exists" => "err.client-exists",
+            "nothing-to-damage" => "err.nothing-to-damage",
             "line-empty" => "err.line-empty",
             "line-unknown-operation" => "err.line-unknown-operation",
             "line-path-missing" => "err.line-path-missing",

@@ -9,7 +9,7 @@ pub use player::{Player, Progress, ScenarioError};
 
 use crate::config::BrokenRule;
 use crate::id::ServerId;
-use crate::sim::command::ClientId;
+use crate::sim::command::{ClientId, DiskDamage};
 use crate::sim::spec::WorldSpec;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -139,6 +139,13 @@ pub enum Action {
     },
     /// The next sync fails.
     DiskFail(Selector),
+    /// A stopped server's disk loses something that was durable.
+    Damage {
+        /// Whose.
+        server: Selector,
+        /// What.
+        what: DiskDamage,
+    },
     /// A new client connects.
     Connect {
         /// Its name.
@@ -329,6 +336,7 @@ impl fmt::Display for Action {
             Action::Delay { from, to, ms } => write!(f, "slow {from} to {to} by {ms} ms"),
             Action::DiskDelay { server, ms } => write!(f, "slow the disk of {server} by {ms} ms"),
             Action::DiskFail(s) => write!(f, "fail the disk of {s}"),
+            Action::Damage { server, what } => write!(f, "damage {what:?} on the disk of {server}"),
             Action::Connect { client, server } => write!(f, "connect client {} to {server}", client.0),
             Action::Ask { client, line, .. } => write!(f, "client {} asks: {line}", client.0),
             Action::CloseSession(client) => write!(f, "client {} closes its session", client.0),

@@ -327,6 +327,7 @@ impl Player {
             Action::Delay { from, to, ms } => pairs(from, to, &|from, to| Command::Delay { from, to, millis: *ms })?,
             Action::DiskDelay { server, ms } => each(server, &|server| Command::DiskDelay { server, millis: *ms })?,
             Action::DiskFail(s) => each(s, &|server| Command::DiskFail { server })?,
+            Action::Damage { server, what } => each(server, &|server| Command::Damage { server, what: *what })?,
             Action::Connect { client, server } => {
                 alloc::vec![Command::Connect { client: client.0, server: one(server)? }]
             }

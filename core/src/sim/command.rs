@@ -22,6 +22,16 @@ impl core::fmt::Display for ClientId {
     }
 }
 
+/// What a disk can lose of what was durable: one byte is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskDamage {
+    /// In the newest snapshot's file.
+    NewestSnapshot,
+    /// In a record of the log that is not its last.
+    MiddleOfLog,
+}
+
 /// One button press.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,4 +71,6 @@ pub enum Command {
     Ask { client: ClientId, line: String, via: Option<ServerId> },
     /// Break (or mend) a rule on purpose, on every server.
     Break { rule: Option<BrokenRule> },
+    /// A stopped server's disk has lost something that was durable on it.
+    Damage { server: ServerId, what: DiskDamage },
 }

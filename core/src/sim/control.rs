@@ -64,6 +64,7 @@ impl World {
                 self.on_index(*server, |w, i| w.processes[i].disk.extra = extra);
             }
             Command::DiskFail { server } => self.on_index(*server, |w, i| w.processes[i].disk.fail_next = true),
+            Command::Damage { server, what } => self.on_index(*server, |w, i| w.processes[i].disk.damage(*what)),
             Command::Connect { client, server } => {
                 self.clients.insert(*client, Actor::new(*client, *server, self.spec.session_ms));
                 self.redial(*client, Duration::ZERO);
@@ -143,6 +144,13 @@ impl World {
             }
             Command::DiskDelay { server, .. } => known(*server).map(|_| ()),
             Command::DiskFail { server } => running(*server).map(|_| ()),
+            Command::Damage { server, what } => {
+                let process = &self.processes[known(*server)?];
+                if process.is_running() {
+                    return Err(CommandError::Running(*server));
+                }
+                if process.disk.has(*what) { Ok(()) } else { Err(CommandError::NothingToDamage(*server)) }
+            }
             Command::Connect { client, server } => {
                 known(*server)?;
                 match self.clients.get(client) {

@@ -4,7 +4,9 @@
 use crate::effect::Record;
 use crate::id::{Epoch, Lsn, Zxid};
 use crate::rng::Rng;
+use crate::sim::command::DiskDamage;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 use serde::Serialize;
@@ -18,7 +20,20 @@ pub(crate) struct Media {
     pub snapshot: Option<(Zxid, Bytes)>,
     /// The log behind it, ascending.
     pub entries: VecDeque<(Zxid, Bytes)>,
+    /// Snapshots before the newest, oldest first, with the log from each to the next.
+    older: VecDeque<Older>,
 }
+
+/// A snapshot that a newer one has replaced, and the transactions between them.
+#[derive(Clone, Debug, Serialize)]
+struct Older {
+    /// `None` for the beginning of the log, when nothing was there yet.
+    snapshot: Option<(Zxid, Bytes)>,
+    entries: VecDeque<(Zxid, Bytes)>,
+}
+
+/// Snapshots kept on a disk, as Apache's purge keeps at least three.
+const SNAPSHOTS: usize = 3;
 
 impl Media {
     /// Where the snapshot ends.
@@ -37,6 +52,15 @@ impl Media {
         self.entries.get(at).map(|(_, txn)| txn)
     }
 
+    /// The snapshot before the newest, with the log behind it, takes the newest one's place. False when there is none.
+    pub fn fall_back(&mut self) -> bool {
+        let Some(Older { snapshot, mut entries }) = self.older.pop_back() else { return false };
+        self.snapshot = snapshot;
+        entries.append(&mut self.entries);
+        self.entries = entries;
+        true
+    }
+
     fn write(&mut self, record: Record) {
         match record {
             Record::Txn { zxid, txn } => self.entries.push_back((zxid, txn)),
@@ -49,6 +73,7 @@ impl Media {
             Record::CurrentEpoch(epoch) => self.current = epoch,
             Record::Install { zxid, body } => {
                 self.entries.clear();
+                self.older.clear();
                 self.snapshot = Some((zxid, body));
             }
         }
@@ -68,6 +93,8 @@ pub(crate) struct Disk {
     pub fail_next: bool,
     /// A sync failed: nothing is written any more in this run.
     failed: bool,
+    /// What is damaged of what was durable.
+    damaged: Vec<DiskDamage>,
 }
 
 /// What a finished sync did.
@@ -97,7 +124,34 @@ impl Disk {
             extra: Duration::ZERO,
             fail_next: false,
             failed: false,
+            damaged: Vec::new(),
         }
+    }
+
+    /// Whether there is such a thing to damage.
+    pub fn has(&self, what: DiskDamage) -> bool {
+        match what {
+            DiskDamage::NewestSnapshot => self.media.snapshot.is_some(),
+            DiskDamage::MiddleOfLog => self.media.entries.len() > 1,
+        }
+    }
+
+    /// Damages it.
+    pub fn damage(&mut self, what: DiskDamage) {
+        if !self.damaged.contains(&what) {
+            self.damaged.push(what);
+        }
+    }
+
+    /// Whether it is damaged.
+    pub fn is_damaged(&self, what: DiskDamage) -> bool {
+        self.damaged.contains(&what)
+    }
+
+    /// The damaged snapshot is out of the way.
+    pub fn fall_back(&mut self) -> bool {
+        self.damaged.retain(|what| *what != DiskDamage::NewestSnapshot);
+        self.media.fall_back()
     }
 
     /// Takes a record.
@@ -156,17 +210,20 @@ impl Disk {
 
     /// Replaces the snapshot by a later one of the same history.
     pub fn compacted(&mut self, zxid: Zxid, body: Bytes) {
-        while self.media.entries.front().is_some_and(|(z, _)| *z <= zxid) {
-            self.media.entries.pop_front();
+        let covered = self.media.entries.partition_point(|(z, _)| *z <= zxid);
+        let behind = self.media.entries.split_off(covered);
+        let entries = core::mem::replace(&mut self.media.entries, behind);
+        let snapshot = self.media.snapshot.replace((zxid, body));
+        self.media.older.push_back(Older { snapshot, entries });
+        while self.media.older.len() >= SNAPSHOTS {
+            self.media.older.pop_front();
         }
-        self.media.snapshot = Some((zxid, body));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
 
     fn txn(counter: u32) -> Record {
         Record::Txn { zxid: Zxid::new(Epoch(1), counter), txn: Bytes::from_static(b"txn") }
@@ -240,6 +297,26 @@ mod tests {
         disk.begin_sync();
         disk.finish_sync(|_, _| {});
         assert_eq!((counters(&disk.media), disk.media.base(), disk.media.last()), (Vec::new(), z(9), z(9)));
+    }
+
+    #[test]
+    fn behind_a_damaged_snapshot_stands_an_older_one_with_its_log() {
+        let mut disk = Disk::new();
+        let z = |counter| Zxid::new(Epoch(1), counter);
+        for n in 1..=12u32 {
+            disk.store(Lsn(n.into()), txn(n));
+        }
+        disk.begin_sync();
+        disk.finish_sync(|_, _| {});
+        for n in [3, 6, 9] {
+            disk.compacted(z(n), Bytes::from_static(b"state"));
+        }
+        assert_eq!((disk.media.base(), counters(&disk.media)), (z(9), Vec::from([10, 11, 12])));
+        assert!(disk.fall_back());
+        assert_eq!((disk.media.base(), counters(&disk.media)), (z(6), (7..=12).collect()));
+        assert!(disk.fall_back());
+        assert_eq!((disk.media.base(), counters(&disk.media)), (z(3), (4..=12).collect()));
+        assert!(!disk.fall_back(), "three are kept");
     }
 
     #[test]

@@ -34,6 +34,13 @@ impl World {
     /// Starts a server's process from its disk.
     pub(super) fn start(&mut self, index: usize) {
         let config = self.spec.config(self.processes[index].id);
+        if let Err(why) = self.look_at_damage(index) {
+            let process = &mut self.processes[index];
+            process.halted = true;
+            let server = process.id;
+            self.record(|| TraceEvent::Halted { server, why });
+            return;
+        }
         let recovered = match self.recover(index) {
             Ok(recovered) => recovered,
             Err(why) => {

@@ -33,6 +33,8 @@ pub enum CommandError {
     ClientEnded(ClientId),
     /// The client's name is taken.
     ClientExists(ClientId),
+    /// The server's disk has no such thing.
+    NothingToDamage(ServerId),
     /// The typed line can't be understood.
     Line(LineError),
 }
@@ -51,6 +53,7 @@ impl CommandError {
             CommandError::NoSuchClient(_) => "no-such-client",
             CommandError::ClientEnded(_) => "client-ended",
             CommandError::ClientExists(_) => "client-exists",
+            CommandError::NothingToDamage(_) => "nothing-to-damage",
             CommandError::Line(e) => e.code(),
         }
     }
@@ -71,6 +74,9 @@ impl fmt::Display for CommandError {
             CommandError::NoSuchClient(id) => write!(f, "there is no client {id}: connect it to a server first"),
             CommandError::ClientEnded(id) => write!(f, "client {id}'s session is over: connect a new client"),
             CommandError::ClientExists(id) => write!(f, "there is a client {id} already: take another name"),
+            CommandError::NothingToDamage(id) => {
+                write!(f, "there is no such thing on server {id}'s disk: let it write a snapshot or a few transactions")
+            }
             CommandError::Line(e) => e.fmt(f),
         }
     }

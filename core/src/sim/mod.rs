@@ -14,6 +14,7 @@ pub mod check;
 mod clock;
 pub mod command;
 mod control;
+mod damage;
 mod disk;
 mod drive;
 mod error;

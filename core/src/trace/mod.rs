@@ -69,6 +69,9 @@ pub enum TraceEvent {
     Expected { what: String, met: bool },
     /// A rule does not hold.
     Violation { rule: Rule, detail: String },
+    /// A server found its newest snapshot damaged at its start and took an older one, `used` (zero: none), with a
+    /// longer part of its log.
+    SnapshotRefused { server: ServerId, refused: Zxid, why: String, used: Zxid },
 }
 
 /// Why a message never arrives.

@@ -1,6 +1,6 @@
 //! A trace record as one line of English, for terminals and golden files.
 
-use crate::sim::command::Command;
+use crate::sim::command::{Command, DiskDamage};
 use crate::sim::view::Place;
 use crate::trace::{LossReason, SessionTurn, TraceEvent, TraceRecord};
 use crate::wire::client::EventKind;
@@ -35,6 +35,9 @@ impl fmt::Display for TraceEvent {
                 write!(f, "server {server} is down; of {unsynced} records not yet synced {kept} are on its disk")
             }
             TraceEvent::Halted { server, why } => write!(f, "server {server} stops itself: {why}"),
+            TraceEvent::SnapshotRefused { server, refused, why, used } => {
+                write!(f, "server {server} refuses its snapshot of {refused} ({why}) and takes that of {used}")
+            }
             TraceEvent::Paused { server } => write!(f, "server {server} is frozen"),
             TraceEvent::Resumed { server } => write!(f, "server {server} goes on"),
             TraceEvent::Note { server, what } => write!(f, "server {server} {what}"),
@@ -108,6 +111,10 @@ impl fmt::Display for Command {
             Command::Reset { a, b } => write!(f, "reset the connections between {a} and {b}"),
             Command::DiskDelay { server, millis } => write!(f, "server {server}'s disk takes {millis} ms for a sync"),
             Command::DiskFail { server } => write!(f, "server {server}'s disk fails its next sync"),
+            Command::Damage { server, what: DiskDamage::NewestSnapshot } => {
+                write!(f, "server {server}'s newest snapshot is damaged")
+            }
+            Command::Damage { server, what: DiskDamage::MiddleOfLog } => write!(f, "server {server}'s log is damaged"),
             Command::Connect { client, server } => write!(f, "client {client} connects to server {server}"),
             Command::CloseSession { client } => write!(f, "client {client} closes its session"),
             Command::KillClient { client } => write!(f, "client {client} dies"),

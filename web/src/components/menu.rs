@@ -8,7 +8,7 @@ use std::rc::Rc;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 use zebu_core::id::ServerId;
-use zebu_core::sim::command::Command;
+use zebu_core::sim::command::{Command, DiskDamage};
 use zebu_core::sim::view::{ServerView, Shown, WorldView};
 
 /// The menu.
@@ -78,9 +78,17 @@ fn server_menu(t: &Texts, s: &ServerView, send: &Send) -> Html {
             { power(t, s.id, s.shown, s.paused, true, send) }
             if s.shown != Shown::Down {
                 <Do label={t.fill("do.select", &[("id", &s.id)])} action={Action::Select(s.id)} send={send.clone()}/>
+            } else {
+                { damage(t, s.id, "do.damage.snapshot", DiskDamage::NewestSnapshot, send) }
+                { damage(t, s.id, "do.damage.log", DiskDamage::MiddleOfLog, send) }
             }
         </>
     }
+}
+
+fn damage(t: &Texts, server: ServerId, key: &str, what: DiskDamage, send: &Send) -> Html {
+    let action = Action::Do(Command::Damage { server, what });
+    html! { <Do label={t.fill(key, &[("id", &server)])} {action} send={send.clone()}/> }
 }
 
 fn link_menu(t: &Texts, view: &WorldView, a: ServerId, b: ServerId, send: &Send) -> Html {
