@@ -2,8 +2,10 @@
 
 use crate::id::{Epoch, ServerId, Zxid};
 use crate::note::PhaseName;
+use crate::time::Instant;
 use crate::wire::notification::{ServerState, Vote};
 use alloc::vec::Vec;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What a server's next deadline is for.
@@ -28,6 +30,37 @@ pub enum Deadline {
     Containers,
     /// It has looked for a leader for so long that it serves reads.
     ReadOnly,
+}
+
+/// What a server's running clock is for, as a picture shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimerKind {
+    /// Until its vote is sent again.
+    Votes,
+    /// Until a decided election ends.
+    Finalize,
+    /// Its patience with discovery and synchronisation.
+    Join,
+    /// A leader's half tick.
+    Tick,
+    /// `syncLimit` at a learner: until it gives its silent leader up.
+    LeaderSilent,
+    /// `syncLimit` at a leader: until too few of those it has heard from make a quorum with it.
+    QuorumSilent,
+    /// Until it dials its leader again.
+    Redial,
+}
+
+/// A running clock of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timer {
+    /// What for.
+    pub what: TimerKind,
+    /// When it runs out if nothing happens before.
+    pub at: Instant,
+    /// How long it lasts in full.
+    pub whole: Duration,
 }
 
 /// A server's state at one moment.

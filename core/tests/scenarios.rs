@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zebu_core::scenario::{Player, Scenario};
+use zebu_core::id::ServerId;
+use zebu_core::scenario::{Player, Scenario, Step, Text, What};
+use zebu_core::sim::command::Command;
+use zebu_core::sim::{World, WorldSpec};
 
 fn folder(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
@@ -140,4 +143,32 @@ fn a_step_back_and_forward_gives_the_same_state() {
         }
     }
     assert!(checkpoints > 3);
+}
+
+#[test]
+fn a_recorded_run_replays_to_the_same_digest() {
+    let mut world = World::new(WorldSpec::default());
+    let presses = [(100, Command::Kill { server: ServerId(2) }), (350, Command::HealAll)];
+    let mut steps = Vec::new();
+    let mut done = 0;
+    for (at, command) in presses {
+        (done..at).for_each(|_| assert!(world.step().is_some()));
+        world.command(&command).unwrap();
+        for what in [What::Events(at - done), What::Give(command)] {
+            steps.push(Step { note: None, predict: None, textbook: None, what });
+        }
+        done = at;
+    }
+    let scenario = Scenario {
+        name: "mine".into(),
+        title: Text::default(),
+        about: Text::default(),
+        world: WorldSpec::default(),
+        challenge: None,
+        steps,
+    };
+    let text = serde_json::to_string(&scenario).unwrap();
+    let mut player = Player::new(serde_json::from_str(&text).unwrap());
+    player.run_to_end().unwrap();
+    assert_eq!(player.world().digest(), world.digest());
 }

@@ -2,14 +2,16 @@
 //! the lab and a regression.
 
 mod condition;
+mod lesson;
 mod player;
 
 pub use condition::Condition;
+pub use lesson::{Challenge, Predict, Textbook};
 pub use player::{Player, Progress, ScenarioError};
 
 use crate::config::BrokenRule;
 use crate::id::ServerId;
-use crate::sim::command::{ClientId, DiskDamage};
+use crate::sim::command::{ClientId, Command, DiskDamage};
 use crate::sim::spec::WorldSpec;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -40,6 +42,9 @@ pub struct Scenario {
     pub about: Text,
     /// The world it plays in; what is not named is as in [`WorldSpec::default`].
     pub world: WorldSpec,
+    /// A goal to try for, with the buttons that everybody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<Challenge>,
     /// What happens.
     pub steps: Vec<Step>,
 }
@@ -51,6 +56,12 @@ pub struct Step {
     /// What to tell the class when it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Text>,
+    /// What to ask the class before it happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predict: Option<Predict>,
+    /// Where a textbook and the code differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub textbook: Option<Textbook>,
     /// What to do.
     #[serde(rename = "do")]
     pub what: What,
@@ -83,6 +94,10 @@ pub enum What {
     },
     /// Press buttons.
     Press(Action),
+    /// Let so many events happen: how a recorded run says when a button was pressed.
+    Events(u32),
+    /// Press exactly this button: what a recorded run holds.
+    Give(Command),
 }
 
 /// A button, with servers chosen by what they are.
@@ -316,6 +331,8 @@ impl fmt::Display for What {
             What::Expect(condition) => write!(f, "expect {condition}"),
             What::Remember { name, server } => write!(f, "remember {server} as ${name}"),
             What::Press(action) => write!(f, "{action}"),
+            What::Events(count) => write!(f, "{count} events"),
+            What::Give(command) => write!(f, "{command}"),
         }
     }
 }

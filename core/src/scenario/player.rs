@@ -111,6 +111,8 @@ pub struct Player {
     position: usize,
     /// When the step at `position` began, once it has.
     began: Option<Instant>,
+    /// Events counted in the step at `position`.
+    events: u32,
     facts: Facts,
     records: Vec<TraceRecord>,
     digest: Digest,
@@ -126,6 +128,7 @@ impl Player {
             scenario,
             position: 0,
             began: None,
+            events: 0,
             facts: Facts::default(),
             records: Vec::new(),
             digest: Digest::new(),
@@ -204,6 +207,18 @@ impl Player {
                 self.facts.remembered.insert(name.clone(), *one);
                 None
             }
+            What::Events(count) if self.events < *count => match self.world.step() {
+                Some(stepped) => {
+                    self.events += 1;
+                    Some(Progress::Event(stepped))
+                }
+                None => return Err(self.error("nothing more will ever happen".into())),
+            },
+            What::Events(_) => None,
+            What::Give(command) => {
+                self.world.command(command).map_err(|e| self.error(e.to_string()))?;
+                None
+            }
             What::Press(action) => {
                 for command in self.commands(action)? {
                     self.world.command(&command).map_err(|e| self.error(e.to_string()))?;
@@ -216,6 +231,7 @@ impl Player {
             let done = self.position;
             self.position += 1;
             self.began = None;
+            self.events = 0;
             Progress::StepDone(done)
         }))
     }

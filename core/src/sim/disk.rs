@@ -208,6 +208,11 @@ impl Disk {
         Loss { unsynced, kept, torn }
     }
 
+    /// For pictures: what waits for a sync, in order, and how much of it the running sync covers.
+    pub fn waiting(&self) -> (impl Iterator<Item = &Record>, usize) {
+        (self.tail.iter().map(|(_, record)| record), self.syncing)
+    }
+
     /// Replaces the snapshot by a later one of the same history.
     pub fn compacted(&mut self, zxid: Zxid, body: Bytes) {
         let covered = self.media.entries.partition_point(|(z, _)| *z <= zxid);

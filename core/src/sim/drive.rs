@@ -14,7 +14,7 @@ use crate::sim::disk::{DiskDone, Loss, Media};
 use crate::sim::net::{ConnKind, Payload};
 use crate::sim::queue::Due;
 use crate::sim::spec::Fidelity;
-use crate::sim::view::Place;
+use crate::sim::view::{Place, ReadView};
 use crate::trace::{LossReason, TraceEvent};
 use crate::tree::Tree;
 use crate::wire::notification::Notification;
@@ -57,6 +57,11 @@ impl World {
         let seed = process.rng.next_u64();
         let now = process.clock.now(self.now);
         self.checks.started(index, &recovered);
+        process.read = Some(ReadView {
+            snapshot: recovered.snapshot,
+            last: recovered.entries.last().map_or(recovered.snapshot, |(zxid, _)| *zxid),
+            replayed: recovered.entries.len(),
+        });
         self.record(|| TraceEvent::Started { server });
         self.net.refuse_old(self.now, Place::Server(server), &mut self.queue);
         let mut fx = core::mem::take(&mut self.fx);

@@ -1,6 +1,7 @@
 //! Messages and transactions in a few characters, for the stage and the trace.
 
 use crate::client::line;
+use crate::effect::Record;
 use crate::error::ZkError;
 use crate::id::{Epoch, Zxid};
 use crate::sim::net::Payload;
@@ -48,6 +49,17 @@ fn body(txn: &TxnBody) -> String {
         TxnBody::CloseSession { .. } => "−session".into(),
         TxnBody::Error { .. } => "error".into(),
         TxnBody::Multi { txns } => txns.iter().map(body).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// What is written to a disk, in a few characters.
+pub(crate) fn record(record: &Record) -> String {
+    match record {
+        Record::Txn { zxid, .. } => zxid.to_string(),
+        Record::Truncate { to } => format!("TRUNC {to}"),
+        Record::Install { zxid, .. } => format!("SNAP {zxid}"),
+        Record::AcceptedEpoch(epoch) => format!("acceptedEpoch {epoch}"),
+        Record::CurrentEpoch(epoch) => format!("currentEpoch {epoch}"),
     }
 }
 

@@ -9,10 +9,10 @@ use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
 use crate::sim::view::{
-    CheckView, Flight, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown, WorldView, ZnodeView,
+    CheckView, DiskView, Flight, Inside, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown, WorldView, ZnodeView,
 };
 use crate::sim::{Next, World, label};
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer};
 use crate::wire::notification::ServerState;
 use alloc::format;
 use alloc::string::String;
@@ -232,6 +232,7 @@ impl World {
             tree: Vec::new(),
             sessions: Vec::new(),
             deadline: None,
+            inside: Inside { disk: disk_view(process), ..Inside::default() },
         };
         match &process.server {
             Some(server) => self.add_running(&mut view, process, server),
@@ -282,6 +283,9 @@ impl World {
             .collect();
         view.outstanding = status.outstanding;
         view.deadline = server.next_deadline().map(|(at, reason)| (process.clock.world(at), reason));
+        let timers = server.peer().timers().into_iter();
+        view.inside.timers = timers.map(|t| Timer { at: process.clock.world(t.at), ..t }).collect();
+        view.inside.learners = status.learners;
         let state = &server.side().0;
         view.tree_digest = state.tree.digest();
         view.tree = state
@@ -314,5 +318,98 @@ impl World {
         let outstanding = self.leading().map(|(_, s)| s.status().outstanding).unwrap_or_default();
         let acked = outstanding.iter().rev().find(|(_, by)| by.contains(&id));
         acked.map_or(Zxid::ZERO, |(zxid, _)| *zxid)
+    }
+}
+
+fn disk_view(process: &Process) -> DiskView {
+    let media = &process.disk.media;
+    let (waiting, syncing) = process.disk.waiting();
+    let ends = media.entries.front().zip(media.entries.back());
+    DiskView {
+        snapshot: media.snapshot.as_ref().map(|(zxid, _)| *zxid),
+        log: ends.map(|((first, _), (last, _))| (*first, *last, media.entries.len())),
+        unsynced: waiting.map(label::record).collect(),
+        syncing,
+        read: process.read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::WorldSpec;
+    use crate::sim::command::Command;
+    use crate::status::TimerKind;
+    use crate::time::Instant;
+    use core::time::Duration;
+
+    fn agreed() -> World {
+        let mut world = World::new(WorldSpec::default());
+        while !world.is_agreed() {
+            assert!(world.step().is_some());
+        }
+        world
+    }
+
+    fn timer(world: &World, id: i64, kind: TimerKind) -> Option<Timer> {
+        let view = world.view();
+        let server = view.servers.iter().find(|s| s.id == ServerId(id))?;
+        server.inside.timers.iter().copied().find(|t| t.what == kind)
+    }
+
+    #[test]
+    fn a_learner_gives_up_exactly_when_its_clock_says() {
+        let mut world = agreed();
+        let leader = world.leader().unwrap();
+        world.command(&Command::Pause { server: leader }).unwrap();
+        // What is under way still arrives and winds the clock up again.
+        world.run_until(world.now() + Duration::from_millis(20));
+        let clock = timer(&world, 1, TimerKind::LeaderSilent).unwrap();
+        assert_eq!(clock.whole, world.spec().config(ServerId(1)).sync_time());
+        assert!(clock.at > world.now() && clock.at <= world.now() + clock.whole);
+        let shown = |world: &World| world.view().servers[0].shown;
+        world.run_until(Instant(clock.at.0 - 1));
+        assert_eq!(shown(&world), Shown::Following);
+        world.run_until(clock.at);
+        assert_eq!(shown(&world), Shown::Looking);
+    }
+
+    #[test]
+    fn a_leader_without_a_majority_gives_up_within_a_tick_of_its_clock() {
+        let mut world = agreed();
+        let leader = world.leader().unwrap();
+        let groups = alloc::vec![alloc::vec![leader], (1..5).map(ServerId).collect()];
+        world.command(&Command::Partition { groups }).unwrap();
+        world.run_until(world.now() + Duration::from_millis(20));
+        let clock = timer(&world, leader.0, TimerKind::QuorumSilent).unwrap();
+        let tick = world.spec().config(leader).tick;
+        let leads = |world: &World| world.view().servers[leader.0 as usize - 1].shown == Shown::Leading;
+        world.run_until(clock.at);
+        assert!(leads(&world));
+        world.run_until(clock.at + tick * 2);
+        assert!(!leads(&world));
+    }
+
+    #[test]
+    fn a_disk_shows_what_a_crash_may_take_and_what_a_start_has_read() {
+        let mut world = agreed();
+        let client = ClientId(0);
+        world.command(&Command::Connect { client, server: ServerId(1) }).unwrap();
+        world.command(&Command::Ask { client, line: "create /x 1".into(), via: None }).unwrap();
+        let disk = |world: &World| world.view().servers[0].inside.disk.clone();
+        while disk(&world).unsynced.is_empty() {
+            assert!(world.step().is_some());
+        }
+        assert!(disk(&world).unsynced[0].starts_with("1:"), "{:?}", disk(&world));
+        assert!(disk(&world).syncing > 0);
+        world.run_until(world.now() + Duration::from_millis(500));
+        let whole = disk(&world);
+        assert_eq!(whole.log.map(|(first, _, n)| (first.counter(), n)), Some((1, 2)));
+        assert!(whole.unsynced.is_empty());
+        world.command(&Command::Kill { server: ServerId(1) }).unwrap();
+        world.command(&Command::Restart { server: ServerId(1) }).unwrap();
+        world.run_until(world.now() + Duration::from_millis(50));
+        let read = disk(&world).read.unwrap();
+        assert_eq!((read.replayed, Some(read.last)), (2, whole.log.map(|(_, last, _)| last)));
     }
 }

@@ -9,6 +9,7 @@ use crate::rng::Rng;
 use crate::server::{Plain, Server};
 use crate::sim::clock::Clock;
 use crate::sim::disk::Disk;
+use crate::sim::view::ReadView;
 use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::wire::client::Request;
@@ -43,6 +44,8 @@ pub(crate) struct Process {
     pub touched: BTreeSet<SessionId>,
     /// The server's next deadline in the world's time.
     deadline: Option<Instant>,
+    /// What the last start read, for pictures.
+    pub read: Option<ReadView>,
 }
 
 /// The election connection to one other server, and what waits for it: one notification, the newest.
@@ -72,6 +75,7 @@ impl Process {
             reads: VecDeque::new(),
             touched: BTreeSet::new(),
             deadline: None,
+            read: None,
         }
     }
 

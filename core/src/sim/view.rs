@@ -5,7 +5,7 @@ use crate::config::MemberKind;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::PhaseName;
 use crate::sim::command::ClientId;
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer};
 use crate::time::Instant;
 use crate::wire::notification::Vote;
 use alloc::string::String;
@@ -100,6 +100,45 @@ pub struct ServerView {
     pub sessions: Vec<SessionView>,
     /// Its next deadline and what it is for.
     pub deadline: Option<(Instant, Deadline)>,
+    /// What only a look inside of it shows.
+    pub inside: Inside,
+}
+
+/// What only a look inside of a server shows: its clocks, its disk, who learns from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Its running clocks, in the world's time, the one that matters most first.
+    pub timers: Vec<Timer>,
+    /// While leading: learners that hold its history and get every proposal.
+    pub learners: Vec<ServerId>,
+    /// Its disk.
+    pub disk: DiskView,
+}
+
+/// A disk: files, and what waits for a sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskView {
+    /// Where the newest snapshot ends; its file is named by it.
+    pub snapshot: Option<Zxid>,
+    /// The log behind it: its first zxid, by which its file is named, its last, and how many transactions.
+    pub log: Option<(Zxid, Zxid, usize)>,
+    /// Written, but not synced: a crash may take it. Each in a few characters.
+    pub unsynced: Vec<String>,
+    /// How many of these the running sync covers.
+    pub syncing: usize,
+    /// What the last start read.
+    pub read: Option<ReadView>,
+}
+
+/// What a start read from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadView {
+    /// The snapshot it began with.
+    pub snapshot: Zxid,
+    /// The end of the log that was replayed on it.
+    pub last: Zxid,
+    /// How many transactions were replayed.
+    pub replayed: usize,
 }
 
 /// One transaction in a server's log.

@@ -6,7 +6,7 @@ use crate::config::BrokenRule;
 use crate::effect::Effect;
 use crate::id::{Epoch, ServerId, Zxid};
 use crate::note::{Decider, Note};
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
 use crate::wire::notification::{Notification, ServerState, Vote};
 use crate::zab::{Cx, Ground, Peer, Role};
@@ -102,6 +102,14 @@ impl Election {
             Election::Waiting { .. } => Vec::new(),
             Election::Voting(v) => v.ballots.iter().map(|(s, b)| (*s, b.vote)).collect(),
         }
+    }
+
+    pub(super) fn timers(&self, ground: &Ground) -> Vec<Timer> {
+        let Election::Voting(v) = self else { return Vec::new() };
+        let finalize =
+            v.finalize_at.map(|at| Timer { what: TimerKind::Finalize, at, whole: ground.config.finalize_wait });
+        let votes = Timer { what: TimerKind::Votes, at: v.resend_at, whole: v.patience };
+        finalize.into_iter().chain([votes]).collect()
     }
 
     pub(super) fn next_deadline(&self) -> Option<(Instant, Deadline)> {

@@ -6,7 +6,7 @@ use crate::effect::DropReason;
 use crate::error::Violation;
 use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
 use crate::note::{Note, PhaseName, StandDown, SyncKind};
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
 use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
 use crate::zab::sync::plan;
@@ -132,6 +132,29 @@ impl Leader {
     /// Learners that hold the history and get every proposal.
     pub fn synced_learners(&self) -> impl Iterator<Item = ServerId> + '_ {
         self.learners.values().filter(|l| matches!(l.step, LearnerStep::Live)).map(|l| l.server)
+    }
+
+    pub(super) fn timers(&self, ground: &Ground) -> Vec<Timer> {
+        let config = &ground.config;
+        if !matches!(self.stage, Stage::Broadcast { .. }) {
+            return alloc::vec![Timer { what: TimerKind::Join, at: self.deadline, whole: config.init_time() }];
+        }
+        let whole = config.sync_time();
+        let tick = Timer { what: TimerKind::Tick, at: self.ping_at, whole: config.tick / 2 };
+        // It gives up with the voter whose silence leaves less than a quorum.
+        let mut silent: Vec<Instant> = self
+            .learners
+            .values()
+            .filter(|l| l.votes && l.step.gets_proposals())
+            .map(|l| l.owes.map_or(l.heard, |(_, since)| since.min(l.heard)) + whole)
+            .collect();
+        silent.sort_unstable_by(|a, b| b.cmp(a));
+        let others = config.ensemble.quorum_size().saturating_sub(1);
+        let quorum = others.checked_sub(1).map(|last| {
+            let at = silent.get(last).copied().unwrap_or(self.ping_at);
+            Timer { what: TimerKind::QuorumSilent, at, whole }
+        });
+        quorum.into_iter().chain([tick]).collect()
     }
 
     pub(super) fn next_deadline(&self) -> (Instant, Deadline) {

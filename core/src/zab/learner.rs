@@ -6,7 +6,7 @@ use crate::effect::{DropReason, Effect};
 use crate::error::Violation;
 use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
 use crate::note::{Note, PhaseName, StandDown, SyncKind};
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
 use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
 use crate::zab::{Cx, Ground, PeerEvent, Verdict};
@@ -120,6 +120,21 @@ impl Learner {
             | Step::AwaitUpToDate { epoch, .. }
             | Step::Live { epoch, .. } => epoch,
         }
+    }
+
+    pub(super) fn timers(&self, ground: &Ground) -> Vec<Timer> {
+        let config = &ground.config;
+        let main = match self.step {
+            Step::Live { .. } | Step::AwaitUpToDate { .. } => {
+                Timer { what: TimerKind::LeaderSilent, at: self.deadline, whole: config.sync_time() }
+            }
+            _ => Timer { what: TimerKind::Join, at: self.deadline, whole: config.init_time() },
+        };
+        let redial = match self.step {
+            Step::Pausing { until } => Some(Timer { what: TimerKind::Redial, at: until, whole: RETRY }),
+            _ => None,
+        };
+        [main].into_iter().chain(redial).collect()
     }
 
     pub(super) fn next_deadline(&self) -> (Instant, Deadline) {

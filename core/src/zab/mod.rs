@@ -25,7 +25,7 @@ use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
 use crate::id::{ConnId, Epoch, Lsn, ServerId, SessionId, Zxid};
 use crate::input::Input;
 use crate::note::{Note, PhaseName, StandDown};
-use crate::status::Deadline;
+use crate::status::{Deadline, Timer};
 use crate::time::{Instant, Now};
 use crate::wire::notification::{Notification, ServerState, Vote};
 use crate::wire::peer::{Forwarded, PeerMsg};
@@ -581,6 +581,18 @@ impl Peer {
             Role::Looking(e) => e.next_deadline(),
             Role::Leading(l) => Some(l.next_deadline()),
             Role::Learning(l) => Some(l.next_deadline()),
+        }
+    }
+
+    /// Its running clocks, for pictures; [`Peer::next_deadline`] says what has to be done next.
+    pub fn timers(&self) -> Vec<Timer> {
+        if self.halted {
+            return Vec::new();
+        }
+        match &self.role {
+            Role::Looking(e) => e.timers(&self.ground),
+            Role::Leading(l) => l.timers(&self.ground),
+            Role::Learning(l) => l.timers(&self.ground),
         }
     }
 

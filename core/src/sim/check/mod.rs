@@ -48,12 +48,15 @@ macro_rules! rules {
 }
 rules! {
     OneLeaderPerEpoch = "one-leader-per-epoch", "an epoch has at most one established leader";
+    OneCandidatePerEpoch = "one-candidate-per-epoch", "a quorum promises an epoch to one leader only";
     EpochsOnlyGrow = "epochs-only-grow", "the epochs that a server has promised and entered never go back";
     Agreement = "agreement", "no two servers commit different transactions at one place";
     TotalOrder = "total-order", "all servers commit in one order, zxids rising";
     PrefixConsistency = "prefix-consistency", "what a server has committed is a gapless beginning of the one history";
     Integrity = "integrity", "only what a leader proposed is committed, as it was proposed";
     PrimaryOrder = "primary-order", "a leader's proposals follow each other in order, one epoch behind the other";
+    LocalPrimaryOrder = "local-primary-order", "what one leader broadcast is delivered in the order of its broadcast";
+    GlobalPrimaryOrder = "global-primary-order", "what an earlier leader broadcast is never delivered behind a later one's";
     LeaderIsComplete = "leader-is-complete", "a new leader's history holds every committed transaction";
     DurableBeforeAck = "durable-before-ack", "what a server acknowledges is durable on its disk";
     QuorumBeforeCommit = "quorum-before-commit", "what is committed is durable on a majority of the voters' disks";
@@ -68,6 +71,41 @@ rules! {
     CodecRoundTrip = "codec-round-trip", "what is sent is what is received";
     AnswersAreRight = "answers-are-right", "every answer is the one that a plain model of the tree gives at its zxid";
     WatchesTellAll = "watches-tell-all", "every change reaches every watch on it, once, in order, before an answer";
+}
+
+impl Rule {
+    /// The invariant of Apache's `Zab.tla` that this rule looks at in a running world, if it is one of the nine.
+    pub const fn tla(self) -> Option<&'static str> {
+        Some(match self {
+            Rule::OneLeaderPerEpoch => "Leadership1",
+            Rule::OneCandidatePerEpoch => "Leadership2",
+            Rule::PrefixConsistency => "PrefixConsistency",
+            Rule::Integrity => "Integrity",
+            Rule::Agreement => "Agreement",
+            Rule::TotalOrder => "TotalOrder",
+            Rule::LocalPrimaryOrder => "LocalPrimaryOrder",
+            Rule::GlobalPrimaryOrder => "GlobalPrimaryOrder",
+            // A leader that serves has every committed transaction before it broadcasts one of its own.
+            Rule::LeaderIsComplete => "PrimaryIntegrity",
+            _ => return None,
+        })
+    }
+
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        Rule::ALL.iter().copied().find(|rule| rule.name() == name)
+    }
+}
+
+/// Which order is broken if a server delivers `next` right behind `last`.
+fn order_broken(last: Zxid, next: Zxid) -> Option<Rule> {
+    if next.epoch() < last.epoch() {
+        Some(Rule::GlobalPrimaryOrder)
+    } else if !next.follows(last) {
+        Some(Rule::LocalPrimaryOrder)
+    } else {
+        None
+    }
 }
 
 /// What the checks remember of one server.
@@ -95,6 +133,8 @@ pub struct Checks {
     servers: Vec<Watched>,
     /// Who was established in which epoch.
     leaders: BTreeMap<Epoch, ServerId>,
+    /// Who began to bring others to its history, in which epoch: a server's place.
+    candidates: BTreeMap<Epoch, usize>,
     history: History,
     clients: Clients,
     /// A model judges what watches tell.
@@ -111,6 +151,7 @@ impl Checks {
             news: Vec::new(),
             servers: alloc::vec![Watched::default(); (spec.servers + spec.observers) as usize],
             leaders: BTreeMap::new(),
+            candidates: BTreeMap::new(),
             history: History::default(),
             clients: Clients::default(),
             watches_judged_by_model: false,
@@ -163,7 +204,7 @@ impl Checks {
     }
 
     pub(crate) fn digest_into(&self, d: &mut Digest) {
-        d.value(&(&self.broken, &self.servers, &self.leaders, &self.history, &self.clients));
+        d.value(&(&self.broken, &self.servers, &self.leaders, &self.candidates, &self.history, &self.clients));
     }
 
     /// A server starts from its disk.
@@ -277,6 +318,7 @@ impl Checks {
         let zxid = match msg {
             PeerMsg::Ack { zxid } => zxid,
             PeerMsg::AckEpoch { last, .. } => return self.promises(index, media, *last),
+            PeerMsg::NewLeader { epoch, .. } => return self.candidate(index, *epoch),
             _ => return,
         };
         let server = index + 1;
@@ -299,6 +341,15 @@ impl Checks {
         } else if *zxid > media.last() || (*zxid > media.base() && media.entry(*zxid).is_none()) {
             let why = format!("server {server} acknowledges {zxid}, its disk has {} to {}", media.base(), media.last());
             self.violate(Rule::DurableBeforeAck, why);
+        }
+    }
+
+    /// A server brings another to its history, as the leader of this epoch.
+    fn candidate(&mut self, index: usize, epoch: Epoch) {
+        let first = *self.candidates.entry(epoch).or_insert(index);
+        if first != index {
+            let why = format!("servers {} and {} both lead epoch {epoch}", first + 1, index + 1);
+            self.violate(Rule::OneCandidatePerEpoch, why);
         }
     }
 
@@ -379,6 +430,13 @@ impl Checks {
             self.violate(Rule::CommittedStays, format!("server {id} goes back from {before} to {now}"));
             return;
         }
+        let mut last = before.max(own.base());
+        for entry in own.after(last).take_while(|entry| entry.zxid <= now) {
+            if let Some(rule) = order_broken(last, entry.zxid) {
+                self.violate(rule, format!("server {id} delivers {} right behind {last}", entry.zxid));
+            }
+            last = entry.zxid;
+        }
         let tree = &server.side().0.tree;
         if let Err(Unlike { rule, why }) = self.history.follow(id, before, now, own, processes, voters) {
             self.violate(rule, why);
@@ -393,5 +451,59 @@ impl Checks {
         if let Err(why) = self.history.ephemerals_match(now, tree) {
             self.violate(Rule::EphemeralsFollowSessions, format!("server {id} at {now}: {why}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nine_of_the_specification_are_all_there() {
+        let mut named: Vec<&str> = Rule::ALL.iter().filter_map(|rule| rule.tla()).collect();
+        named.sort_unstable();
+        assert_eq!(
+            named,
+            [
+                "Agreement",
+                "GlobalPrimaryOrder",
+                "Integrity",
+                "Leadership1",
+                "Leadership2",
+                "LocalPrimaryOrder",
+                "PrefixConsistency",
+                "PrimaryIntegrity",
+                "TotalOrder"
+            ]
+        );
+        assert!(Rule::ALL.iter().all(|rule| Rule::named(rule.name()) == Some(*rule)));
+        assert_eq!(Rule::named("no-such-rule"), None);
+    }
+
+    #[test]
+    fn which_order_is_broken() {
+        let z = |epoch, counter| Zxid::new(Epoch(epoch), counter);
+        for (last, next, broken) in [
+            (Zxid::ZERO, z(1, 1), None),
+            (z(1, 1), z(1, 2), None),
+            (z(1, 2), z(3, 1), None),
+            (z(1, 2), z(1, 4), Some(Rule::LocalPrimaryOrder)),
+            (z(1, 2), z(1, 2), Some(Rule::LocalPrimaryOrder)),
+            (z(1, 2), z(2, 2), Some(Rule::LocalPrimaryOrder)),
+            (z(2, 1), z(1, 9), Some(Rule::GlobalPrimaryOrder)),
+        ] {
+            assert_eq!(order_broken(last, next), broken, "{next} behind {last}");
+        }
+    }
+
+    #[test]
+    fn two_candidates_of_one_epoch_break_a_rule() {
+        let mut checks = Checks::new(&WorldSpec::default());
+        checks.candidate(2, Epoch(1));
+        checks.candidate(2, Epoch(1));
+        checks.candidate(4, Epoch(2));
+        assert_eq!(checks.first(), None);
+        checks.candidate(0, Epoch(2));
+        assert_eq!(checks.first().map(|(rule, _)| rule), Some(Rule::OneCandidatePerEpoch));
     }
 }
