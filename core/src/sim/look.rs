@@ -9,7 +9,8 @@ use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
 use crate::sim::view::{
-    CheckView, DiskView, Flight, Inside, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown, WorldView, ZnodeView,
+    CheckView, DiskView, Flight, Inside, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown,
+    WorldView, ZnodeView,
 };
 use crate::sim::{Next, World, label};
 use crate::status::{Deadline, Timer};
