@@ -41,6 +41,13 @@ impl Media {
         self.snapshot.as_ref().map_or(Zxid::ZERO, |(zxid, _)| *zxid)
     }
 
+    /// For pictures: each snapshot (none for the beginning of the log) with the log behind it, oldest first.
+    pub fn files(&self) -> impl Iterator<Item = (Option<Zxid>, &VecDeque<(Zxid, Bytes)>)> {
+        let end = |snapshot: &Option<(Zxid, Bytes)>| snapshot.as_ref().map(|(zxid, _)| *zxid);
+        let older = self.older.iter().map(move |o| (end(&o.snapshot), &o.entries));
+        older.chain([(end(&self.snapshot), &self.entries)])
+    }
+
     /// The last transaction held.
     pub fn last(&self) -> Zxid {
         self.entries.back().map_or(self.base(), |(zxid, _)| *zxid)

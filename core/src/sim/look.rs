@@ -15,6 +15,7 @@ use crate::sim::view::{
 use crate::sim::{Next, World, label};
 use crate::status::{Deadline, Timer};
 use crate::wire::notification::ServerState;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -325,10 +326,12 @@ impl World {
 fn disk_view(process: &Process) -> DiskView {
     let media = &process.disk.media;
     let (waiting, syncing) = process.disk.waiting();
-    let ends = media.entries.front().zip(media.entries.back());
+    let ends = |log: &VecDeque<(Zxid, Bytes)>| {
+        log.front().zip(log.back()).map(|((first, _), (last, _))| (*first, *last, log.len()))
+    };
     DiskView {
-        snapshot: media.snapshot.as_ref().map(|(zxid, _)| *zxid),
-        log: ends.map(|((first, _), (last, _))| (*first, *last, media.entries.len())),
+        snapshots: media.files().filter_map(|(snapshot, _)| snapshot).collect(),
+        logs: media.files().filter_map(|(_, log)| ends(log)).collect(),
         unsynced: waiting.map(label::record).collect(),
         syncing,
         read: process.read,
@@ -405,12 +408,12 @@ mod tests {
         assert!(disk(&world).syncing > 0);
         world.run_until(world.now() + Duration::from_millis(500));
         let whole = disk(&world);
-        assert_eq!(whole.log.map(|(first, _, n)| (first.counter(), n)), Some((1, 2)));
+        assert_eq!(whole.logs.iter().map(|(first, _, n)| (first.counter(), *n)).collect::<Vec<_>>(), [(1, 2)]);
         assert!(whole.unsynced.is_empty());
         world.command(&Command::Kill { server: ServerId(1) }).unwrap();
         world.command(&Command::Restart { server: ServerId(1) }).unwrap();
         world.run_until(world.now() + Duration::from_millis(50));
         let read = disk(&world).read.unwrap();
-        assert_eq!((read.replayed, Some(read.last)), (2, whole.log.map(|(_, last, _)| last)));
+        assert_eq!((read.replayed, Some(read.last)), (2, whole.logs.last().map(|(_, last, _)| *last)));
     }
 }

@@ -118,10 +118,10 @@ pub struct Inside {
 /// A disk: files, and what waits for a sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskView {
-    /// Where the newest snapshot ends; its file is named by it.
-    pub snapshot: Option<Zxid>,
-    /// The log behind it: its first zxid, by which its file is named, its last, and how many transactions.
-    pub log: Option<(Zxid, Zxid, usize)>,
+    /// Where each snapshot ends, oldest first; its file is named by that.
+    pub snapshots: Vec<Zxid>,
+    /// The log files, oldest first: the first zxid, by which a file is named, the last, and how many transactions.
+    pub logs: Vec<(Zxid, Zxid, usize)>,
     /// Written, but not synced: a crash may take it. Each in a few characters.
     pub unsynced: Vec<String>,
     /// How many of these the running sync covers.
