@@ -1,10 +1,13 @@
 //! What happened and why, in words of the reader's language, from the records of a run.
 
 use crate::i18n::{Texts, capital};
+use crate::next::place;
+use crate::trouble_words;
 use zebu_core::error::ZkError;
 use zebu_core::id::ServerId;
 use zebu_core::note::{Decider, Note, PhaseName, StandDown, SyncKind};
 use zebu_core::sim::command::{Command, DiskDamage};
+use zebu_core::sim::trouble::Trouble;
 use zebu_core::trace::{SessionTurn, TraceEvent};
 use zebu_core::wire::client::EventKind;
 use zebu_core::wire::notification::{ServerState, Vote};
@@ -60,6 +63,7 @@ pub fn weight(event: &TraceEvent) -> Weight {
             | Command::Ask { .. }
             | Command::CloseSession { .. } => Weight::Quiet,
             Command::Partition { .. } | Command::HealAll | Command::Break { .. } => Weight::Landmark,
+            Command::Trouble(Trouble::Chaos { .. } | Trouble::Calm) => Weight::Landmark,
             Command::Connect { .. } => Weight::Small,
             _ => Weight::Turn,
         },
@@ -67,7 +71,7 @@ pub fn weight(event: &TraceEvent) -> Weight {
         TraceEvent::SnapshotRefused { .. } => Weight::Landmark,
         TraceEvent::Started { .. } => Weight::Step,
         TraceEvent::Paused { .. } | TraceEvent::Resumed { .. } => Weight::Landmark,
-        TraceEvent::Asked { .. } | TraceEvent::WatchFired { .. } => Weight::Turn,
+        TraceEvent::Asked { .. } | TraceEvent::WatchFired { .. } | TraceEvent::Caught { .. } => Weight::Turn,
         TraceEvent::Answered { .. } => Weight::Turn,
         TraceEvent::Session { what, .. } => match what {
             SessionTurn::Expired => Weight::Landmark,
@@ -190,6 +194,10 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
             };
             (text, String::new())
         }
+        TraceEvent::Caught { from, to, kind, act, .. } => (
+            t.fill("tr.caught", &[("kind", kind), ("from", &place(t, *from)), ("to", &place(t, *to))]),
+            trouble_words::act_why(t, *act),
+        ),
         TraceEvent::Violation { rule, detail } => {
             (t.fill("ev.violation", &[("rule", &t.t(&format!("check.{}", rule.name())))]), detail.clone())
         }
@@ -233,6 +241,7 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
         Command::KillClient { client } => (t.fill("ev.killclient", &[("c", client)]), t.t("ev.killclient.why")),
         Command::Break { rule: Some(rule) } => (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new()),
         Command::Break { rule: None } => (t.t("ev.mend"), String::new()),
+        Command::Trouble(trouble) => trouble_words::words(t, trouble),
     };
     Some(Caption { text, why })
 }

@@ -19,3 +19,4 @@ pub mod route;
 pub mod scene;
 pub mod store;
 pub mod timeline;
+pub mod trouble_words;

@@ -14,7 +14,7 @@ use crate::{cargo, compat, demo, lab, root, setup, target};
 const LIMIT: Duration = Duration::from_secs(2400);
 
 /// What a browser may have to load, with gzip.
-const LAB_BYTES: usize = 600_000;
+const LAB_BYTES: usize = 900_000;
 
 /// Seeds of the simulator's sweep, sized for about a minute on two cores.
 const SIM_SEEDS: u64 = 10_000;

@@ -4,10 +4,12 @@
 mod condition;
 mod lesson;
 mod player;
+mod trouble;
 
 pub use condition::Condition;
 pub use lesson::{Challenge, Predict, Textbook};
 pub use player::{Player, Progress, ScenarioError};
+pub use trouble::{MessageChoice, TroubleAction};
 
 use crate::config::BrokenRule;
 use crate::id::ServerId;
@@ -184,6 +186,8 @@ pub enum Action {
     KillClient(ClientName),
     /// A rule is broken on purpose (or mended).
     Break(Option<BrokenRule>),
+    /// One of the finer faults.
+    Trouble(TroubleAction),
 }
 
 /// A client by its letter.
@@ -359,6 +363,7 @@ impl fmt::Display for Action {
             Action::CloseSession(client) => write!(f, "client {} closes its session", client.0),
             Action::KillClient(client) => write!(f, "client {} dies", client.0),
             Action::Break(rule) => write!(f, "break {rule:?}"),
+            Action::Trouble(trouble) => trouble.fmt(f),
         }
     }
 }

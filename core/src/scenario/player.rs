@@ -354,6 +354,12 @@ impl Player {
             Action::CloseSession(client) => alloc::vec![Command::CloseSession { client: client.0 }],
             Action::KillClient(client) => alloc::vec![Command::KillClient { client: client.0 }],
             Action::Break(rule) => alloc::vec![Command::Break { rule: *rule }],
+            Action::Trouble(trouble) => trouble
+                .troubles(&self.world, &|selector| self.facts.resolve(selector, &self.world.view()))
+                .map_err(|why| self.error(why))?
+                .into_iter()
+                .map(Command::Trouble)
+                .collect(),
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::config::BrokenRule;
 use crate::id::ServerId;
+use crate::sim::trouble::Trouble;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -73,4 +74,6 @@ pub enum Command {
     Break { rule: Option<BrokenRule> },
     /// A stopped server's disk has lost something that was durable on it.
     Damage { server: ServerId, what: DiskDamage },
+    /// One of the finer faults.
+    Trouble(Trouble),
 }

@@ -49,6 +49,7 @@ impl World {
                 for (from, to) in self.net.paths.keys().copied().collect::<Vec<_>>() {
                     self.heal(from, to);
                     self.net.delay(from, to, Duration::ZERO);
+                    self.net.unsteady(from, to, Duration::ZERO, 0, 0);
                 }
             }
             Command::Delay { from, to, millis } => {
@@ -78,6 +79,7 @@ impl World {
                 }
                 self.ask(*client, request, line.trim().into());
             }
+            Command::Trouble(trouble) => self.afflict(trouble),
             Command::Break { rule } => {
                 self.spec.broken = *rule;
                 for process in &mut self.processes {
@@ -167,6 +169,7 @@ impl World {
                 line::parse(line)?;
                 Ok(())
             }
+            Command::Trouble(trouble) => self.validate_trouble(trouble),
             Command::HealAll | Command::Break { .. } => Ok(()),
         }
     }
@@ -232,7 +235,10 @@ impl World {
 
     /// A disk that was told to fail will not.
     pub(crate) fn clear_disk_fault(&mut self, server: ServerId) {
-        self.on_index(server, |w, i| w.processes[i].disk.fail_next = false);
+        self.on_index(server, |w, i| {
+            let disk = &mut w.processes[i].disk;
+            (disk.fail_next, disk.full, disk.lose_tail) = (false, false, false);
+        });
     }
 
     /// Forgets a client that is over.

@@ -98,6 +98,10 @@ pub(crate) struct Disk {
     pub extra: Duration,
     /// The next sync fails.
     pub fail_next: bool,
+    /// There is no room left: every sync fails until there is.
+    pub full: bool,
+    /// Nothing of the tail survives the next crash.
+    pub lose_tail: bool,
     /// A sync failed: nothing is written any more in this run.
     failed: bool,
     /// What is damaged of what was durable.
@@ -108,8 +112,8 @@ pub(crate) struct Disk {
 pub(crate) enum DiskDone {
     /// Everything up to here is durable.
     Synced { upto: Lsn, records: usize },
-    /// It failed.
-    Failed,
+    /// It failed; `full` if for want of room.
+    Failed { full: bool },
 }
 
 /// What a crash did to the tail.
@@ -130,6 +134,8 @@ impl Disk {
             syncing: 0,
             extra: Duration::ZERO,
             fail_next: false,
+            full: false,
+            lose_tail: false,
             failed: false,
             damaged: Vec::new(),
         }
@@ -180,10 +186,10 @@ impl Disk {
     /// The running sync is over. `written` sees each record as it becomes durable, with the media before it.
     pub fn finish_sync(&mut self, mut written: impl FnMut(&Media, &Record)) -> DiskDone {
         let records = core::mem::take(&mut self.syncing);
-        if self.fail_next {
+        if self.fail_next || self.full {
             self.fail_next = false;
             self.failed = true;
-            return DiskDone::Failed;
+            return DiskDone::Failed { full: self.full };
         }
         let mut upto = Lsn::default();
         for _ in 0..records {
@@ -198,14 +204,15 @@ impl Disk {
     /// The process or the machine dies: a drawn part of the tail is on the disk, the rest is not.
     pub fn crash(&mut self, rng: &mut Rng, mut written: impl FnMut(&Media, &Record)) -> Loss {
         let unsynced = self.tail.len();
-        let kept = rng.below(unsynced as u64 + 1) as usize;
+        let loses = core::mem::take(&mut self.lose_tail);
+        let kept = if loses { 0 } else { rng.below(unsynced as u64 + 1) as usize };
         for _ in 0..kept {
             let Some((_, record)) = self.tail.pop_front() else { break };
             written(&self.media, &record);
             self.media.write(record);
         }
         let torn = match self.tail.pop_front() {
-            Some((_, Record::Txn { zxid, txn })) if rng.below(2) == 0 => Some((zxid, txn)),
+            Some((_, Record::Txn { zxid, txn })) if !loses && rng.below(2) == 0 => Some((zxid, txn)),
             _ => None,
         };
         self.tail.clear();
@@ -337,9 +344,42 @@ mod tests {
         disk.fail_next = true;
         disk.store(Lsn(1), txn(1));
         disk.begin_sync();
-        assert!(matches!(disk.finish_sync(|_, _| {}), DiskDone::Failed));
+        assert!(matches!(disk.finish_sync(|_, _| {}), DiskDone::Failed { full: false }));
         disk.store(Lsn(2), txn(2));
         assert!(!disk.begin_sync());
         assert!(disk.media.entries.is_empty());
+    }
+
+    #[test]
+    fn f8_a_lost_tail_is_lost_whole_and_only_the_tail() {
+        for seed in 0..50 {
+            let mut disk = Disk::new();
+            disk.store(Lsn(1), txn(1));
+            disk.begin_sync();
+            disk.finish_sync(|_, _| {});
+            (2..=4).for_each(|n| disk.store(Lsn(n.into()), txn(n)));
+            disk.lose_tail = true;
+            let loss = disk.crash(&mut Rng::new(seed), |_, _| {});
+            assert_eq!((loss.unsynced, loss.kept, loss.torn.is_none()), (3, 0, true));
+            assert_eq!(counters(&disk.media), [1]);
+            assert!(!disk.lose_tail, "once");
+        }
+    }
+
+    #[test]
+    fn f8_a_full_disk_fails_every_sync_until_there_is_room() {
+        let mut disk = Disk::new();
+        disk.full = true;
+        for lsn in 1..=2 {
+            disk.store(Lsn(lsn), txn(1));
+            assert!(disk.begin_sync());
+            assert!(matches!(disk.finish_sync(|_, _| {}), DiskDone::Failed { full: true }));
+            disk.crash(&mut Rng::new(1), |_, _| {});
+        }
+        disk.full = false;
+        disk.media.entries.clear();
+        disk.store(Lsn(3), txn(1));
+        assert!(disk.begin_sync());
+        assert!(matches!(disk.finish_sync(|_, _| {}), DiskDone::Synced { records: 1, .. }));
     }
 }

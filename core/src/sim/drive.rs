@@ -239,9 +239,10 @@ impl World {
                 self.drive(index, Input::Synced { upto });
                 self.begin_sync(index);
             }
-            DiskDone::Failed => {
+            DiskDone::Failed { full } => {
                 self.checks.disk_failed(index);
-                self.drive(index, Input::StorageFailed { what: "the disk says: input/output error".into() });
+                let what = if full { "no space left on device" } else { "input/output error" };
+                self.drive(index, Input::StorageFailed { what: format!("the disk says: {what}") });
             }
         }
         Some((Place::Server(server), false))

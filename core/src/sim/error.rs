@@ -3,6 +3,7 @@
 use crate::client::line::LineError;
 use crate::id::ServerId;
 use crate::sim::command::ClientId;
+use crate::sim::trouble::MessageAct;
 use core::fmt;
 
 /// What is wrong with a [`crate::sim::command::Command`]. The world is as it was.
@@ -35,6 +36,35 @@ pub enum CommandError {
     ClientExists(ClientId),
     /// The server's disk has no such thing.
     NothingToDamage(ServerId),
+    /// No such message is under way.
+    NoSuchMessage(u64),
+    /// The message is not held.
+    NotHeld(u64),
+    /// The message is held already.
+    HeldAlready(u64),
+    /// The message is behind a cut link.
+    BehindCut(u64),
+    /// Others are before the message on its connection.
+    NotFirst {
+        /// How many.
+        ahead: usize,
+    },
+    /// A rule for messages to come can't do this.
+    NoRule(MessageAct),
+    /// Too many rules wait already.
+    TooManyRules,
+    /// The server waits for nothing.
+    NoTimer(ServerId),
+    /// A number is too large.
+    TooMuch {
+        /// The largest that is allowed.
+        most: u32,
+    },
+    /// A number is too small.
+    TooLittle {
+        /// The smallest that is allowed.
+        least: u32,
+    },
     /// The typed line can't be understood.
     Line(LineError),
 }
@@ -54,6 +84,16 @@ impl CommandError {
             CommandError::ClientEnded(_) => "client-ended",
             CommandError::ClientExists(_) => "client-exists",
             CommandError::NothingToDamage(_) => "nothing-to-damage",
+            CommandError::NoSuchMessage(_) => "no-such-message",
+            CommandError::NotHeld(_) => "message-not-held",
+            CommandError::HeldAlready(_) => "message-held",
+            CommandError::BehindCut(_) => "message-behind-cut",
+            CommandError::NotFirst { .. } => "message-not-first",
+            CommandError::NoRule(_) => "rule-act",
+            CommandError::TooManyRules => "rules-too-many",
+            CommandError::NoTimer(_) => "no-timer",
+            CommandError::TooMuch { .. } => "too-much",
+            CommandError::TooLittle { .. } => "too-little",
             CommandError::Line(e) => e.code(),
         }
     }
@@ -77,6 +117,19 @@ impl fmt::Display for CommandError {
             CommandError::NothingToDamage(id) => {
                 write!(f, "there is no such thing on server {id}'s disk: let it write a snapshot or a few transactions")
             }
+            CommandError::NoSuchMessage(_) => f.write_str("this message is not under way any more"),
+            CommandError::NotHeld(_) => f.write_str("this message is not held"),
+            CommandError::HeldAlready(_) => f.write_str("this message is held already: release it first"),
+            CommandError::BehindCut(_) => f.write_str("the link is cut: heal it first"),
+            CommandError::NotFirst { ahead } => write!(
+                f,
+                "{ahead} of the same connection are before it, and TCP keeps their order: deliver the first one first"
+            ),
+            CommandError::NoRule(act) => write!(f, "a rule for the next message can't \"{act}\""),
+            CommandError::TooManyRules => f.write_str("too many rules wait for their message: forget some first"),
+            CommandError::NoTimer(id) => write!(f, "server {id} waits for no time to pass"),
+            CommandError::TooMuch { most } => write!(f, "the number is too large: at most {most}"),
+            CommandError::TooLittle { least } => write!(f, "the number is too small: at least {least}"),
             CommandError::Line(e) => e.fmt(f),
         }
     }

@@ -10,9 +10,10 @@ use crate::sim::spec::{Fidelity, Span, WorldSpec};
 use crate::time::Instant;
 use alloc::vec::Vec;
 use core::time::Duration;
+use serde::Serialize;
 
 /// Kinds of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Kind {
     Kill,
     KillLeader,
@@ -44,7 +45,7 @@ const KINDS: &[Kind] = &[
 ];
 
 /// The faults of one seed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Faults {
     rng: Rng,
     /// Kinds that this seed has, some of them more than once.
@@ -111,6 +112,12 @@ impl Faults {
         let lasts = Span::millis(10, 700 * long);
         let next = Instant::ZERO + gap.draw(&mut rng);
         Faults { rng, kinds, gap, lasts, next, ends: BTreeMap::new(), count: 0 }
+    }
+
+    /// As [`Faults::draw`], for a world that has run for some time already.
+    pub fn draw_at(seed: u64, now: Instant) -> Faults {
+        let drawn = Faults::draw(seed);
+        Faults { next: now + drawn.next.since(Instant::ZERO), ..drawn }
     }
 
     /// When the next fault begins or ends.

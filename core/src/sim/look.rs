@@ -1,6 +1,7 @@
 //! Making the picture of a world.
 
 use crate::client::line;
+use crate::collections::BTreeMap;
 use crate::config::MemberKind;
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::server::{Plain, Server};
@@ -8,12 +9,14 @@ use crate::sim::command::ClientId;
 use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
+use crate::sim::trouble::Upcoming;
 use crate::sim::view::{
     CheckView, DiskView, Flight, Inside, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown,
     WorldView, ZnodeView,
 };
 use crate::sim::{Next, World, label};
 use crate::status::{Deadline, Timer};
+use crate::time::Instant;
 use crate::wire::notification::ServerState;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -156,19 +159,70 @@ impl World {
                 (Place::Server(process.id), what, quiet)
             }
             Next::ClientTimer(id) => (Place::Client(id), format!("client {id} sends a ping"), true),
-            Next::Queued(due) => self.due_text(due)?,
+            Next::Chaos => (Place::Server(ServerId(1)), "chaos acts".into(), true),
+            Next::Queued(due) => self.due_text(due, 0)?,
         };
         Some(NextEvent { at, place, what, quiet })
     }
 
-    fn due_text(&self, due: Due) -> Option<(Place, String, bool)> {
+    /// The next `most` things that will happen, as things stand now.
+    pub fn upcoming(&self, most: usize) -> Vec<Upcoming> {
+        let mut all: Vec<(Instant, u64, Upcoming)> = Vec::new();
+        let mut before: BTreeMap<(u64, u8), usize> = BTreeMap::new();
+        for (at, number, due) in self.queue.in_order() {
+            if all.len() >= most {
+                break;
+            }
+            let mut ahead = 0;
+            let mut message = None;
+            if let Due::Arrive { conn, towards } = due {
+                let count = before.entry((conn, towards)).or_default();
+                (ahead, *count) = (*count, *count + 1);
+                let lane = self.net.conns.get(&conn).map(|c| &c.lanes[usize::from(towards)].queue);
+                match lane.and_then(|queue| queue.get(ahead).filter(|_| !queue.iter().take(ahead + 1).any(|p| p.held)))
+                {
+                    Some(parcel) => message = Some(parcel.id),
+                    None => continue,
+                }
+            }
+            if !self.is_real(due) {
+                continue;
+            }
+            let at = at.max(self.now);
+            let Some((place, what, quiet)) = self.due_text(due, ahead) else { continue };
+            all.push((at, number, Upcoming { event: NextEvent { at, place, what, quiet }, message, timer: None }));
+        }
+        for process in &self.processes {
+            let Some(at) = process.timer() else { continue };
+            let (what, quiet) = self.timer_text(process);
+            let timer = process.server.as_ref().and_then(|s| s.next_deadline()).map(|(_, reason)| reason);
+            let event = NextEvent { at: at.max(self.now), place: Place::Server(process.id), what, quiet };
+            all.push((event.at, u64::MAX, Upcoming { event, message: None, timer }));
+        }
+        for (id, actor) in &self.clients {
+            let Some(at) = actor.timer() else { continue };
+            let (place, what) = (Place::Client(*id), format!("client {id} sends a ping"));
+            let event = NextEvent { at: at.max(self.now), place, what, quiet: true };
+            all.push((event.at, u64::MAX, Upcoming { event, message: None, timer: None }));
+        }
+        // Stable: what stands first among equals stays first.
+        all.sort_by_key(|(at, number, _)| (*at, *number));
+        all.truncate(most);
+        all.into_iter().map(|(_, _, upcoming)| upcoming).collect()
+    }
+
+    fn due_text(&self, due: Due, ahead: usize) -> Option<(Place, String, bool)> {
         Some(match due {
             Due::Arrive { conn, towards } => {
                 let c = self.net.conns.get(&conn)?;
                 let (from, to) = (c.ends[usize::from(1 - towards)], c.ends[usize::from(towards)]);
-                let parcel = c.lanes[usize::from(towards)].queue.front()?;
+                let parcel = c.lanes[usize::from(towards)].queue.get(ahead)?;
                 let d = self.describe(conn, towards, parcel);
                 (to, format!("{} {} from {from} arrives at {to}", d.kind, d.label), d.heartbeat)
+            }
+            Due::Break { conn, message } => {
+                let c = self.net.conns.get(&conn)?;
+                (c.ends[0], format!("the connection of message {message} breaks"), false)
             }
             Due::Dialled { conn } => {
                 let c = self.net.conns.get(&conn)?;
@@ -284,10 +338,11 @@ impl World {
             })
             .collect();
         view.outstanding = status.outstanding;
-        view.deadline = server.next_deadline().map(|(at, reason)| (process.clock.world(at), reason));
         let timers = server.peer().timers().into_iter();
         view.inside.timers = timers.map(|t| Timer { at: process.clock.world(t.at), ..t }).collect();
         view.inside.learners = status.learners;
+        view.deadline =
+            server.next_deadline().map(|(at, reason)| (process.clock.world(at) + process.stretched(), reason));
         let state = &server.side().0;
         view.tree_digest = state.tree.digest();
         view.tree = state

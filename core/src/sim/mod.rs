@@ -10,6 +10,7 @@
 //! at the same events gives the same [`World::digest`], natively and in the browser.
 
 mod actor;
+mod afflict;
 pub mod check;
 mod clock;
 pub mod command;
@@ -28,6 +29,7 @@ mod queue;
 mod run;
 pub mod spec;
 pub mod sweep;
+pub mod trouble;
 pub mod view;
 mod witness;
 pub mod workload;
@@ -42,11 +44,13 @@ use crate::rng::Rng;
 use crate::sim::actor::Actor;
 use crate::sim::check::Checks;
 use crate::sim::command::ClientId;
+use crate::sim::faults::Faults;
 use crate::sim::model::Model;
 use crate::sim::net::Net;
 use crate::sim::process::Process;
 use crate::sim::queue::{Due, Queue};
 use crate::sim::spec::StartMode;
+use crate::sim::trouble::MessageRule;
 use crate::sim::view::Place;
 use crate::time::Instant;
 use crate::trace::digest::Digest;
@@ -67,6 +71,10 @@ pub struct World {
     clients: BTreeMap<ClientId, Actor>,
     rng: Rng,
     checks: Checks,
+    /// What waits for its message.
+    rules: Vec<MessageRule>,
+    /// Random faults that go on, with the seed they were drawn from.
+    chaos: Option<Box<(u64, Faults)>>,
     /// A second opinion on everything that clients are told, if one is wanted.
     model: Option<Box<Model>>,
     records: Vec<TraceRecord>,
@@ -90,6 +98,7 @@ enum Next {
     Queued(Due),
     ServerTimer(usize),
     ClientTimer(ClientId),
+    Chaos,
 }
 
 impl World {
@@ -121,6 +130,8 @@ impl World {
             queue,
             net: Net::new(&spec, root.fork(2)),
             checks: Checks::new(&spec),
+            rules: Vec::new(),
+            chaos: None,
             model: None,
             processes,
             clients: BTreeMap::new(),
@@ -179,6 +190,8 @@ impl World {
             process.digest_into(&mut d);
         }
         d.value(&self.clients);
+        d.value(&self.rules);
+        d.value(&self.chaos);
         d.value(&self.rng);
         self.checks.digest_into(&mut d);
         d.finish()
@@ -240,6 +253,7 @@ impl World {
         for (id, actor) in &self.clients {
             offer(actor.timer(), Next::ClientTimer(*id));
         }
+        offer(self.chaos.as_ref().map(|chaos| chaos.1.next_at().max(self.now)), Next::Chaos);
         best
     }
 

@@ -55,6 +55,10 @@ pub(crate) struct Parcel {
     pub due: Instant,
     /// The first frame in its lane: a handshake.
     pub first: bool,
+    /// It waits until somebody lets it go.
+    pub held: bool,
+    /// It has arrived once already: the receiver throws it away.
+    pub copy: bool,
 }
 
 /// One direction of a connection.
@@ -85,6 +89,27 @@ pub(crate) struct Conn {
 pub(crate) struct Path {
     pub cut_since: Option<Instant>,
     pub extra: Duration,
+    /// The longest that chance adds to a message.
+    pub jitter: Duration,
+    /// Transmissions lost in a hundred.
+    pub loss: u32,
+    /// Messages doubled in a hundred.
+    pub copies: u32,
+    /// Transmissions repeated so far.
+    pub resent: u32,
+    /// Messages doubled so far.
+    pub copied: u32,
+}
+
+impl Path {
+    /// Whether chance has a say.
+    pub fn is_unsteady(&self) -> bool {
+        !self.jitter.is_zero() || self.loss > 0 || self.copies > 0
+    }
+
+    fn is_usual(&self) -> bool {
+        self.cut_since.is_none() && self.extra.is_zero() && !self.is_unsteady()
+    }
 }
 
 /// All connections and links.
@@ -95,6 +120,8 @@ pub(crate) struct Net {
     next_conn: u64,
     next_parcel: u64,
     rng: Rng,
+    /// The chance of unsteady links alone: without one, nothing is drawn.
+    chance: Rng,
     latency: Span,
     client_latency: Span,
     reset_after: Duration,
@@ -102,6 +129,12 @@ pub(crate) struct Net {
 
 /// How long a dial into a cut link takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(1000);
+
+/// How long TCP waits for an acknowledgement before it sends again; twice as long each time.
+const SEND_AGAIN: Duration = Duration::from_millis(200);
+
+/// So many times in a row at most.
+const SEND_AGAIN_MAX: u32 = 6;
 
 /// What became of an arrival that fell due.
 pub(crate) enum Arrival {
@@ -118,6 +151,7 @@ impl Net {
             paths: BTreeMap::new(),
             next_conn: 1,
             next_parcel: 1,
+            chance: rng.fork(1),
             rng,
             latency: spec.latency,
             client_latency: spec.client_latency,
@@ -189,7 +223,8 @@ impl Net {
         let Some(ends) = self.conns.get(&id).map(|c| c.ends) else { return parcel };
         self.next_parcel += 1;
         let (from, to) = (ends[usize::from(1 - towards)], ends[usize::from(towards)]);
-        let arrives = now + self.latency(from, to);
+        let arrives = now + self.latency(from, to) + self.unsteadiness(from, to);
+        let copied = self.draw_copy(from, to, &payload);
         if let Some(conn) = self.conns.get_mut(&id) {
             let lane = &mut conn.lanes[usize::from(towards)];
             let due = arrives.max(lane.last_due);
@@ -197,10 +232,69 @@ impl Net {
             let frame = matches!(payload, Payload::Frame(_));
             let first = frame && !lane.greeted;
             lane.greeted |= frame;
-            lane.queue.push_back(Parcel { id: parcel, payload, sent: now, due, first });
+            lane.queue.push_back(Parcel { id: parcel, payload, sent: now, due, first, held: false, copy: false });
+            queue.push(due, Due::Arrive { conn: id, towards });
+        }
+        if copied {
+            let last = self.conns.get(&id).map_or(0, |c| c.lanes[usize::from(towards)].queue.len().saturating_sub(1));
+            self.copy(id, towards, last);
+            let due = self.conns.get(&id).map_or(arrives, |c| c.lanes[usize::from(towards)].last_due);
             queue.push(due, Due::Arrive { conn: id, towards });
         }
         parcel
+    }
+
+    /// What an unsteady link adds to a message: jitter, and the time of transmissions that were lost.
+    fn unsteadiness(&mut self, from: Place, to: Place) -> Duration {
+        let (Place::Server(a), Place::Server(b)) = (from, to) else { return Duration::ZERO };
+        let Some(path) = self.paths.get_mut(&(a, b)).filter(|p| p.is_unsteady()) else { return Duration::ZERO };
+        let mut more = Duration::ZERO;
+        if !path.jitter.is_zero() {
+            more += Duration::from_micros(self.chance.between(0, path.jitter.as_micros() as u64));
+        }
+        let mut times = 0;
+        while path.loss > 0 && times < SEND_AGAIN_MAX && self.chance.below(100) < path.loss.into() {
+            more += SEND_AGAIN * (1 << times);
+            times += 1;
+        }
+        path.resent = path.resent.saturating_add(times);
+        more
+    }
+
+    fn draw_copy(&mut self, from: Place, to: Place, payload: &Payload) -> bool {
+        let (Place::Server(a), Place::Server(b)) = (from, to) else { return false };
+        if matches!(payload, Payload::Syn | Payload::Fin) {
+            return false;
+        }
+        let Some(path) = self.paths.get_mut(&(a, b)).filter(|p| p.copies > 0) else { return false };
+        let copied = self.chance.below(100) < path.copies.into();
+        path.copied = path.copied.saturating_add(copied.into());
+        copied
+    }
+
+    /// Puts a copy right behind a message in a lane. Its arrival has still to be planned.
+    pub fn copy(&mut self, id: u64, towards: u8, at: usize) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let lane = &mut conn.lanes[usize::from(towards)];
+        let Some(parcel) = lane.queue.get(at) else { return };
+        let copy = Parcel { id: self.next_parcel, copy: true, held: false, ..parcel.clone() };
+        self.next_parcel += 1;
+        lane.queue.insert(at + 1, copy);
+    }
+
+    /// Plans all arrivals of a lane anew, in order and each when it is due.
+    pub fn reschedule(&mut self, now: Instant, id: u64, towards: u8, queue: &mut Queue) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        let lane = &mut conn.lanes[usize::from(towards)];
+        queue.remove_arrivals(id, towards);
+        lane.stalled = 0;
+        let mut due = Instant::ZERO;
+        for parcel in lane.queue.iter_mut() {
+            due = due.max(parcel.due);
+            parcel.due = due;
+            queue.push(due.max(now), Due::Arrive { conn: id, towards });
+        }
+        lane.last_due = due;
     }
 
     /// Whether an arrival that falls due now is one.
@@ -208,7 +302,7 @@ impl Net {
         let Some(conn) = self.conns.get(&id) else { return false };
         let (from, to) = (conn.ends[usize::from(1 - towards)], conn.ends[usize::from(towards)]);
         let lane = &conn.lanes[usize::from(towards)];
-        lane.open && !lane.queue.is_empty() && !frozen(to) && !self.is_cut(from, to)
+        lane.open && lane.queue.front().is_some_and(|p| !p.held) && !frozen(to) && !self.is_cut(from, to)
     }
 
     /// An arrival fell due; `frozen` says whether the receiver is.
@@ -221,7 +315,7 @@ impl Net {
         if !lane.open {
             return Arrival::Nothing;
         }
-        if held {
+        if held || lane.queue.front().is_some_and(|p| p.held) {
             lane.stalled += 1;
             return Arrival::Nothing;
         }
@@ -331,7 +425,7 @@ impl Net {
     pub fn heal(&mut self, now: Instant, from: ServerId, to: ServerId, queue: &mut Queue) -> Vec<u64> {
         let Some(path) = self.paths.get_mut(&(from, to)) else { return Vec::new() };
         let Some(since) = path.cut_since.take() else { return Vec::new() };
-        if path.extra.is_zero() {
+        if path.is_usual() {
             self.paths.remove(&(from, to));
         }
         let (a, b) = (Place::Server(from), Place::Server(to));
@@ -345,7 +439,14 @@ impl Net {
     /// Sets the extra latency of one direction.
     pub fn delay(&mut self, from: ServerId, to: ServerId, extra: Duration) {
         self.paths.entry((from, to)).or_default().extra = extra;
-        self.paths.retain(|_, path| path.cut_since.is_some() || !path.extra.is_zero());
+        self.paths.retain(|_, path| !path.is_usual());
+    }
+
+    /// Sets how unsteady one direction is.
+    pub fn unsteady(&mut self, from: ServerId, to: ServerId, jitter: Duration, loss: u32, copies: u32) {
+        let path = self.paths.entry((from, to)).or_default();
+        *path = Path { jitter, loss, copies, ..*path };
+        self.paths.retain(|_, path| !path.is_usual());
     }
 
     /// The connections between two places that are up.

@@ -17,6 +17,7 @@ use crate::wire::notification::Notification;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::time::Duration;
 use serde::Serialize;
 
 /// One process (or the place where it would run) with its machine.
@@ -46,6 +47,8 @@ pub(crate) struct Process {
     deadline: Option<Instant>,
     /// What the last start read, for pictures.
     pub read: Option<ReadView>,
+    /// A deadline (in the server's own time) that is noticed late, and by how much.
+    stretched: Option<(Instant, Duration)>,
 }
 
 /// The election connection to one other server, and what waits for it: one notification, the newest.
@@ -62,7 +65,7 @@ impl Process {
     pub fn new(id: ServerId, ppm: i32, rng: Rng) -> Process {
         Process {
             id,
-            clock: Clock { ppm },
+            clock: Clock::new(ppm),
             rng,
             disk: Disk::new(),
             server: None,
@@ -76,6 +79,7 @@ impl Process {
             touched: BTreeSet::new(),
             deadline: None,
             read: None,
+            stretched: None,
         }
     }
 
@@ -91,8 +95,35 @@ impl Process {
 
     /// Looks at the server's deadline again; to be called after every step.
     pub fn set_timer(&mut self) {
-        let deadline = self.server.as_ref().and_then(Server::next_deadline);
-        self.deadline = deadline.map(|(at, _)| self.clock.world(at));
+        let deadline = self.own_deadline();
+        self.stretched = self.stretched.filter(|(of, _)| Some(*of) == deadline);
+        self.deadline = deadline.map(|at| self.clock.world(at) + self.stretched());
+    }
+
+    fn own_deadline(&self) -> Option<Instant> {
+        self.server.as_ref().and_then(Server::next_deadline).map(|(at, _)| at)
+    }
+
+    /// By how much its next deadline is noticed late.
+    pub fn stretched(&self) -> Duration {
+        self.stretched.map_or(Duration::ZERO, |(_, by)| by)
+    }
+
+    /// Its next deadline is noticed so much later.
+    pub fn stretch(&mut self, by: Duration) {
+        self.stretched = self.own_deadline().map(|at| (at, self.stretched() + by));
+        self.set_timer();
+    }
+
+    /// Its clock jumps ahead now, so that its next deadline runs out at `due`.
+    pub fn bring_forward(&mut self, now: Instant, due: Instant) {
+        let Some(deadline) = self.own_deadline() else { return };
+        self.stretched = None;
+        let (shows, then) = (self.clock.local(now), self.clock.local(due));
+        // What the clock will run until `due` is left to run.
+        let show = deadline - then.since(shows);
+        self.clock.show(now, show.max(shows));
+        self.set_timer();
     }
 
     /// The process ends: everything in memory is gone.
@@ -100,6 +131,7 @@ impl Process {
         self.server = None;
         self.paused = false;
         self.deadline = None;
+        self.stretched = None;
         self.deferred.clear();
         self.mail.clear();
         self.links.clear();
@@ -116,6 +148,7 @@ impl Process {
     /// Adds the complete state.
     pub fn digest_into(&self, d: &mut Digest) {
         d.value(&(self.id, self.clock, &self.rng, &self.disk, self.paused, self.halted, self.run, self.deadline));
+        d.value(&self.stretched);
         d.value(&(&self.mail, &self.touched, &self.deferred));
         let mut out = Shown(d);
         for link in self.links.values() {

@@ -24,6 +24,8 @@ pub(crate) enum Due {
     ReportTouched { server: ServerId, run: u32 },
     /// A client looks for a server.
     ClientDial { client: ClientId, attempt: u32 },
+    /// A connection breaks, because a message on it was dropped.
+    Break { conn: u64, message: u64 },
 }
 
 /// The queue.
@@ -59,6 +61,11 @@ impl Queue {
     /// Takes the next out.
     pub fn pop(&mut self) -> Option<(Instant, Due)> {
         self.heap.pop().map(|Reverse((at, _, due))| (at, due))
+    }
+
+    /// Takes all arrivals of a lane out, to be planned anew.
+    pub fn remove_arrivals(&mut self, conn: u64, towards: u8) {
+        self.heap.retain(|Reverse((_, _, due))| *due != Due::Arrive { conn, towards });
     }
 
     /// All in order of time, for the state's hash and for people.

@@ -35,6 +35,10 @@ impl World {
                 self.on_client_timer(id);
                 (Place::Client(id), true)
             }
+            Next::Chaos => {
+                self.on_chaos();
+                (Place::Server(ServerId(1)), true)
+            }
             Next::Queued(due) => self.on_due(due)?,
         };
         self.executed += 1;
@@ -57,6 +61,7 @@ impl World {
             Due::CompactDone { server, run, upto } => self.on_compact_done(server, run, upto),
             Due::ReportTouched { server, run } => self.on_report_touched(server, run),
             Due::ClientDial { client, attempt } => self.on_client_dial(client, attempt),
+            Due::Break { conn, message } => self.on_break(conn, message),
         }
     }
 
@@ -72,6 +77,7 @@ impl World {
         match due {
             Due::Arrive { conn, towards } => self.net.can_arrive(conn, towards, |place| self.is_frozen(place)),
             Due::Dialled { conn } => self.net.conns.contains_key(&conn),
+            Due::Break { conn, message } => self.can_break(conn, message),
             Due::Start { server } => self.index(server).is_some_and(|i| !self.processes[i].is_running()),
             Due::DiskDone { server, run } | Due::CompactDone { server, run, .. } => runs(server, run),
             Due::ReportTouched { server, run } => {
@@ -83,7 +89,7 @@ impl World {
         }
     }
 
-    fn is_frozen(&self, place: Place) -> bool {
+    pub(super) fn is_frozen(&self, place: Place) -> bool {
         match place {
             Place::Server(id) => self.index(id).is_some_and(|i| self.processes[i].paused),
             Place::Client(_) => false,
@@ -101,6 +107,11 @@ impl World {
         let Arrival::Parcel(parcel) = self.net.arrive(conn, towards, frozen) else { return None };
         let kind = self.net.conns.get(&conn)?.kind;
         let place = self.net.conns.get(&conn)?.ends[usize::from(towards)];
+        if parcel.copy {
+            let from = self.other_end(conn, place).unwrap_or(place);
+            self.record_loss(&parcel, from, place, LossReason::Duplicate);
+            return Some((place, true));
+        }
         let quiet = is_heartbeat(&parcel.payload);
         if self.spec.trace {
             self.record_delivery(conn, towards, &parcel);
@@ -440,6 +451,11 @@ impl World {
         if self.spec.trace && sent.is_some() {
             self.record_sent(conn, towards);
         }
+        if let Some(id) = sent
+            && !self.rules.is_empty()
+        {
+            self.apply_rules(conn, towards, id);
+        }
     }
 
     /// The message in a lane, in words.
@@ -459,7 +475,7 @@ impl World {
     fn record_sent(&mut self, conn: u64, towards: u8) {
         let Some(c) = self.net.conns.get(&conn) else { return };
         let (from, to) = (c.ends[usize::from(1 - towards)], c.ends[usize::from(towards)]);
-        let Some(parcel) = c.lanes[usize::from(towards)].queue.back() else { return };
+        let Some(parcel) = c.lanes[usize::from(towards)].queue.iter().rfind(|p| !p.copy) else { return };
         let Described { kind, label, .. } = self.describe(conn, towards, parcel);
         let id = parcel.id;
         self.record(|| TraceEvent::Sent { id, from, to, kind, label });

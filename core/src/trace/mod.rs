@@ -9,6 +9,7 @@ use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::Note;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
+use crate::sim::trouble::MessageAct;
 use crate::sim::view::Place;
 use crate::time::Instant;
 use crate::wire::client::EventKind;
@@ -72,6 +73,8 @@ pub enum TraceEvent {
     /// A server found its newest snapshot damaged at its start and took an older one, `used` (zero: none), with a
     /// longer part of its log.
     SnapshotRefused { server: ServerId, refused: Zxid, why: String, used: Zxid },
+    /// A rule has found the message it waited for.
+    Caught { id: u64, from: Place, to: Place, kind: String, act: MessageAct },
 }
 
 /// Why a message never arrives.
@@ -84,6 +87,10 @@ pub enum LossReason {
     ReceiverDown,
     /// A newer notification took its place while it waited.
     Replaced,
+    /// Somebody dropped it, and its connection with it.
+    Dropped,
+    /// It was a copy: the receiver had it already.
+    Duplicate,
 }
 
 /// What happened to a client's session.

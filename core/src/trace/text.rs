@@ -52,6 +52,8 @@ impl fmt::Display for TraceEvent {
                     LossReason::ConnectionClosed => "the connection is closed",
                     LossReason::ReceiverDown => "the receiver is down",
                     LossReason::Replaced => "a newer one took its place",
+                    LossReason::Dropped => "it was dropped, and its connection breaks",
+                    LossReason::Duplicate => "it is a copy of one that has arrived",
                 };
                 write!(f, "{from} -x {to}: {kind} is lost: {why}")
             }
@@ -85,6 +87,7 @@ impl fmt::Display for TraceEvent {
             TraceEvent::Serving { server, epoch: None } => write!(f, "server {server} serves no longer"),
             TraceEvent::Expected { what, met: true } => write!(f, "as expected: {what}"),
             TraceEvent::Expected { what, met: false } => write!(f, "NOT as expected: {what}"),
+            TraceEvent::Caught { from, to, kind, act, .. } => write!(f, "caught {from} -> {to}: {kind}: {act}"),
             TraceEvent::Violation { rule, detail } => write!(f, "RULE BROKEN: {}: {detail}", rule.text()),
         }
     }
@@ -122,6 +125,7 @@ impl fmt::Display for Command {
             Command::Ask { client, line, via: Some(via) } => write!(f, "client {client} through server {via}: {line}"),
             Command::Break { rule: Some(rule) } => write!(f, "break the rule: {rule:?}"),
             Command::Break { rule: None } => f.write_str("mend all rules"),
+            Command::Trouble(trouble) => trouble.fmt(f),
         }
     }
 }
