@@ -15,7 +15,7 @@ from kazoo.security import (
     make_digest_acl_credential,
 )
 
-from ensemble import Ensemble, EnsembleTest, SharedEnsembleTest, wait_for
+from ensemble import Ensemble, EnsembleTest, OwnEnsembleTest, SharedEnsembleTest, wait_for
 from raw import CLOSE, RawClient, string
 
 EXISTS, PING, AUTH = 3, 11, 100
@@ -156,6 +156,27 @@ class Enforced(EnsembleTest):
             self.assertEqual(stranger.request(xid, opcode, body), SESSION_CLOSED_REQUIRE_AUTH)
             self.assertRaises(EOFError, stranger.read_frame)
         self.assertIsNotNone(client.exists("/served"))
+
+
+class Eager(OwnEnsembleTest):
+    """A write that a server's own tree forbids does not reach the leader: it takes no zxid."""
+
+    settings = {"enableEagerACLCheck": "true"}
+
+    def test_a_forbidden_write_takes_no_zxid(self):
+        owner = self.ensemble.client(auth_data=[("digest", "ann:secret")])
+        owner.create("/hers", acl=CREATOR_ALL_ACL)
+        for server in self.ensemble.servers.values():
+            stranger = self.ensemble.client(server)
+            stranger.sync("/hers")
+            before = server.zxid()
+            self.assertRaises(NoAuthError, stranger.set, "/hers", b"y")
+            self.assertRaises(NoAuthError, stranger.create, "/hers/x")
+            self.assertRaises(NoAuthError, stranger.set_acls, "/hers", OPEN_ACL_UNSAFE)
+            self.assertEqual(server.zxid(), before)
+            stranger.create(f"/{server.id}")
+            self.assertEqual(server.zxid(), before + 1)
+        owner.set("/hers", b"z")
 
 
 if __name__ == "__main__":
