@@ -6,7 +6,7 @@ use crate::wire::record::Id;
 use alloc::vec::Vec;
 
 /// The attribute names that Java knows; others are written as object identifiers.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 21] = [
     "CN",
     "C",
     "L",
@@ -28,7 +28,6 @@ const NAMES: [&str; 22] = [
     "EMAILADDRESS",
     "UID",
     "SERIALNUMBER",
-    "TITLE",
 ];
 
 /// The identities of a client whose certificate, which the driver has verified, has this subject.
@@ -41,9 +40,9 @@ pub fn identities(rules: &AccessRules, subject: &str) -> Vec<Id> {
     ids
 }
 
-/// Whether a list may name `id`: a distinguished name as Java reads one. An empty one is a name too.
+/// Whether a list may name `id`: a distinguished name as Java's `X500Principal` reads one. An empty one is a name too.
 pub fn is_valid(id: &str) -> bool {
-    id.trim().is_empty() || parts(id).is_some_and(|parts| parts.iter().all(|part| is_attribute(part)))
+    id.is_empty() || parts(id).is_some_and(|parts| parts.iter().all(|part| is_attribute(part)))
 }
 
 /// The attributes of a name, which commas, semicolons and pluses separate outside of quotes; `None` if a quote or an
@@ -93,6 +92,10 @@ mod tests {
             ("OID.2.5.4.3=x", true),
             ("CN=", true),
             ("", true),
+            ("EMAILADDRESS=a@b", true),
+            (" ", false),
+            ("TITLE=t", false),
+            ("CN=a,,O=b", false),
             ("bob", false),
             ("XX=bob", false),
             ("1=bob", false),

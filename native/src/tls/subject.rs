@@ -101,6 +101,36 @@ mod tests {
         }
     }
 
+    /// Names in DER, and what Java 17's `X500Principal.getName()` makes of them.
+    #[test]
+    fn names_are_written_as_java_does() {
+        for (der, expected) in [
+            (
+                "302f310b300906035504061302444531123010060355040a0c095a6562752c20496e63310c300a06035504030c03616e6e",
+                "CN=ann,O=Zebu\\, Inc,C=DE",
+            ),
+            (
+                "3081a731173015060a0992268993f22c64011916076578616d706c6531123010060a0992268993f22c6401010c0275313114\
+                 301206092a864886f70d01090116056140622e633117301506035504090c0e31203c4d61696e3e3b2022537422310e300c06\
+                 035504080c05206c656164310f300d06035504070c06747261696c20310f300d060355040b0c06c3a43d235c2b310b300906\
+                 0355040513023432310a300806035504030c0178",
+                "CN=x,2.5.4.5=#13023432,OU=\u{e4}\\=\\#\\\\\\+,L=trail\\ ,ST=\\ lead,STREET=1 \\<Main\\>\\; \\\"St\\\",\
+                 1.2.840.113549.1.9.1=#16056140622e63,UID=u1,DC=example",
+            ),
+            (
+                "3029311b300806035504030c0161300f060a0992268993f22c6401010c0162310a3008060355040a0c016f",
+                "O=o,CN=a+UID=b",
+            ),
+        ] {
+            let bytes: Vec<u8> = (0..der.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&der[at..at + 2], 16).expect("hexadecimal"))
+                .collect();
+            let (_, name) = X509Name::from_der(&bytes).expect("a name");
+            assert_eq!(text(&name), expected);
+        }
+    }
+
     #[test]
     fn what_is_no_certificate() {
         assert!(of(b"").is_err() && of(&[0x30, 0x82, 0xff, 0xff]).is_err() && of(&[0; 40]).is_err());
