@@ -16,6 +16,7 @@ mod service;
 mod tests;
 mod tls;
 
+pub use jaas::login;
 use keys::Keys;
 pub use limits::{ClientLimits, TokenRules};
 pub use members::{ServerLine, bracketed};

@@ -46,7 +46,7 @@ enum Command {
     /// Play a scenario and say whether it goes as written.
     Scenario(cmd::scenario::Args),
     /// A shell for any ZooKeeper server, or one command.
-    Cli(cmd::cli::Args),
+    Cli(Box<cmd::cli::Args>),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +56,6 @@ fn main() -> ExitCode {
         Command::Demo(args) => cmd::demo::run(args),
         Command::Sim(args) => cmd::sim::run(args),
         Command::Scenario(args) => cmd::scenario::run(args),
-        Command::Cli(args) => cmd::cli::run(args),
+        Command::Cli(args) => cmd::cli::run(*args),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::client::auth::Credential;
 use crate::client::hosts::{ConnectString, HostPort, Rotation};
+use crate::client::sasl::SaslUser;
 use crate::client::session::{Client, ClientError, ClientEvent, ClientOutput, Ending};
 use crate::collections::BTreeMap;
 use crate::error::ZkError;
@@ -104,7 +105,7 @@ impl Standing {
 /// Why a server was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nobody listens there, or there is no such host: what the driver was told.
+    /// Nobody listens there, there is no such host, or it is none to be trusted: what the driver was told.
     Nobody(String),
     /// The connection broke.
     Broken(String),
@@ -213,6 +214,11 @@ impl Connector {
             sent: BTreeMap::new(),
             probes: None,
         }
+    }
+
+    /// The same client, which proves by SASL who it is on every connection. `rng` is for what it says only once.
+    pub fn with_sasl(self, user: SaslUser, rng: Rng) -> Connector {
+        Connector { client: self.client.with_sasl(user, rng), ..self }
     }
 
     /// The session.
@@ -351,7 +357,6 @@ impl Connector {
     pub fn on_dialed(&mut self, now: Instant, out: &mut Vec<ConnectorOutput>) {
         let Phase::Dialing { until } = self.phase else { return };
         self.phase = Phase::Up { until, served: None };
-        self.nobody = 0;
         let mut outputs = Vec::new();
         self.client.on_connected(now, &mut outputs);
         self.pass_on(now, outputs, out);
@@ -360,18 +365,17 @@ impl Connector {
     /// The connection could not be made ([`Trouble::Nobody`] if that is known to be for good), or has ended.
     pub fn on_failed(&mut self, now: Instant, why: Trouble, out: &mut Vec<ConnectorOutput>) {
         match self.phase {
-            Phase::Dialing { .. } => {
-                self.nobody = if matches!(why, Trouble::Nobody(_)) { self.nobody + 1 } else { 0 };
-                self.give_up(now, why, out);
+            Phase::Up { served: None, .. } if !matches!(why, Trouble::Nobody(_)) => {
+                self.give_up(now, Trouble::NotServing, out);
             }
-            Phase::Up { served: None, .. } => self.give_up(now, Trouble::NotServing, out),
-            Phase::Up { .. } => self.give_up(now, why, out),
+            Phase::Dialing { .. } | Phase::Up { .. } => self.give_up(now, why, out),
             Phase::Pause { .. } | Phase::Over => {}
         }
     }
 
     /// Leaves the server at hand and goes on to the next.
     fn give_up(&mut self, now: Instant, why: Trouble, out: &mut Vec<ConnectorOutput>) {
+        self.nobody = if matches!(why, Trouble::Nobody(_)) { self.nobody + 1 } else { 0 };
         if let Some(host) = self.rotation.current() {
             out.push(ConnectorOutput::Trouble { host: host.clone(), why });
         }
@@ -438,6 +442,7 @@ impl Connector {
                 if let Phase::Up { served, .. } = &mut self.phase {
                     *served = Some(now);
                 }
+                self.nobody = 0;
                 let wait = PROBE_MIN;
                 self.probes = (self.client.is_read_only() && self.rotation.len() > 1).then_some(Probes {
                     next: now + wait,

@@ -9,6 +9,7 @@ mod connector;
 mod hosts;
 pub mod line;
 pub mod quota;
+mod sasl;
 mod session;
 mod watches;
 
@@ -16,5 +17,6 @@ pub use auth::Credential;
 pub use chroot::Chroot;
 pub use connector::{Answer, Connector, ConnectorOutput, RequestError, Standing, Ticket, Trouble};
 pub use hosts::{ConnectString, DEFAULT_PORT, HostError, HostPort, Rotation};
+pub use sasl::SaslUser;
 pub use session::{Client, ClientError, ClientEvent, ClientOutput, Ending};
 pub use watches::WatchKind;

@@ -3,9 +3,11 @@
 
 use crate::client::auth::{Credential, Credentials};
 use crate::client::chroot::Chroot;
+use crate::client::sasl::{Sasl, SaslUser};
 use crate::client::watches::Watches;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
+use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::client::{
     ConnectRequest, ConnectResponse, Outcome, ReplyHeader, Request, Response, WatchType, WatcherEvent, request_frame,
@@ -28,6 +30,9 @@ enum State {
     Away,
     /// The handshake is under way.
     Greeting,
+    /// The session is there, and the client proves by SASL who it is: the exchange's last request, and whether the
+    /// session is a new one.
+    Proving { xid: i32, fresh: bool },
     /// The session is served.
     Served,
     /// The session is over.
@@ -147,6 +152,8 @@ pub struct Client {
     established: bool,
     chroot: Chroot,
     credentials: Credentials,
+    #[serde(skip)]
+    sasl: Option<Sasl>,
     timeout: Duration,
     session: SessionId,
     passwd: Bytes,
@@ -169,6 +176,7 @@ impl Client {
             established: false,
             chroot: Chroot::default(),
             credentials: Credentials::default(),
+            sasl: None,
             timeout: Duration::from_millis(u64::try_from(wished_ms).unwrap_or(0)),
             session: SessionId(0),
             passwd: Bytes::from_static(&[0; 16]),
@@ -190,6 +198,11 @@ impl Client {
     /// The same client, also content with a server that has lost its quorum (client-protocol §16).
     pub fn with_read_only(self) -> Client {
         Client { wants_read_only: true, ..self }
+    }
+
+    /// The same client, which proves by SASL who it is before it is served (client-protocol §18).
+    pub fn with_sasl(self, user: SaslUser, rng: Rng) -> Client {
+        Client { sasl: Some(Sasl::new(user, rng)), ..self }
     }
 
     /// The session, once there was one.
@@ -256,7 +269,7 @@ impl Client {
 
     /// The connection is gone.
     pub fn on_disconnected(&mut self, out: &mut Vec<ClientOutput>) {
-        if matches!(self.state, State::Greeting | State::Served) {
+        if matches!(self.state, State::Greeting | State::Proving { .. } | State::Served) {
             self.state = State::Away;
             out.push(ClientOutput::Event(ClientEvent::Disconnected));
         }
@@ -305,13 +318,18 @@ impl Client {
     ) -> Result<i32, ClientError> {
         match self.state {
             State::Over(ending) => return Err(ClientError::Over(ending)),
-            State::Away | State::Greeting => return Err(ClientError::NotConnected),
+            State::Away | State::Greeting | State::Proving { .. } => return Err(ClientError::NotConnected),
             State::Served => {}
         }
-        let xid = self.next_xid;
-        self.next_xid = self.next_xid.checked_add(1).unwrap_or(1);
+        let xid = self.take_xid();
         self.send(now, Pending { xid, request, rooted }, out);
         Ok(xid)
+    }
+
+    fn take_xid(&mut self) -> i32 {
+        let xid = self.next_xid;
+        self.next_xid = xid.checked_add(1).unwrap_or(1);
+        xid
     }
 
     fn send(&mut self, now: Instant, pending: Pending, out: &mut Vec<ClientOutput>) {
@@ -367,6 +385,7 @@ impl Client {
         self.heard = now;
         match self.state {
             State::Greeting => self.on_greeting(now, ConnectResponse::decode(frame)?, out),
+            State::Proving { xid, fresh } => self.on_proof(now, xid, fresh, frame, out)?,
             State::Served => self.on_reply(frame, out)?,
             State::Away | State::Over(_) => {}
         }
@@ -380,12 +399,63 @@ impl Client {
             return;
         }
         let fresh = self.session != hello.session;
-        self.state = State::Served;
         self.read_only = hello.read_only == Some(true);
         self.established |= !self.read_only;
         self.session = hello.session;
         self.passwd = hello.passwd;
         self.timeout = Duration::from_millis(timeout_ms);
+        match &mut self.sasl {
+            Some(sasl) => {
+                let token = sasl.begin();
+                self.prove(now, token, fresh, out);
+            }
+            None => self.serve(now, fresh, out),
+        }
+    }
+
+    /// Sends a token of SASL's.
+    fn prove(&mut self, now: Instant, token: Bytes, fresh: bool, out: &mut Vec<ClientOutput>) {
+        let xid = self.take_xid();
+        self.state = State::Proving { xid, fresh };
+        self.sent = now;
+        out.push(ClientOutput::Send(request_frame(xid, &Request::Sasl { token: Some(token) })));
+    }
+
+    fn on_proof(
+        &mut self,
+        now: Instant,
+        xid: i32,
+        fresh: bool,
+        frame: Bytes,
+        out: &mut Vec<ClientOutput>,
+    ) -> Result<(), ClientError> {
+        let (header, body) = ReplyHeader::decode(frame)?;
+        if header.xid != xid {
+            return Err(ClientError::OutOfOrder { got: header.xid, expected: Some(xid) });
+        }
+        let said = if header.err == 0 { Some(Response::decode(OpCode::Sasl, body)?) } else { None };
+        // Whether the server refuses this client or has itself not shown that it knows the password: there will be no
+        // session between them.
+        let answer = match (said, &mut self.sasl) {
+            (Some(Response::Token(token)), Some(sasl)) => sasl.respond(&token.unwrap_or_default()).ok(),
+            _ => None,
+        };
+        if let Some(Some(token)) = answer {
+            self.prove(now, token, fresh, out);
+            return Ok(());
+        }
+        let accepted = answer.is_some();
+        out.push(ClientOutput::Event(ClientEvent::Auth { scheme: "sasl".into(), accepted }));
+        if accepted {
+            self.serve(now, fresh, out);
+        } else {
+            self.end(Ending::AuthFailed, out);
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, now: Instant, fresh: bool, out: &mut Vec<ClientOutput>) {
+        self.state = State::Served;
         // Before the application hears of it: what it asks now must not overtake them. The watches come last, since
         // an event is only for those who may read.
         for packet in self.credentials.say_again() {
@@ -472,14 +542,14 @@ impl Client {
     pub fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Served => Some(self.ping_at().min(self.heard + self.timeout * 2 / 3)),
-            State::Greeting => Some(self.heard + self.timeout * 2 / 3),
+            State::Greeting | State::Proving { .. } => Some(self.heard + self.timeout * 2 / 3),
             State::Away | State::Over(_) => None,
         }
     }
 
     /// Time has passed.
     pub fn on_time(&mut self, now: Instant, out: &mut Vec<ClientOutput>) {
-        if !matches!(self.state, State::Served | State::Greeting) {
+        if !matches!(self.state, State::Served | State::Greeting | State::Proving { .. }) {
             return;
         }
         if now >= self.heard + self.timeout * 2 / 3 {

@@ -7,9 +7,10 @@
 
 mod run;
 
+use crate::tls::ClientTls;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use zebu_core::client::{Answer, ClientEvent, ConnectString, Credential, Ending, RequestError, Standing};
+use zebu_core::client::{Answer, ClientEvent, ConnectString, Credential, Ending, RequestError, SaslUser, Standing};
 use zebu_core::id::SessionId;
 use zebu_core::wire::client::{Request, WatchType};
 
@@ -24,6 +25,10 @@ pub struct Options {
     pub read_only: bool,
     /// What to authenticate with from the first connection on.
     pub credentials: Vec<Credential>,
+    /// Who to be by SASL.
+    pub sasl: Option<SaslUser>,
+    /// How to speak TLS; without it connections are plain.
+    pub tls: Option<ClientTls>,
 }
 
 /// Where a client stands.

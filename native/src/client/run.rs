@@ -3,13 +3,15 @@
 use super::{Command, Options, Status};
 use crate::clock::Clock;
 use crate::entropy;
+use crate::tls::ClientTls;
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout};
@@ -27,18 +29,26 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 type Pending<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
+/// What bytes go through: a socket, or TLS over one.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 /// A connection and what is on its way through it.
 struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     input: BytesMut,
     output: BytesMut,
+    /// Whether TLS has passed on all that it took.
+    flushed: bool,
 }
 
 struct Runner {
     connector: Connector,
     clock: Clock,
     line: Option<Line>,
-    dial: Pending<Result<TcpStream, Trouble>>,
+    tls: Option<ClientTls>,
+    dial: Pending<Result<Box<dyn Stream>, Trouble>>,
     probe: Pending<(HostPort, bool)>,
     asked: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     /// Who waits for an answer to what authenticates, oldest first, with the number of other answers before it.
@@ -56,10 +66,15 @@ pub(super) async fn run(
     show: watch::Sender<Status>,
 ) {
     let wished_ms = i32::try_from(options.timeout.as_millis()).unwrap_or(i32::MAX);
+    let connector = Connector::new(options.to, wished_ms, options.read_only, Rng::new(entropy::seed()));
     let mut runner = Runner {
-        connector: Connector::new(options.to, wished_ms, options.read_only, Rng::new(entropy::seed())),
+        connector: match options.sasl {
+            Some(user) => connector.with_sasl(user, Rng::new(entropy::seed())),
+            None => connector,
+        },
         clock: Clock::new(),
         line: None,
+        tls: options.tls,
         dial: None,
         probe: None,
         asked: BTreeMap::new(),
@@ -111,23 +126,34 @@ async fn finish<T>(pending: &mut Pending<T>) -> T {
 
 /// Moves bytes one way or the other. May be dropped at any point.
 async fn carry(line: &mut Option<Line>) -> io::Result<()> {
-    let Some(Line { stream, input, output }) = line else { return std::future::pending().await };
-    let (mut read, mut write) = stream.split();
-    tokio::select! {
-        count = read.read_buf(input) => match count? {
+    let Some(line) = line else { return std::future::pending().await };
+    std::future::poll_fn(|context| line.poll_carry(context)).await
+}
+
+impl Line {
+    fn poll_carry(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.output.is_empty() {
+            if let Poll::Ready(count) = Pin::new(&mut self.stream).poll_write(context, &self.output) {
+                self.output.advance(count?);
+                self.flushed = false;
+                return Poll::Ready(Ok(()));
+            }
+        } else if !self.flushed
+            && let Poll::Ready(done) = Pin::new(&mut self.stream).poll_flush(context)
+        {
+            self.flushed = done.is_ok();
+            return Poll::Ready(done);
+        }
+        let read = pin!(self.stream.read_buf(&mut self.input));
+        read.poll(context).map(|count| match count? {
             0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")),
             _ => Ok(()),
-        },
-        count = write.write(&output[..]), if !output.is_empty() => {
-            let count = count?;
-            output.advance(count);
-            Ok(())
-        }
+        })
     }
 }
 
 /// Connects to whatever address of the host takes the connection first.
-async fn dial(host: HostPort) -> Result<TcpStream, Trouble> {
+async fn dial(host: HostPort, tls: Option<ClientTls>) -> Result<Box<dyn Stream>, Trouble> {
     let unknown = |error: io::Error| Trouble::Nobody(format!("the host is not known ({error})"));
     let addresses = tokio::net::lookup_host((host.host.as_str(), host.port)).await.map_err(unknown)?;
     let mut last = Trouble::Nobody("the host has no address".into());
@@ -135,7 +161,11 @@ async fn dial(host: HostPort) -> Result<TcpStream, Trouble> {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(|error| Trouble::Broken(error.to_string()))?;
-                return Ok(stream);
+                let Some(tls) = &tls else { return Ok(Box::new(stream)) };
+                match tls.connect(&host.host, stream).await {
+                    Ok(stream) => return Ok(Box::new(stream)),
+                    Err(error) => last = trouble(&error),
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 last = Trouble::Nobody("connection refused, nobody listens there".into());
@@ -146,11 +176,20 @@ async fn dial(host: HostPort) -> Result<TcpStream, Trouble> {
     Err(last)
 }
 
+/// What an error of a connection means: TLS that is refused will be refused again.
+fn trouble(error: &io::Error) -> Trouble {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Trouble::Nobody(format!("no TLS with it: {error}")),
+        _ => Trouble::Broken(error.to_string()),
+    }
+}
+
 /// Whether a server has a quorum, by its own word.
-async fn probe(host: HostPort) -> (HostPort, bool) {
+async fn probe(host: HostPort, tls: Option<ClientTls>) -> (HostPort, bool) {
     let ask = async {
-        let mut stream = dial(host.clone()).await.ok()?;
+        let mut stream = dial(host.clone(), tls).await.ok()?;
         stream.write_all(b"isro").await.ok()?;
+        stream.flush().await.ok()?;
         let mut word = [0; 2];
         stream.read_exact(&mut word).await.ok()?;
         Some(word == *b"rw")
@@ -194,7 +233,7 @@ impl Runner {
 
     fn carry_out(&mut self, output: ConnectorOutput) {
         match output {
-            ConnectorOutput::Dial(host) => self.dial = Some(Box::pin(dial(host))),
+            ConnectorOutput::Dial(host) => self.dial = Some(Box::pin(dial(host, self.tls.clone()))),
             ConnectorOutput::HangUp => {
                 self.line = None;
                 self.dial = None;
@@ -205,7 +244,7 @@ impl Runner {
                     line.output.extend_from_slice(&frame);
                 }
             }
-            ConnectorOutput::Probe(host) => self.probe = Some(Box::pin(probe(host))),
+            ConnectorOutput::Probe(host) => self.probe = Some(Box::pin(probe(host, self.tls.clone()))),
             ConnectorOutput::Done { ticket, answer } => {
                 if let Some(reply) = self.asked.remove(&ticket) {
                     // Who no longer waits does not want it.
@@ -270,10 +309,10 @@ impl Runner {
         }
     }
 
-    fn on_dialed(&mut self, dialed: Result<TcpStream, Trouble>) {
+    fn on_dialed(&mut self, dialed: Result<Box<dyn Stream>, Trouble>) {
         match dialed {
             Ok(stream) => {
-                self.line = Some(Line { stream, input: BytesMut::new(), output: BytesMut::new() });
+                self.line = Some(Line { stream, input: BytesMut::new(), output: BytesMut::new(), flushed: true });
                 self.step(Connector::on_dialed);
             }
             Err(trouble) => self.step(|connector, now, out| connector.on_failed(now, trouble, out)),
@@ -296,7 +335,7 @@ impl Runner {
     }
 
     fn on_broken(&mut self, error: &io::Error) {
-        let trouble = Trouble::Broken(error.to_string());
+        let trouble = trouble(error);
         self.step(|connector, now, out| connector.on_failed(now, trouble, out));
     }
 }

@@ -46,7 +46,14 @@ async fn listen() -> (TcpListener, String) {
 }
 
 fn options(to: &str) -> Options {
-    Options { to: to.parse().unwrap(), timeout: Duration::from_secs(4), read_only: false, credentials: Vec::new() }
+    Options {
+        to: to.parse().unwrap(),
+        timeout: Duration::from_secs(4),
+        read_only: false,
+        credentials: Vec::new(),
+        sasl: None,
+        tls: None,
+    }
 }
 
 fn delete() -> Request {

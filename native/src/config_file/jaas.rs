@@ -29,8 +29,33 @@ struct Module {
 /// # Errors
 /// A file that can't be read or understood, and a login module other than DIGEST-MD5's, with file and line.
 pub fn users(file: &Path, section: &str) -> Result<Option<BTreeMap<String, Secret>>, ConfigError> {
-    let text = fs::read_to_string(file).map_err(|error| ConfigError::Unreadable { file: file.into(), error })?;
-    users_in(file, &text, section)
+    users_in(file, &read(file)?, section)
+}
+
+/// Who a client is by this section: name and password.
+///
+/// # Errors
+/// As [`users`], and a section that is missing or does not say it.
+pub fn login(file: &Path, section: &str) -> Result<(String, Secret), ConfigError> {
+    login_in(file, &read(file)?, section)
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(file).map_err(|error| ConfigError::Unreadable { file: file.into(), error })
+}
+
+fn login_in(file: &Path, text: &str, section: &str) -> Result<(String, Secret), ConfigError> {
+    let missing = |key: String| {
+        let what = format!("{section} {{ … username=\"…\" password=\"…\"; }}; says who the client is");
+        ConfigError::Missing { file: file.into(), key, what }
+    };
+    let modules = modules(file, text, section)?.ok_or_else(|| missing(format!("the section {section}")))?;
+    let option = |name: &str| {
+        let mut options = modules.iter().flat_map(|module| &module.options);
+        let found = options.find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        found.ok_or_else(|| missing(format!("{name} in the section {section}")))
+    };
+    Ok((option("username")?, Secret::new(option("password")?)))
 }
 
 /// The same of a file's `text`.
@@ -38,10 +63,19 @@ pub fn users(file: &Path, section: &str) -> Result<Option<BTreeMap<String, Secre
 /// # Errors
 /// As [`users`], but for the reading.
 pub fn users_in(file: &Path, text: &str, section: &str) -> Result<Option<BTreeMap<String, Secret>>, ConfigError> {
-    let sections = Parser { file, rest: text.chars().peekable(), line: 1, next: None }.sections()?;
-    let Some(modules) = sections.get(section) else { return Ok(None) };
-    let mut users = BTreeMap::new();
-    for module in modules {
+    let Some(modules) = modules(file, text, section)? else { return Ok(None) };
+    let users = modules.iter().flat_map(|module| &module.options).filter_map(|(key, password)| {
+        let user = key.strip_prefix("user_")?;
+        Some((user.to_string(), Secret::new(password.as_str())))
+    });
+    Ok(Some(users.collect()))
+}
+
+/// The login modules of a section, all of them DIGEST-MD5's.
+fn modules(file: &Path, text: &str, section: &str) -> Result<Option<Vec<Module>>, ConfigError> {
+    let mut sections = Parser { file, rest: text.chars().peekable(), line: 1, next: None }.sections()?;
+    let Some(modules) = sections.remove(section) else { return Ok(None) };
+    for module in &modules {
         let (line, value) = (module.line, module.class.clone());
         let unsupported = |what: &str| {
             let (key, value, what) = (section.to_string(), value.clone(), what.to_string());
@@ -56,13 +90,8 @@ pub fn users_in(file: &Path, text: &str, section: &str) -> Result<Option<BTreeMa
             }
             _ => return Err(unsupported("use org.apache.zookeeper.server.auth.DigestLoginModule")),
         }
-        for (key, password) in &module.options {
-            if let Some(user) = key.strip_prefix("user_") {
-                users.insert(user.to_string(), Secret::new(password.as_str()));
-            }
-        }
     }
-    Ok(Some(users))
+    Ok(Some(modules))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +282,22 @@ mod tests {
         assert_eq!(read("Client { };").expect("valid"), None);
         assert_eq!(read("").expect("valid"), None);
         assert!(!format!("{:?}", read(&text)).contains("admin"), "no password in a log");
+    }
+
+    #[test]
+    fn who_a_client_is() {
+        let login = |text: &str| login_in(Path::new("jaas.conf"), text, "Client");
+        let (user, password) =
+            login(&format!("Client {{ {DIGEST} username=\"bob\" password=\"s;\"; }};")).expect("valid");
+        assert_eq!((user.as_str(), password.reveal()), ("bob", "s;"));
+        for (text, what) in [
+            ("Server { };".to_string(), "the section Client is missing"),
+            (format!("Client {{ {DIGEST} username=bob; }};"), "password in the section Client is missing"),
+            ("Client { a.Krb5LoginModule required; };".to_string(), "Kerberos"),
+        ] {
+            let error = login(&text).expect_err(&text).to_string();
+            assert!(error.contains(what), "{error}");
+        }
     }
 
     #[test]

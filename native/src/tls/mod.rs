@@ -1,7 +1,11 @@
-//! TLS on the client port: the server's certificate, whose clients it trusts, and who a client is by its certificate.
+//! TLS on the client port: the server's certificate, whose clients it trusts, and who a client is by its certificate;
+//! and the client's side of it.
 
+mod client;
 mod store;
 mod subject;
+
+pub use client::{ClientTls, ClientTlsCfg};
 
 use crate::config_file::{ClientAuth, SecureCfg};
 use std::io;
@@ -9,10 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 /// Why there can be no TLS. Each names the file or the key of `zoo.cfg`.
@@ -42,7 +46,7 @@ impl Tls {
     /// See [`TlsError`].
     pub fn new(cfg: &SecureCfg) -> Result<Tls, TlsError> {
         let provider = Arc::new(provider(&cfg.cipher_suites)?);
-        let (chain, key) = store::identity(&cfg.key_store)?;
+        let (chain, key) = (store::certificates(&cfg.key_store)?, store::key(&cfg.key_store)?);
         let mut versions = Vec::new();
         if cfg.protocols.v13 {
             versions.push(&TLS13);
@@ -58,10 +62,7 @@ impl Tls {
             (ClientAuth::None, _) | (_, None) => builder.with_no_client_auth(),
             (auth, Some(trust_store)) => {
                 let in_store = |what: String| TlsError::Store { file: trust_store.file.clone(), what };
-                let mut roots = RootCertStore::empty();
-                for certificate in store::certificates(trust_store)? {
-                    roots.add(certificate).map_err(|e| in_store(format!("a certificate can't be trusted: {e}")))?;
-                }
+                let roots = store::authorities(trust_store)?;
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
                 let verifier = if auth == ClientAuth::Want { verifier.allow_unauthenticated() } else { verifier };
                 builder.with_client_cert_verifier(verifier.build().map_err(|e| in_store(e.to_string()))?)

@@ -5,6 +5,7 @@ use crate::config_file::Store;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::der::{Decode as _, SecretDocument};
 use std::fs;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -13,35 +14,41 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 /// # Errors
 /// A file that can't be read, or has none.
 pub fn certificates(store: &Store) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    parse_certificates(store, &read(store)?)
-}
-
-/// A server's certificate with those above it, and its key.
-///
-/// # Errors
-/// A file that can't be read, has no certificate or no key, or a key that is encrypted otherwise than is said.
-pub fn identity(store: &Store) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let bytes = read(store)?;
-    let chain = parse_certificates(store, &bytes)?;
-    if let Some(pem) = encrypted_key(&bytes) {
-        return Ok((chain, decrypt(store, pem)?));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&bytes)
-        .map_err(|e| wrong(store, format!("it has no private key that can be read ({e}); put it in front")))?;
-    Ok((chain, key))
-}
-
-fn read(store: &Store) -> Result<Vec<u8>, TlsError> {
-    fs::read(&store.file).map_err(|error| TlsError::Unreadable { file: store.file.clone(), error })
-}
-
-fn parse_certificates(store: &Store, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(store)?).collect();
     let list = list.map_err(|e| wrong(store, format!("it is no PEM file ({e})")))?;
     if list.is_empty() {
         return Err(wrong(store, "it has no certificate (-----BEGIN CERTIFICATE-----)".into()));
     }
     Ok(list)
+}
+
+/// The certificates of a store as those of authorities.
+///
+/// # Errors
+/// A file that can't be read, has none, or has one that is no authority's.
+pub fn authorities(store: &Store) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(store)? {
+        roots.add(certificate).map_err(|e| wrong(store, format!("a certificate can't be trusted: {e}")))?;
+    }
+    Ok(roots)
+}
+
+/// The key of a store.
+///
+/// # Errors
+/// A file that can't be read or has no key, or a key that is encrypted otherwise than is said.
+pub fn key(store: &Store) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let bytes = read(store)?;
+    if let Some(pem) = encrypted_key(&bytes) {
+        return decrypt(store, pem);
+    }
+    PrivateKeyDer::from_pem_slice(&bytes)
+        .map_err(|e| wrong(store, format!("it has no private key that can be read ({e}); put it in front")))
+}
+
+fn read(store: &Store) -> Result<Vec<u8>, TlsError> {
+    fs::read(&store.file).map_err(|error| TlsError::Unreadable { file: store.file.clone(), error })
 }
 
 /// The part of the file that is an encrypted key.
@@ -57,7 +64,7 @@ fn decrypt(store: &Store, pem: &str) -> Result<PrivateKeyDer<'static>, TlsError>
     let Some(password) = &store.password else {
         return Err(wrong(
             store,
-            "its key is encrypted; give ssl.keyStore.password or ssl.keyStore.passwordPath".into(),
+            "its key is encrypted; give ssl.keyStore.password or ssl.keyStore.passwordPath (for zebu cli: --key-password-file)".into(),
         ));
     };
     let failed = |what: String| wrong(store, format!("its key can't be decrypted: {what}"));

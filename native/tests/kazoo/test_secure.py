@@ -13,6 +13,7 @@ from kazoo.security import CREATOR_ALL_ACL, make_acl
 
 from certificates import Authority
 from ensemble import Ensemble, EnsembleTest, free_ports
+from test_cli import cli
 
 SASL_PROVIDER = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
 JAAS = """
@@ -92,6 +93,31 @@ class Sasl(Servers):
         bob.create("/served")
         self.refused(self.ensemble[1].address)
 
+    def test_the_shell_logs_in(self):
+        self.start_sasl(sessionRequireClientSASLAuth="true")
+        address = self.ensemble[1].address
+        secret, wrong, jaas = (self.folder / name for name in ("secret", "wrong", "client.conf"))
+        secret.write_text('bob"s, secret\n')
+        wrong.write_text("wrong")
+        jaas.write_text(
+            "Client { org.apache.zookeeper.server.auth.DigestLoginModule required\n"
+            ' username="root" password="rootsecret"; };'
+        )
+        bob = ["--sasl-user", "bob", "--sasl-password-file", str(secret)]
+        code, out, err = cli(address, *bob, script="create /bobs x sasl:bob:cdrwa\nget /bobs\nwhoami\n")
+        self.assertEqual((code, err), (0, ""))
+        self.assertTrue(out.startswith("Created /bobs\nx\n"), out)
+        self.assertIn("sasl: bob", out)
+        code, out, _ = cli(address, "--jaas", str(jaas), "whoami")
+        self.assertEqual(code, 0)
+        self.assertIn("sasl: root", out)
+        code, out, err = cli(address, "--sasl-user", "bob", "--sasl-password-file", str(wrong), "get", "/bobs")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("authentication failed", err)
+        code, _, err = cli(address, "--jaas", str(self.folder / "none"), "ls", "/")
+        self.assertEqual(code, 1)
+        self.assertIn("can't be read", err)
+
 
 class Tls(Servers):
     def start_tls(self, size=1, **settings):
@@ -147,6 +173,45 @@ class Tls(Servers):
         self.refused(secure)
         self.assertIn("no TLS with it", self.ensemble[1].log.read_text())
         self.connect(secure, **self.user("ann")).create("/others-are-served")
+
+    def test_the_shell_speaks_tls(self):
+        self.start_tls()
+        secure = f"127.0.0.1:{self.port}"
+        user = self.user("ann")
+        _, alone = self.authority.issue("eve", (NameOID.COMMON_NAME, "eve"), password="key secret")
+        secret = self.folder / "secret"
+        secret.write_text("key secret\n")
+        stranger = Authority(self.folder, "Another Authority")
+        ca, cert = ["--ca", user["ca"]], ["--cert", user["certfile"]]
+        big = "x" * 300_000
+        code, out, err = cli(secure, *ca, *cert, script=f"create /a {big}\nget /a\nwhoami\n")
+        self.assertEqual((code, err), (0, ""))
+        self.assertTrue(out.startswith(f"Created /a\n{big}\n"), out[-300:])
+        self.assertIn("x509: CN=ann,O=Zebu\\, Inc,C=DE", out)
+        for words in (["--key", user["keyfile"]], ["--insecure-no-hostname"]):
+            self.assertEqual(cli(secure, *ca, *cert, *words, "ls", "/")[0], 0, words)
+        eve = ["--cert", str(alone.with_suffix(".pem")), "--key", str(alone)]
+        code, out, _ = cli(secure, *ca, *eve, "--key-password-file", str(secret), "whoami")
+        self.assertEqual(code, 0)
+        self.assertIn("x509: CN=eve", out)
+        for words, want in (
+            ([*ca, *eve], "its key is encrypted"),
+            ([*ca, *cert, "--key", str(alone.parent / "ann.key")], None),
+            (["--ca", str(stranger.path), *cert], "UnknownIssuer"),
+            ([*ca, "--timeout", "3000"], "127.0.0.1"),
+            (["--timeout", "3000"], "127.0.0.1"),
+        ):
+            code, out, err = cli(secure, *words, "ls", "/")
+            self.assertEqual(code, 0 if want is None else 1, (words, err))
+            self.assertIn(want or "", err)
+
+    def test_the_shell_wants_the_right_name(self):
+        self.start_tls(**{"ssl.clientAuth": "none", "ssl.trustStore.location": None, "secureClientPortAddress": "127.0.0.2"})
+        secure, ca = f"127.0.0.2:{self.port}", ["--ca", str(self.authority.path)]
+        code, _, err = cli(secure, *ca, "ls", "/")
+        self.assertEqual(code, 1)
+        self.assertIn("no TLS with it", err)
+        self.assertEqual(cli(secure, *ca, "--insecure-no-hostname", "ls", "/")[:2], (0, "[zookeeper]\n"))
 
     def test_without_client_certificates(self):
         self.start_tls(**{"ssl.clientAuth": "none", "ssl.trustStore.location": None})

@@ -194,3 +194,68 @@ fn closing_ends_the_session() {
     client.on_time(at(90_000), &mut out);
     assert!(out.is_empty(), "nothing more is done");
 }
+
+/// The challenge, the answer and the proof; then what was asked for is said again. With a wrong password, from a server
+/// that does not know it, or from one without SASL, there is no session.
+#[test]
+fn sasl_comes_first() {
+    use crate::auth::digest_md5::Server;
+    use crate::client::sasl::SaslUser;
+    use crate::config::Secret;
+    let user = |password: &str| SaslUser { user: "bob".into(), password: Secret::new(password) };
+    let begin = |password| {
+        let mut client = Client::new(6000).with_sasl(user(password), Rng::new(1));
+        let mut out = Vec::new();
+        let credential = Credential { scheme: "digest".into(), auth: Some(Bytes::from_static(b"a:b")) };
+        client.authenticate(at(0), credential, &mut out).unwrap();
+        client.on_connected(at(0), &mut out);
+        out.clear();
+        client.on_frame(at(0), greeting(5, 3000), &mut out).unwrap();
+        assert_eq!((token(&out), client.is_served()), (Bytes::new(), false));
+        client
+    };
+    fn token(out: &[ClientOutput]) -> Bytes {
+        let [ClientOutput::Send(frame)] = out else { panic!("{out:?}") };
+        let (header, body) = RequestHeader::decode(bare(frame.clone())).unwrap();
+        match Request::decode(OpCode::from_code(header.op).unwrap(), body) {
+            Ok(Request::Sasl { token: Some(token) }) => token,
+            other => panic!("{other:?}"),
+        }
+    }
+    let users = [("bob".into(), Secret::new("secret"))].into();
+    let say = |token: Bytes| Ok(Response::Token(Some(token)));
+
+    let (mut client, mut server) = (begin("secret"), Server::new(&[3; 30]));
+    let challenge = server.respond(&users, b"").unwrap();
+    let out = answer(&mut client, 1, 0, say(challenge.token.clone())).unwrap();
+    let proof = server.respond(&users, &token(&out)).unwrap();
+    assert_eq!(proof.user.as_deref(), Some("bob"));
+    assert!(matches!(answer(&mut client, 1, 0, say(proof.token.clone())), Err(ClientError::OutOfOrder { got: 1, .. })));
+    let out = answer(&mut client, 2, 0, say(proof.token)).unwrap();
+    assert!(client.is_served());
+    assert_eq!(out[0], ClientOutput::Event(ClientEvent::Auth { scheme: "sasl".into(), accepted: true }));
+    assert_eq!(sent(&out), [(xid::AUTH, OpCode::Auth.code())]);
+    assert!(matches!(out.last(), Some(ClientOutput::Event(ClientEvent::Connected { fresh: true, .. }))));
+    // The same again at another server, with words of its own.
+    client.on_disconnected(&mut Vec::new());
+    client.on_connected(at(50), &mut Vec::new());
+    let mut out = Vec::new();
+    client.on_frame(at(50), greeting(5, 3000), &mut out).unwrap();
+    assert_eq!((token(&out), client.is_served(), client.deadline()), (Bytes::new(), false, Some(at(2050))));
+
+    for (first, second) in [
+        (Err(ZkError::AuthFailed), None),
+        (say(Bytes::new()), None),
+        (say(challenge.token.clone()), Some(Err(ZkError::AuthFailed))),
+        (say(challenge.token), Some(say(Bytes::from_static(b"rspauth=0123456789abcdef0123456789abcdef")))),
+    ] {
+        let mut client = begin("wrong");
+        let mut out = answer(&mut client, 1, 0, first).unwrap();
+        if let Some(second) = second {
+            assert!(client.ending().is_none());
+            out = answer(&mut client, 2, 0, second).unwrap();
+        }
+        assert_eq!(client.ending(), Some(Ending::AuthFailed));
+        assert_eq!(out[0], ClientOutput::Event(ClientEvent::Auth { scheme: "sasl".into(), accepted: false }));
+    }
+}

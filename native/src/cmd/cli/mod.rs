@@ -1,5 +1,6 @@
 //! `zebu cli`: a shell for any ZooKeeper server, with zkCli's commands.
 
+mod access;
 mod complete;
 mod exec;
 mod failure;
@@ -34,6 +35,8 @@ pub struct Args {
     /// Authenticate first, like digest:user:password. May be given more than once.
     #[arg(long, value_name = "SCHEME:AUTH", value_parser = credential)]
     auth: Vec<Credential>,
+    #[command(flatten)]
+    access: access::Access,
     /// Print every result, event and error as one JSON object a line.
     #[arg(long)]
     json: bool,
@@ -70,11 +73,21 @@ pub fn run(args: Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let access = args.access.tls().and_then(|tls| Ok((tls, args.access.sasl()?)));
+    let (tls, sasl) = match access {
+        Ok(access) => access,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let options = Options {
         to: args.server,
         timeout: Duration::from_millis(args.timeout.into()),
         read_only: args.read_only,
         credentials: args.auth,
+        sasl,
+        tls,
     };
     let _guard = runtime.enter();
     let mut shell = Shell::new(options, args.json);
