@@ -37,6 +37,8 @@ pub struct Timeline {
     election_ended: Option<Instant>,
     /// Leader: learners that are being brought up to date.
     syncing: HashMap<ConnId, SyncKind>,
+    /// Servers as the metrics name them.
+    names: HashMap<ServerId, Box<str>>,
 }
 
 impl Timeline {
@@ -50,6 +52,7 @@ impl Timeline {
             election_began: None,
             election_ended: None,
             syncing: HashMap::new(),
+            names: HashMap::new(),
         }
     }
 
@@ -193,10 +196,11 @@ impl Timeline {
         }
     }
 
-    fn acked(&self, zxid: Zxid, by: ServerId, is_quorum: bool, now: Now, page: &mut OwnerPage) {
+    fn acked(&mut self, zxid: Zxid, by: ServerId, is_quorum: bool, now: Now, page: &mut OwnerPage) {
         let Some(made_ms) = self.made(zxid) else { return };
         let took = since(made_ms, now);
-        page.ack_latency.add(&by.to_string(), took);
+        let name = self.names.entry(by).or_insert_with(|| by.to_string().into());
+        page.ack_latency.add(name, took);
         if is_quorum {
             page.quorum_ack_latency.add(took);
         }
@@ -221,9 +225,7 @@ impl Timeline {
             page.ttl_node_created_count += 1;
         }
         page.propagation_latency.add(took);
-        if let Some((name, bytes)) = written(&txn) {
-            page.write_per_namespace.add(name, bytes);
-        }
+        written(&txn, |name, bytes| page.write_per_namespace.add(name, bytes));
     }
 }
 
@@ -235,12 +237,26 @@ fn since(made_ms: i64, now: Now) -> u64 {
 /// Bytes of a transaction header: session, cxid, zxid, time, type.
 const HEADER: usize = 32;
 
-/// Where a transaction writes and how much, path and data, as the bytes say. A multi has no place of its own.
-fn written(txn: &Bytes) -> Option<(&str, u64)> {
-    let (_, kind) = TxnHeader::peek(txn).ok()?;
+/// Where a transaction writes and how much, path and data, as the bytes say. A multi writes where its members do.
+fn written(txn: &Bytes, mut tell: impl FnMut(&str, u64)) {
+    let (Ok((_, kind)), Some(mut rest)) = (TxnHeader::peek(txn), txn.get(HEADER..)) else { return };
+    if kind != OpCode::Multi.code() {
+        written_by(kind, rest).into_iter().for_each(|(name, bytes)| tell(name, bytes));
+        return;
+    }
+    let members = rest.try_get_i32().unwrap_or(0);
+    for _ in 0..members {
+        let Ok(kind) = rest.try_get_i32() else { return };
+        let Some((member, behind)) = field(rest) else { return };
+        written_by(kind, member).into_iter().for_each(|(name, bytes)| tell(name, bytes));
+        rest = behind;
+    }
+}
+
+/// The same of one body of this kind that is no multi's.
+fn written_by(kind: i32, body: &[u8]) -> Option<(&str, u64)> {
     let op = OpCode::from_code(kind)?;
-    let rest = txn.get(HEADER..)?;
-    let (path, rest) = field(rest)?;
+    let (path, rest) = field(body)?;
     let data = match op {
         OpCode::Create | OpCode::Create2 | OpCode::CreateContainer | OpCode::CreateTtl | OpCode::SetData => {
             field(rest).map_or(0, |(data, _)| data.len())
@@ -366,17 +382,28 @@ mod tests {
     #[test]
     fn where_transactions_write() {
         let z = Zxid(1);
+        let check = TxnBody::Check { path: "/app".into(), version: 0 };
         let set = TxnBody::SetData { reconfig: false, path: "/a/b".into(), data: None, version: 1 };
         for (body, expected) in [
-            (create("/app/x"), Some(("app", 10))),
-            (TxnBody::Delete { container: false, path: "/app/x".into() }, Some(("app", 6))),
-            (set, Some(("a", 4))),
-            (TxnBody::CreateSession { timeout_ms: 1 }, None),
-            (TxnBody::Error { code: -101 }, None),
+            (create("/app/x"), vec![("app", 10)]),
+            (TxnBody::Delete { container: false, path: "/app/x".into() }, vec![("app", 6)]),
+            (set.clone(), vec![("a", 4)]),
+            (TxnBody::Multi { txns: vec![create("/app/x"), check, set] }, vec![("app", 10), ("a", 4)]),
+            (TxnBody::Multi { txns: vec![TxnBody::Error { code: 0 }, TxnBody::Error { code: -101 }] }, vec![]),
+            (TxnBody::CreateSession { timeout_ms: 1 }, vec![]),
+            (TxnBody::Error { code: -101 }, vec![]),
         ] {
+            let seen = |bytes: &Bytes| {
+                let mut seen = Vec::new();
+                written(bytes, |name, bytes| seen.push((name.to_string(), bytes)));
+                seen
+            };
             let bytes = txn(z, 1, body);
-            assert_eq!(written(&bytes), expected);
-            assert_eq!(written(&bytes.slice(..HEADER.min(bytes.len()))), None);
+            let expected: Vec<_> = expected.into_iter().map(|(name, bytes)| (name.to_string(), bytes)).collect();
+            assert_eq!(seen(&bytes), expected);
+            for end in 0..bytes.len() {
+                assert!(seen(&bytes.slice(..end)).len() <= expected.len(), "cut off at {end}");
+            }
         }
     }
 }

@@ -62,7 +62,9 @@ pub fn python_with(name: &str, requirements: &str, alone: Option<&str>, line: &L
     let wanted = root().join(requirements);
     let home = target().join("test-tools").join(name);
     let python = home.join("bin/python");
-    once_for(&wanted, &home, || {
+    let alone = alone.map(|alone| root().join(alone));
+    let lists: Vec<_> = [Some(&wanted), alone.as_ref()].into_iter().flatten().map(PathBuf::as_path).collect();
+    once_for(&lists, &home, || {
         line.show("python -m venv");
         if on_path("python3").is_none() {
             apt_install(&["python3", "python3-venv"], line)?;
@@ -83,8 +85,8 @@ pub fn python_with(name: &str, requirements: &str, alone: Option<&str>, line: &L
             pip
         };
         run::must(pip().arg("--requirement").arg(&wanted), line, LIMIT)?;
-        if let Some(alone) = alone {
-            run::must(pip().args(["--no-deps", "--requirement"]).arg(root().join(alone)), line, LIMIT)?;
+        if let Some(alone) = &alone {
+            run::must(pip().args(["--no-deps", "--requirement"]).arg(alone), line, LIMIT)?;
         }
         Ok(())
     })?;
@@ -109,7 +111,7 @@ pub fn node_with(name: &str, package: &str, line: &Line) -> Result<PathBuf> {
     }
     let wanted = root().join(package);
     let home = target().join("test-tools").join(name);
-    once_for(&wanted, &home, || {
+    once_for(&[&wanted], &home, || {
         line.show("npm install");
         let copy = home.join("package.json");
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
@@ -164,9 +166,9 @@ pub fn cli_mt(line: &Line) -> Result<PathBuf> {
     Ok(cli_mt)
 }
 
-/// Runs `install` unless `home` was made for this very list of packages.
-fn once_for(wanted: &Path, home: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
-    let list = crate::read_text(wanted)?;
+/// Runs `install` unless `home` was made for these very lists of packages.
+fn once_for(wanted: &[&Path], home: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let list = wanted.iter().map(|list| crate::read_text(list)).collect::<Result<Vec<_>>>()?.join("\n");
     let mark = home.join("installed-for");
     if fs::read_to_string(&mark).is_ok_and(|installed| installed == list) {
         return Ok(());

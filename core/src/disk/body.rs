@@ -1,8 +1,9 @@
 //! The body of a snapshot: sessions, access lists, znodes, end mark (parts 2 to 5 of the snapshot format). The same
 //! bytes stand in snapshot files and follow a SNAP packet on the wire.
 
+use crate::disk::txn_log::MAX_ENTRY;
 use crate::id::Zxid;
-use crate::wire::jute::{DecodeError, Fault, MAX_FIELD, Put, Reader};
+use crate::wire::jute::{DecodeError, Fault, Put, Reader};
 use crate::wire::record::{Acl, SessionEntry};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -333,8 +334,9 @@ fn nullable_count(rest: &[u8], at: usize, what: &'static str) -> Result<Option<u
 fn length(rest: &[u8], at: usize, what: &'static str) -> Result<Option<usize>, DecodeError> {
     let Some(length) = int(rest) else { return Ok(None) };
     match usize::try_from(length) {
-        Ok(n) if n <= MAX_FIELD => Ok(Some(n)),
-        _ => Err(DecodeError::new(what, at, Fault::Length { length: i64::from(length), limit: MAX_FIELD })),
+        // Whatever jute.maxbuffer was: nothing longer can have come in by a transaction.
+        Ok(n) if n <= MAX_ENTRY => Ok(Some(n)),
+        _ => Err(DecodeError::new(what, at, Fault::Length { length: i64::from(length), limit: MAX_ENTRY })),
     }
 }
 

@@ -185,9 +185,6 @@ fn bounded(body: TxnBody, room: usize) -> Result<TxnBody, ZkError> {
             }
             Ok(TxnBody::CloseSession { paths: Some(named) })
         }
-        TxnBody::Multi { ref txns } if txns.iter().any(|txn| txn.encoded_len() > MAX_FIELD) => {
-            Err(ZkError::BadArguments)
-        }
         body if fits(&body) => Ok(body),
         _ => Err(ZkError::BadArguments),
     }

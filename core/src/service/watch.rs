@@ -283,11 +283,14 @@ impl WatchRegistry {
             return;
         }
         let open = auth::permits(rules, &change.acl, perms::READ, &[]);
-        let may_read = |link: &LinkId| {
-            open || self.watchers.get(link).is_some_and(|w| auth::permits(rules, &change.acl, perms::READ, &w.auth))
+        // Of many watchers most are the same people: each set of identities is judged once.
+        let mut judged: BTreeMap<&[Id], bool> = BTreeMap::new();
+        let mut may_read = |link: &LinkId| {
+            let judge = |ids| *judged.entry(ids).or_insert_with(|| auth::permits(rules, &change.acl, perms::READ, ids));
+            open || self.watchers.get(link).map(|watcher| &*watcher.auth).is_some_and(judge)
         };
         let event = || WatcherEvent { kind: change.kind, path: change.path.clone() };
-        fired.extend(links.into_iter().filter(may_read).map(|link| (link, event())));
+        fired.extend(links.into_iter().filter(|link| may_read(link)).map(|link| (link, event())));
     }
 
     /// All one-shot watches of this kind on the path are gone.

@@ -120,9 +120,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads `buf` from its beginning; fields are limited to [`MAX_FIELD`].
+    /// Reads `buf` from its beginning; fields are limited to [`MAX_FIELD`], or to the bytes that are there if these are
+    /// more: who took them in had a larger limit (`jute.maxbuffer`).
     pub const fn new(buf: Bytes) -> Reader {
-        Reader { buf, at: 0, limit: MAX_FIELD }
+        let limit = if buf.len() > MAX_FIELD { buf.len() } else { MAX_FIELD };
+        Reader { buf, at: 0, limit }
     }
 
     /// As [`Reader::new`] with another limit in bytes for each buffer and string.
@@ -361,6 +363,17 @@ mod tests {
 
     fn reader(bytes: &[u8]) -> Reader {
         Reader::new(Bytes::copy_from_slice(bytes))
+    }
+
+    /// What has come in under a larger limit can be read.
+    #[test]
+    fn the_limit_follows_the_bytes_that_are_there() {
+        for size in [MAX_FIELD, MAX_FIELD + 1, 3 << 20] {
+            let mut out = Vec::new();
+            out.put_buffer(Some(&vec![7; size]));
+            let mut r = Reader::new(out.into());
+            assert_eq!(r.buffer("data").map(|data| data.map_or(0, |data| data.len())), Ok(size));
+        }
     }
 
     #[test]

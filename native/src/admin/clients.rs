@@ -69,15 +69,22 @@ impl From<&Connection> for Full {
     }
 }
 
-/// The connections in brief.
-pub fn brief(operator: &Operator) -> Vec<Brief> {
-    operator.connections(None).iter().map(Brief::from).collect()
+/// The plain connections in brief, and those through TLS.
+pub fn brief(operator: &Operator) -> (Vec<Brief>, Vec<Brief>) {
+    told(operator)
+}
+
+/// The plain connections, and those through TLS.
+fn told<T: for<'a> From<&'a Connection>>(operator: &Operator) -> (Vec<T>, Vec<T>) {
+    let (secure, plain): (Vec<_>, Vec<_>) = operator.connections(None).into_iter().partition(|c| c.secure);
+    let tell = |all: Vec<Connection>| all.iter().map(T::from).collect();
+    (tell(plain), tell(secure))
 }
 
 /// `connections`.
 pub fn connections(operator: &Operator) -> impl Serialize + use<> {
-    let all: Vec<Full> = operator.connections(None).iter().map(Full::from).collect();
-    Pairs(vec![("connections", all), ("secure_connections", Vec::new())])
+    let (plain, secure) = told::<Full>(operator);
+    Pairs(vec![("connections", plain), ("secure_connections", secure)])
 }
 
 /// `dump`. `None` if the owner thread does not answer.

@@ -171,7 +171,7 @@ pub fn stats(operator: &Operator, serving: &Serving, with_connections: bool) -> 
         provider_null: false,
         uptime: u64::try_from(operator.metrics.uptime().as_millis()).unwrap_or(u64::MAX),
     };
-    let connections = with_connections.then(|| super::clients::brief(operator));
+    let (connections, secure_connections) = with_connections.then(|| super::clients::brief(operator)).unzip();
     Stats {
         version: VERSION,
         read_only: serving.is_read_only(),
@@ -179,8 +179,8 @@ pub fn stats(operator: &Operator, serving: &Serving, with_connections: bool) -> 
         client_response: s.responses.into(),
         proposal_stats: s.proposals.map(Buffers::from),
         node_count: s.nodes,
-        secure_connections: connections.as_ref().map(|_| Vec::new()),
         connections,
+        secure_connections,
     }
 }
 

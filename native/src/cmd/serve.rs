@@ -196,10 +196,12 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         let _ = ended.send(replica::run(server, fx, &owner_post, &clock, outputs));
     })?;
 
+    let limits = Arc::new(Limits::new(cfg.limits.clone(), cfg.service.local_sessions));
     let operator = Arc::new(Operator {
         cfg: cfg.clone(),
         side: side.clone(),
         links: links.clone(),
+        limits: limits.clone(),
         post: post.clone(),
         serving,
         metrics: metrics.clone(),
@@ -207,7 +209,6 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         last_snapshot,
         clock,
     });
-    let limits = Arc::new(Limits::new(cfg.limits.clone(), cfg.service.local_sessions));
     let port = Arc::new(ClientPort {
         side,
         post: post.clone(),

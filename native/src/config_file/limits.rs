@@ -20,6 +20,8 @@ pub struct ClientLimits {
     pub large_threshold: Option<usize>,
     /// `largeRequestMaxBytes`: how many bytes large requests may have together.
     pub large_max: usize,
+    /// `netty.server.outstandingHandshake.limit`: TLS handshakes at once; 0 for no limit.
+    pub max_handshakes: usize,
     /// How fast sessions may be opened and taken up.
     pub connects: TokenRules,
 }
@@ -61,6 +63,9 @@ pub fn limits(keys: &mut Keys<'_>, voters: usize) -> Result<ClientLimits, Config
         throttled_wait: millis(keys.number("throttled_op_wait_time", 0..=i64::from(i32::MAX))?.unwrap_or(0)),
         large_threshold: usize::try_from(threshold).ok().filter(|bytes| *bytes > 0),
         large_max: count(keys, "largeRequestMaxBytes", 1, 100 << 20)?,
+        max_handshakes: keys
+            .number("netty.server.outstandingHandshake.limit", -1..=i64::from(i32::MAX))?
+            .map_or(0, |most| usize::try_from(most).unwrap_or(0)),
         connects: tokens(keys)?,
     })
 }
@@ -126,6 +131,8 @@ mod tests {
             ("throttled_op_wait_time=7", with(&|l| l.throttled_wait = Duration::from_millis(7))),
             ("largeRequestThreshold=7", with(&|l| l.large_threshold = Some(7))),
             ("largeRequestThreshold=-1", default.clone()),
+            ("netty.server.outstandingHandshake.limit=7", with(&|l| l.max_handshakes = 7)),
+            ("netty.server.outstandingHandshake.limit=-1", default.clone()),
             ("largeRequestMaxBytes=7", with(&|l| l.large_max = 7)),
             ("connection_throttle_tokens=7", with(&|l| l.connects.tokens = 7)),
             ("connection_throttle_fill_time=7", with(&|l| l.connects.fill_time = Duration::from_millis(7))),

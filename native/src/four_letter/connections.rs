@@ -79,6 +79,7 @@ mod tests {
             max_latency: 1,
         };
         let connection = Connection {
+            secure: false,
             remote: SocketAddr::from(([127, 0, 0, 1], 50684)),
             interest: 1,
             queued: 0,

@@ -82,6 +82,7 @@ mod tests {
 
     fn connection(port: u16, session: Option<SessionId>, expires: i64) -> Connection {
         Connection {
+            secure: false,
             remote: SocketAddr::from(([127, 0, 0, 1], port)),
             interest: 1,
             queued: 0,

@@ -48,6 +48,8 @@ counters! {
     connection_revalidate_count,
     /// Connections ended because they did not ask for a session in time.
     sessionless_connections_expired,
+    /// Connections refused because too many TLS handshakes were under way.
+    tls_handshake_exceeded,
     /// Connections ended because no clients are served.
     cnxn_closed_without_zk_server_running,
 }

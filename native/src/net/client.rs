@@ -1,8 +1,8 @@
 //! The client port: sockets around the core's `Link`. A connection's task splits frames, answers reads itself from
 //! the shared read side, hands writes to the owner thread, and sends what comes back.
 
-use super::limits::Limits;
-use super::links::{LinkBox, Links};
+use super::limits::{Handshake, Limits};
+use super::links::{LinkBox, Links, Transport};
 use super::tally::Tally;
 use crate::entropy;
 use crate::four_letter::{self, FourLetter};
@@ -142,18 +142,38 @@ impl ClientPort {
             }
         };
         match tls {
-            None => self.talk(stream, remote, None).await,
-            Some(tls) => match timeout(self.sessionless_timeout, tls.accept(stream)).await {
-                Ok(Ok((stream, subject))) => self.talk(stream, remote, subject).await,
-                Ok(Err(e)) => warn!("client {remote}: no TLS with it: {e}"),
-                Err(_) => warn!("client {remote}: its TLS handshake takes too long; ends it"),
-            },
+            None => self.talk(stream, remote, Transport::Plain, None).await,
+            Some(tls) => {
+                let Some(handshake) = Handshake::begin(&self.limits) else {
+                    self.metrics.counters.tls_handshake_exceeded.fetch_add(1, Relaxed);
+                    warn!(
+                        "client {remote}: refuses it: too many TLS handshakes (netty.server.outstandingHandshake.limit)"
+                    );
+                    return;
+                };
+                let accepted = timeout(self.sessionless_timeout, tls.accept(stream)).await;
+                drop(handshake);
+                match accepted {
+                    Ok(Ok((stream, subject))) => {
+                        let transport = if subject.is_some() { Transport::MutualTls } else { Transport::Tls };
+                        self.talk(stream, remote, transport, subject).await;
+                    }
+                    Ok(Err(e)) => warn!("client {remote}: no TLS with it: {e}"),
+                    Err(_) => warn!("client {remote}: its TLS handshake takes too long; ends it"),
+                }
+            }
         }
     }
 
     /// Speaks with a client; `subject` is that of its certificate.
-    async fn talk(self: &Arc<Self>, stream: impl Stream, remote: SocketAddr, subject: Option<String>) {
-        let shared = self.links.open(remote);
+    async fn talk(
+        self: &Arc<Self>,
+        stream: impl Stream,
+        remote: SocketAddr,
+        transport: Transport,
+        subject: Option<String>,
+    ) {
+        let shared = self.links.open(remote, transport);
         let id = shared.id;
         let mut link = Link::new(id, &remote.ip().to_string()).under(self.access.clone());
         if self.access.sasl_users.is_some() {

@@ -4,6 +4,7 @@ use crate::config_file::ClientLimits;
 use crate::config_file::TokenRules;
 use crate::entropy;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use zebu_core::config::LocalSessions;
@@ -18,7 +19,28 @@ pub struct Limits {
     local_sessions: bool,
     connections: AtomicUsize,
     large_bytes: AtomicUsize,
+    handshakes: AtomicUsize,
     tokens: Mutex<Tokens>,
+}
+
+/// A TLS handshake under way: it counts as long as this lives.
+#[derive(Debug)]
+pub struct Handshake(Arc<Limits>);
+
+impl Handshake {
+    /// One begins; `None` if too many are under way.
+    pub fn begin(limits: &Arc<Limits>) -> Option<Handshake> {
+        let before = limits.handshakes.fetch_add(1, Relaxed);
+        // Dropped at once if it does not fit.
+        let begun = Handshake(limits.clone());
+        (limits.rules.max_handshakes == 0 || before < limits.rules.max_handshakes).then_some(begun)
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Limits {
@@ -30,6 +52,7 @@ impl Limits {
             rules,
             connections: AtomicUsize::new(0),
             large_bytes: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
         }
     }
 
@@ -46,6 +69,16 @@ impl Limits {
     /// A connection is gone.
     pub fn gone(&self) {
         self.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// TLS handshakes under way.
+    pub fn handshakes(&self) -> usize {
+        self.handshakes.load(Relaxed)
+    }
+
+    /// The chance of a client to be refused a session before all tokens are used up, 0 to 1.
+    pub fn drop_probability(&self) -> f64 {
+        self.tokens.lock().drop
     }
 
     /// Whether no request is taken while so many are under way.
@@ -174,10 +207,22 @@ mod tests {
             throttled_wait: Duration::ZERO,
             large_threshold: None,
             large_max: 100,
+            max_handshakes: 0,
             connects: TokenRules { tokens: 0, ..rules() },
         };
         change(&mut rules);
         Limits::new(rules, LocalSessions::Off)
+    }
+
+    #[test]
+    fn handshakes_under_way_are_bounded() {
+        for (most, fit) in [(0, 3), (2, 2)] {
+            let limits = Arc::new(limits(|rules| rules.max_handshakes = most));
+            let begun: Vec<_> = (0..3).filter_map(|_| Handshake::begin(&limits)).collect();
+            assert_eq!((begun.len(), limits.handshakes()), (fit, fit));
+            drop(begun);
+            assert_eq!(limits.handshakes(), 0);
+        }
     }
 
     #[test]

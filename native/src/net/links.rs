@@ -13,6 +13,17 @@ use zebu_core::id::{LinkId, SessionId};
 /// A connection with more than this waiting to be written does not read: it is ended.
 const OUTBOX_MAX: usize = 256 * 1024;
 
+/// What a connection's bytes go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Nothing.
+    Plain,
+    /// TLS; the client has shown no certificate.
+    Tls,
+    /// TLS, and the client has shown a certificate.
+    MutualTls,
+}
+
 /// One connection's side that others see.
 #[derive(Debug)]
 pub struct LinkBox {
@@ -20,6 +31,8 @@ pub struct LinkBox {
     pub id: LinkId,
     /// The other end.
     pub remote: SocketAddr,
+    /// What lies between.
+    pub transport: Transport,
     outbox: Mutex<Vec<ToLink>>,
     wake: Notify,
     overrun: AtomicBool,
@@ -87,10 +100,11 @@ pub struct Links {
 
 impl Links {
     /// A new connection; the number is never used again.
-    pub fn open(&self, remote: SocketAddr) -> Arc<LinkBox> {
+    pub fn open(&self, remote: SocketAddr, transport: Transport) -> Arc<LinkBox> {
         let link = Arc::new(LinkBox {
             id: LinkId(self.next.fetch_add(1, Relaxed) + 1),
             remote,
+            transport,
             outbox: Mutex::new(Vec::new()),
             wake: Notify::new(),
             overrun: AtomicBool::new(false),
@@ -160,7 +174,7 @@ mod tests {
     fn outboxes_and_touched_sessions() {
         let links = Links::default();
         let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (a, b) = (links.open(remote), links.open(remote));
+        let (a, b) = (links.open(remote, Transport::Plain), links.open(remote, Transport::Plain));
         assert_ne!(a.id, b.id);
         links.push(a.id, event());
         assert_eq!((a.drain().len(), b.drain().len()), (1, 0));
@@ -178,7 +192,7 @@ mod tests {
     #[test]
     fn a_client_that_never_reads_is_found() {
         let links = Links::default();
-        let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)), Transport::Plain);
         (0..=OUTBOX_MAX).for_each(|_| link.push(event()));
         assert!(link.is_overrun());
         assert_eq!(link.drain().len(), OUTBOX_MAX);

@@ -274,7 +274,7 @@ pub fn namespace(path: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::links::Links;
+    use super::super::links::{Links, Transport};
     use super::*;
     use std::net::SocketAddr;
     use zebu_core::id::Zxid;
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_a_wake_up_brought_is_handed_over_once() {
         let (links, metrics) = (Links::default(), Metrics::new());
-        let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)));
+        let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)), Transport::Plain);
         let mut tally = Tally::new(Instant::now());
         tally.frame(&[0; 44]);
         tally.taken(true);

@@ -2,6 +2,7 @@
 
 use super::Operator;
 use crate::net::link_stats::LinkTold;
+use crate::net::links::Transport;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,6 +14,8 @@ use zebu_core::id::{LinkId, SessionId};
 pub struct Connection {
     /// The other end.
     pub remote: SocketAddr,
+    /// Whether it goes through TLS.
+    pub secure: bool,
     /// What the server waits for, as Java's bits: 1 for something to read.
     pub interest: u8,
     /// Requests not answered yet.
@@ -28,9 +31,10 @@ pub struct Connection {
 }
 
 impl Operator {
-    /// How many come from this machine, and how many from others; none of them by TLS.
+    /// How many come from this machine, and how many from others, of those whose client has shown no certificate.
     pub fn connections_by_place(&self) -> (usize, usize) {
-        let all = self.links.all();
+        let mut all = self.links.all();
+        all.retain(|link| link.transport != Transport::MutualTls);
         let local = all.iter().filter(|link| link.remote.ip().is_loopback()).count();
         (local, all.len() - local)
     }
@@ -52,6 +56,7 @@ impl Operator {
             };
             Connection {
                 remote: link.remote,
+                secure: link.transport != Transport::Plain,
                 interest: u8::from(!asks),
                 queued: link.pending.load(Relaxed),
                 session: link.session(),

@@ -13,6 +13,7 @@ pub mod watches;
 use crate::clock::Clock;
 use crate::config_file::ZooCfg;
 use crate::metrics::Metrics;
+use crate::net::limits::Limits;
 use crate::net::links::Links;
 use crate::read_side::SharedRead;
 use crate::replica::{Post, Question, role};
@@ -44,6 +45,8 @@ pub struct Operator {
     pub side: SharedRead,
     /// The connections of clients.
     pub links: Arc<Links>,
+    /// What keeps clients from asking too much.
+    pub limits: Arc<Limits>,
     /// The owner thread.
     pub post: Arc<Post>,
     /// As what clients are served.

@@ -2,7 +2,7 @@
 
 use super::Operator;
 use super::environment::file_descriptors;
-use crate::metrics::report::Report;
+use crate::metrics::report::{Number, Report};
 use std::collections::BTreeSet;
 use zebu_core::effect::Serving;
 use zebu_core::server::ReadSide as _;
@@ -28,6 +28,8 @@ impl Operator {
         let (local, remote) = self.connections_by_place();
         out.gauge("non_mtls_local_conn_count", local);
         out.gauge("non_mtls_remote_conn_count", remote);
+        out.gauge("outstanding_tls_handshake", self.limits.handshakes());
+        out.gauge("connection_drop_probability", Number::Real(self.limits.drop_probability()));
         let Some(serving) = self.serving() else { return out };
         self.side.read(|s| {
             out.gauge("znode_count", s.tree.len() + 1);

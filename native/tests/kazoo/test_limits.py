@@ -166,6 +166,34 @@ class LargeRequests(OwnEnsembleTest):
         self.assertEqual(client.get("/a")[0], bytes(40_000))
 
 
+class LargeBuffer(OwnEnsembleTest):
+    """More than Apache's 1 MiB, where jute.maxbuffer allows it: on the wire, in the log and in snapshots."""
+
+    settings = {"jute.maxbuffer": str(4 << 20), "snapCount": "10"}
+
+    def test_large_data_come_through_and_back(self):
+        large = os.urandom(3 << 20)
+        client = self.ensemble.client(self.ensemble.followers()[0])
+        client.create("/large", large)
+        transaction = client.transaction()
+        transaction.create("/other", large)
+        self.assertEqual(transaction.commit(), ["/other"])
+        for n in range(30):
+            client.create(f"/{n}")
+        client.stop()
+        for server in self.ensemble.servers.values():
+            server.kill()
+        for server in self.ensemble.servers.values():
+            server.start()
+        self.ensemble.all_serve()
+        for server in self.ensemble.servers.values():
+            reader = self.ensemble.client(server)
+            for path in ("/large", "/other"):
+                reader.sync(path)
+                self.assertEqual(reader.get(path)[0], large)
+            reader.stop()
+
+
 class Tokens(OwnEnsembleTest):
     settings = {"connection_throttle_tokens": 3, "connection_throttle_fill_time": 3_600_000}
 

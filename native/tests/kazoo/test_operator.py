@@ -66,6 +66,7 @@ GAUGES = """
     znode_count watch_count ephemerals_count approximate_data_size global_sessions local_sessions
     open_file_descriptor_count max_file_descriptor_count last_client_response_size max_client_response_size
     min_client_response_size auth_failed_count non_mtls_remote_conn_count non_mtls_local_conn_count quorum_size
+    outstanding_tls_handshake connection_drop_probability
 """.split()
 LEADERS = """
     learners synced_followers synced_non_voting_followers synced_observers pending_syncs leader_uptime
@@ -77,7 +78,7 @@ COUNTERS = """
     stale_sessions_expired sessionless_connections_expired cnxn_closed_without_zk_server_running
     ttl_node_created_count digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
     learner_commit_received_count revalidate_count sync_processor_request_queued op_count_total
-    large_requests_rejected
+    large_requests_rejected tls_handshake_exceeded
 """.split()
 BASIC = """
     fsynctime snapshottime dbinittime startup_txns_loaded startup_txns_load_time startup_snap_load_time election_time

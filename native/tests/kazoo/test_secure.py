@@ -1,9 +1,11 @@
 """SASL and TLS with real clients: users of a JAAS file, certificates, one port for both."""
 
+import json
 import pathlib
 import socket
 import ssl
 import tempfile
+import urllib.request
 
 from cryptography.x509.oid import NameOID
 from kazoo.client import KazooClient
@@ -12,7 +14,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.security import CREATOR_ALL_ACL, make_acl
 
 from certificates import Authority
-from ensemble import Ensemble, EnsembleTest, free_ports
+from ensemble import Ensemble, EnsembleTest, free_ports, wait_for
 from test_cli import cli
 
 SASL_PROVIDER = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
@@ -212,6 +214,35 @@ class Tls(Servers):
         self.assertEqual(code, 1)
         self.assertIn("no TLS with it", err)
         self.assertEqual(cli(secure, *ca, "--insecure-no-hostname", "ls", "/")[:2], (0, "[zookeeper]\n"))
+
+    def test_the_operator_sees_what_is_secure(self):
+        settings = {"admin.enableServer": "true", "admin.serverPort": lambda server: server.admin_port}
+        self.start_tls(**settings, **{"ssl.clientAuth": "want", "netty.server.outstandingHandshake.limit": 1})
+        server, secure = self.ensemble[1], f"127.0.0.1:{self.port}"
+
+        def numbers():
+            lines = server.four_letters("mntr").splitlines()
+            return {name.removeprefix("zk_"): value for name, value in (line.split("\t") for line in lines)}
+
+        plain = self.ensemble.client()
+        ann = self.connect(secure, **self.user("ann"))
+        unnamed = self.connect(secure, use_ssl=True, ca=str(self.authority.path))
+        url = f"http://127.0.0.1:{server.admin_port}/commands/"
+        for command in ("connections", "stats"):
+            told = json.loads(urllib.request.urlopen(url + command, timeout=20).read())
+            self.assertEqual((len(told["connections"]), len(told["secure_connections"])), (1, 2), command)
+        # Of them and of the one that asks, only one has shown a certificate.
+        seen = numbers()
+        self.assertEqual((seen["num_alive_connections"], seen["non_mtls_local_conn_count"]), ("4", "3"))
+        self.assertEqual((seen["outstanding_tls_handshake"], seen["tls_handshake_exceeded"]), ("0", "0"))
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20):
+            wait_for("a handshake is under way", lambda: numbers()["outstanding_tls_handshake"] == "1")
+            with socket.create_connection(("127.0.0.1", self.port), timeout=20) as refused:
+                self.assertEqual(refused.recv(1), b"")
+            self.assertEqual(numbers()["tls_handshake_exceeded"], "1")
+        wait_for("it is over", lambda: numbers()["outstanding_tls_handshake"] == "0")
+        for client in (plain, ann, unnamed):
+            client.stop()
 
     def test_without_client_certificates(self):
         self.start_tls(**{"ssl.clientAuth": "none", "ssl.trustStore.location": None})
