@@ -134,3 +134,8 @@ pub fn remove_loading() {
         element.remove();
     }
 }
+
+/// Tells the browser's console of something that did not work and that the page can go on without.
+pub fn complain(why: &wasm_bindgen::JsValue) {
+    web_sys::console::warn_1(why);
+}

@@ -14,6 +14,7 @@ pub mod lessons;
 pub mod next;
 pub mod paint;
 pub mod player;
+pub mod proof;
 pub mod raf;
 pub mod route;
 pub mod scene;

@@ -1,5 +1,8 @@
 //! Starts the lab in the page that loaded it.
 
 fn main() {
+    if let Err(why) = zebu_web::proof::offer() {
+        zebu_web::browser::complain(&why);
+    }
     yew::Renderer::<zebu_web::app::App>::new().render();
 }

@@ -143,11 +143,12 @@ fn kazoo(line: &Line) -> Result<Outcome> {
 
 fn browser(line: &Line) -> Result<Outcome> {
     lab::build_quietly(line)?;
+    let zebu = demo::release_binary(line)?;
     let (chromium, tools) = (setup::chromium(line)?, setup::node_tools(line)?);
     line.show("Chromium");
     let mut command = Command::new("node");
-    command.current_dir(root()).args(["--test", "web/tests/lab.test.mjs"]);
-    command.env("ZEBU_CHROMIUM", chromium).env("ZEBU_NODE_TOOLS", tools);
+    command.current_dir(root()).args(["--test", "web/tests/lab.test.mjs", "web/tests/proof.test.mjs"]);
+    command.env("ZEBU_CHROMIUM", chromium).env("ZEBU_NODE_TOOLS", tools).env("ZEBU", zebu);
     in_test_dir("browser", command, line, count::node_test)
 }
 

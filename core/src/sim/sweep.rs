@@ -7,9 +7,11 @@ use crate::sim::command::{ClientId, Command};
 use crate::sim::faults::{Faults, bound, draw_spec};
 use crate::sim::model::Counts;
 use crate::sim::model::load::Load;
+use crate::sim::spec::WorldSpec;
 use crate::sim::workload::Workload;
 use crate::time::Instant;
 use crate::trace::TraceRecord;
+use crate::trace::digest::Digest;
 use crate::wire::client::Request;
 use alloc::format;
 use alloc::string::String;
@@ -77,6 +79,49 @@ fn draw_rules(seed: u64) -> ServiceRules {
     }
 }
 
+/// The world of a seed as these options want it.
+fn drawn(seed: u64, options: &SweepOptions, trace: bool) -> WorldSpec {
+    let mut spec = draw_spec(seed, options.servers);
+    spec.broken = options.broken;
+    spec.trace = trace;
+    if options.local_sessions {
+        spec.service.local_sessions = LocalSessions::Upgrading;
+    }
+    spec
+}
+
+/// A seed's whole event log, in short: two equal ones are equal byte by byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogDigest {
+    /// The seed.
+    pub seed: u64,
+    /// Lines of the log.
+    pub lines: u64,
+    /// Their bytes, line ends not counted.
+    pub bytes: u64,
+    /// A hash of all of them.
+    pub digest: u64,
+}
+
+impl core::fmt::Display for LogDigest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {} {} {:016x}", self.seed, self.lines, self.bytes, self.digest)
+    }
+}
+
+/// Runs a seed of the plain sweep and takes the digest of its event log, as people read it.
+pub fn log_digest(seed: u64) -> LogDigest {
+    let mut log = LogDigest { seed, lines: 0, bytes: 0, digest: 0 };
+    let mut digest = Digest::new();
+    Run::plain(seed, &SweepOptions::default(), true).finish(&mut |record| {
+        let line = format!("{record}");
+        log.lines += 1;
+        log.bytes += line.len() as u64;
+        digest.bytes(line.as_bytes());
+    });
+    LogDigest { digest: digest.finish(), ..log }
+}
+
 /// The clients of a run.
 enum Clients {
     Plain(Workload),
@@ -109,32 +154,26 @@ struct Run {
 
 impl Run {
     fn new(seed: u64, options: &SweepOptions, trace: bool) -> Run {
-        let mut spec = draw_spec(seed, options.servers);
-        spec.broken = options.broken;
-        spec.trace = trace;
-        let mut rng = crate::rng::Rng::new(seed).fork(80);
-        if options.model {
-            // Observers serve clients as followers do: half of the seeds have some.
-            spec.observers = (seed % 4).saturating_sub(1) as u32;
-            spec.service = draw_rules(seed);
+        if !options.model {
+            return Run::plain(seed, options, trace);
         }
-        if options.local_sessions {
-            spec.service.local_sessions = LocalSessions::Upgrading;
-        }
+        let mut spec = drawn(seed, options, trace);
+        // Observers serve clients as followers do: half of the seeds have some.
+        spec.observers = (seed % 4).saturating_sub(1) as u32;
+        spec.service = ServiceRules { local_sessions: spec.service.local_sessions, ..draw_rules(seed) };
         let mut world = World::new(spec);
-        let load = if options.model {
-            world.watch_with_model();
-            Clients::Model(Load::draw(seed))
-        } else {
-            Clients::Plain(Workload::draw(seed))
-        };
-        Run {
-            seed,
-            world,
-            faults: Faults::draw(seed),
-            load,
-            chaos_end: Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000)),
-        }
+        world.watch_with_model();
+        Run::of(seed, world, Clients::Model(Load::draw(seed)))
+    }
+
+    fn plain(seed: u64, options: &SweepOptions, trace: bool) -> Run {
+        Run::of(seed, World::new(drawn(seed, options, trace)), Clients::Plain(Workload::draw(seed)))
+    }
+
+    fn of(seed: u64, world: World, load: Clients) -> Run {
+        let mut rng = crate::rng::Rng::new(seed).fork(80);
+        let chaos_end = Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000));
+        Run { seed, world, faults: Faults::draw(seed), load, chaos_end }
     }
 
     fn finish(mut self, show: &mut dyn FnMut(&TraceRecord)) -> Outcome {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use zebu_core::config::BrokenRule;
 use zebu_core::sim::model::Counts;
-use zebu_core::sim::sweep::{Outcome, SweepOptions, run_seed, watch_seed};
+use zebu_core::sim::sweep::{Outcome, SweepOptions, log_digest, run_seed, watch_seed};
 
 /// Which seeds to run, and how.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,9 @@ pub struct Args {
     /// Sessions that only their server knows until they create an ephemeral.
     #[arg(long)]
     local_sessions: bool,
+    /// Print a line for each seed with the digest of its event log, to be compared with those of another program.
+    #[arg(long, conflicts_with_all = ["model", "broken", "local_sessions", "servers", "seed"])]
+    log_digests: bool,
     /// Run this seed alone.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
@@ -82,10 +85,34 @@ pub fn run(args: Args) -> ExitCode {
         model: args.model,
         local_sessions: args.local_sessions,
     };
+    if args.log_digests {
+        return log_digests(&args);
+    }
     match args.seed {
         Some(seed) => one(seed, &options, &args),
         None => many(&options, &args),
     }
+}
+
+/// In order of the seeds, whatever thread has run them.
+fn log_digests(args: &Args) -> ExitCode {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let each = args.seeds.div_ceil(threads);
+    let part = |number: u64| {
+        let (first, end) = (args.from + each * number, args.from + args.seeds.min(each * (number + 1)));
+        (first..end).map(log_digest).collect::<Vec<_>>()
+    };
+    let logs: Vec<_> = std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..threads).map(|number| scope.spawn(move || part(number))).collect();
+        parts.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    for part in logs {
+        match part {
+            Ok(logs) => logs.iter().for_each(|log| println!("{log}")),
+            Err(_) => return ExitCode::FAILURE,
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn one(seed: u64, options: &SweepOptions, args: &Args) -> ExitCode {
