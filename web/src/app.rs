@@ -5,34 +5,45 @@ use crate::captions::{self, Caption as Words, Weight};
 use crate::components::caption::lesson;
 use crate::components::clients::Clients;
 use crate::components::event_list::{EventList, SHOWN};
+use crate::components::figures::{self, Figures};
 use crate::components::help::Help;
 use crate::components::inspector::Inspector;
 use crate::components::ledger::Ledger;
+use crate::components::legend::Legend;
 use crate::components::links::Links;
 use crate::components::menu::Menu;
 use crate::components::scenarios::Scenarios;
 use crate::components::setup::Setup;
+use crate::components::spacetime::SpaceTime;
 use crate::components::stage::Stage;
 use crate::components::timeline_bar::{TimelineBar, model};
 use crate::components::tree_panel::TreePanel;
-use crate::components::{Do, Send, caption, checks, controls, header, icons, text_twin};
+use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, text_twin, views};
+use crate::desk::Centre;
 use crate::history::Entry;
 use crate::i18n::{Lang, Texts};
 use crate::keys;
 use crate::next;
 use crate::paint::Painter;
 use crate::raf::{Frames, Pace};
+use crate::scene::ballots::Board;
+use crate::scene::layout::Layout;
 use crate::scene::ledger::Ledger as LedgerModel;
+use crate::scene::legend::Legend as LegendModel;
 use crate::scene::packets::Motion;
+use crate::scene::spacetime::Diagram;
 use crate::scene::stage::Stage as StageModel;
-use crate::scene::tree::TreeModel;
+use crate::scene::tree::{Difference, TreeModel};
 use crate::store::{Action, Dialog, State, Tab, Target, Theme};
 use gloo_events::EventListener;
 use std::rc::Rc;
 use web_sys::{Element, KeyboardEvent};
 use yew::prelude::*;
 use zebu_core::config::MemberKind;
+use zebu_core::id::{ServerId, SessionId};
+use zebu_core::sim::check::Rule;
 use zebu_core::sim::view::Shown;
+use zebu_core::trace::TraceEvent;
 
 /// What the page is told.
 pub enum Msg {
@@ -44,6 +55,9 @@ pub enum Msg {
 
 /// The speed, as a power of two, from which on nobody can read what is on a message.
 const TOO_FAST: i8 = 3;
+
+/// Milliseconds between two texts of the live region while the show plays.
+const SPEECH: f64 = 2500.0;
 
 /// Landmarks that the list offers.
 const LANDMARKS: usize = 40;
@@ -58,6 +72,8 @@ pub struct App {
     drawing: Option<f64>,
     send: Send,
     stage_box: NodeRef,
+    /// What the live region says, and since when.
+    spoken: (f64, String),
     _size: Option<SizeWatch>,
     _listeners: Vec<EventListener>,
 }
@@ -78,7 +94,8 @@ impl Component for App {
         let listeners = [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx))];
         browser::remove_loading();
         let app = App {
-            stage: Rc::new(StageModel::new(&state.view, state.size.0, state.size.1)),
+            stage: Rc::new(stage(&state)),
+            spoken: (0.0, String::new()),
             painter: Painter::new(NodeRef::default()),
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
             pace: Pace::default(),
@@ -148,8 +165,9 @@ impl Component for App {
         let t = &s.texts;
         let scenario = lesson(s);
         let mode = if s.stage_mode { "stage" } else { "all" };
+        let centre = s.desk.centre.name();
         html! {
-            <div class="app" data-tab={s.tab.name()} data-mode={mode} data-lesson={scenario.is_some().to_string()}>
+            <div class="app" data-tab={s.tab.name()} data-mode={mode} data-centre={centre} data-lesson={scenario.is_some().to_string()}>
                 { header::view(&header::Props {
                     texts: t.clone(),
                     lesson: scenario.as_ref().map(|l| l.title.clone()),
@@ -163,6 +181,9 @@ impl Component for App {
                     <div class="stage-box" ref={self.stage_box.clone()}>
                         <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} send={self.send.clone()}
                             packets={self.painter.root()}/>
+                        { self.spacetime() }
+                        { views::view(t, &s.desk, &self.send) }
+                        if s.desk.legend { <Legend texts={t.clone()} legend={self.legend()} send={self.send.clone()}/> }
                         { self.menu() }
                         { self.notice() }
                         if let Some(skipped) = s.player().skipped() {
@@ -170,7 +191,7 @@ impl Component for App {
                         }
                     </div>
                     <div class="lower">
-                        <Ledger texts={t.clone()} ledger={Rc::new(LedgerModel::new(&s.view))} selected={s.selected} send={self.send.clone()}/>
+                        <Ledger texts={t.clone()} ledger={Rc::new(self.ledger())} selected={s.selected} fold={s.desk.fold} send={self.send.clone()}/>
                         { self.tree() }
                     </div>
                 </main>
@@ -185,9 +206,30 @@ impl Component for App {
                     time: s.view.at.0,
                     trace: s.trace_digest(),
                 }) }
+                <p class="sr" role="status" aria-live="polite" data-testid="live">{ &self.spoken.1 }</p>
                 { self.dialog() }
+                if s.desk.laser { <div id="laser" aria-hidden="true"></div> }
+                if s.desk.black {
+                    <button type="button" class="black" aria-label={t.t("see.black.back")} onclick={self.send.reform(|_: MouseEvent| Action::Black)}></button>
+                }
             </div>
         }
+    }
+}
+
+/// The still part of the stage, as the viewer wants it to stand.
+fn stage(state: &State) -> StageModel {
+    let view = &state.view;
+    let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
+    let leader = view.servers.iter().filter(|s| s.shown == Shown::Leading).max_by_key(|s| s.epoch).map(|s| s.id);
+    let layout = Layout::placed(&ids, state.size, state.desk.geometry, leader, &state.desk.moved);
+    let stage = StageModel::on(view, layout);
+    match state.desk.pick {
+        Some(pick) => {
+            let flow = state.timeline().history().flow();
+            stage.lit(&flow.light(pick.place, pick.moment), flow.upto(state.timeline().moment()))
+        }
+        None => stage,
     }
 }
 
@@ -195,11 +237,25 @@ impl App {
     /// Makes the picture of the moment and tells the painter.
     fn picture(&mut self) {
         self.state.look();
-        let stage = StageModel::new(&self.state.view, self.state.size.0, self.state.size.1);
+        let stage = stage(&self.state);
+        self.speak();
         if *self.stage != stage {
             self.stage = Rc::new(stage);
         }
         self.send_off(self.state.jumped);
+    }
+
+    /// The live region says what happened, but never faster than it can be spoken.
+    fn speak(&mut self) {
+        let now = browser::clock();
+        if now - self.spoken.0 >= SPEECH || !self.state.player().is_playing() {
+            let words = self.words();
+            let note = lesson(&self.state).map(|l| l.note).unwrap_or_default();
+            let text = format!("{note} {}", words.text);
+            if text != self.spoken.1 {
+                self.spoken = (now, text);
+            }
+        }
     }
 
     /// Tells the painter what is under way.
@@ -256,7 +312,7 @@ impl App {
     fn right(&self, scenario: Option<crate::components::caption::Lesson>) -> Html {
         let s = &self.state;
         let t = &s.texts;
-        let events = s.tab == Tab::Events;
+        let (events, figures) = (s.tab == Tab::Events, s.tab == Tab::Figures);
         let tab = |tab: Tab, name: String, on: bool| {
             html! {
                 <button type="button" role="tab" aria-selected={on.to_string()} class={classes!("tab", on.then_some("on"))}
@@ -267,14 +323,18 @@ impl App {
             <aside class="right">
                 { caption::view(&caption::Props { texts: t.clone(), words: self.words(), lesson: scenario, send: self.send.clone() }) }
                 <div class="tabs" role="tablist">
-                    { tab(Tab::Inspect, t.fill("tab.inspect", &[("id", &s.selected)]), !events) }
+                    { tab(Tab::Inspect, t.fill("tab.inspect", &[("id", &s.selected)]), !events && !figures) }
                     { tab(Tab::Events, t.t("tab.events"), events) }
+                    { tab(Tab::Figures, t.t("see.figures"), figures) }
                 </div>
                 <div class="pane" role="tabpanel">
                     if events {
                         <EventList texts={t.clone()} entries={self.entries()} now={s.timeline().moment()} need={self.need()} send={self.send.clone()}/>
+                    } else if figures {
+                        <Figures texts={t.clone()} counts={s.timeline().history().flow().counts(s.timeline().moment())}
+                            writes={figures::listed(s.timeline().history().flow().writes(s.timeline().moment()))}/>
                     } else if let Some(server) = s.view.servers.iter().find(|v| v.id == s.selected) {
-                        <Inspector texts={t.clone()} server={server.clone()} now={s.view.at} send={self.send.clone()}/>
+                        <Inspector texts={t.clone()} server={server.clone()} differs={self.differs()} owners={self.owners()} now={s.view.at} send={self.send.clone()}/>
                     }
                 </div>
                 { checks::view(&checks::Props {
@@ -284,6 +344,8 @@ impl App {
                         .timeline()
                         .diverged()
                         .map(|n| t.fill("check.replay.broken", &[("n", &n), ("seed", &s.spec().seed)])),
+                    moments: self.violations(),
+                    send: self.send.clone(),
                 }) }
             </aside>
         }
@@ -339,6 +401,7 @@ impl App {
             (Tab::Faults, t.t("tab.faults")),
             (Tab::Tree, t.t("tab.tree")),
             (Tab::Events, t.t("tab.events")),
+            (Tab::Figures, t.t("see.figures")),
         ];
         html! {
             <nav class="phone-tabs">
@@ -352,9 +415,60 @@ impl App {
 
     fn tree(&self) -> Html {
         let s = &self.state;
+        if let Some(board) = Board::new(&s.view) {
+            return ballots::pane(&s.texts, &board);
+        }
         let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
         let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
         html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads}/> }
+    }
+
+    fn ledger(&self) -> LedgerModel {
+        LedgerModel::new(&self.state.view, self.state.desk.columns, self.state.desk.fold)
+    }
+
+    fn legend(&self) -> LegendModel {
+        let view = &self.state.view;
+        let tree = TreeModel::new(view, self.state.selected);
+        LegendModel::new(&self.stage, &view.flights, &self.ledger(), tree.as_ref())
+    }
+
+    fn spacetime(&self) -> Html {
+        let s = &self.state;
+        if s.desk.centre != Centre::SpaceTime {
+            return html! {};
+        }
+        let (history, now) = (s.timeline().history(), s.timeline().moment());
+        let light = s.desk.pick.map(|p| history.flow().light(p.place, p.moment));
+        let diagram = Diagram::new(&s.view, history.flow(), history.entries(), now, s.size.1 - 92.0, light.as_ref());
+        html! {
+            <SpaceTime texts={s.texts.clone()} diagram={Rc::new(diagram)} pick={s.desk.pick} need={self.need()} send={self.send.clone()}/>
+        }
+    }
+
+    /// How many znodes of the selected server differ from the leader's, and the leader.
+    fn differs(&self) -> Option<(usize, ServerId)> {
+        let tree = TreeModel::new(&self.state.view, self.state.selected)?;
+        let different = tree.lines.iter().filter(|l| l.difference != Difference::Same).count();
+        Some((different, tree.leader?))
+    }
+
+    fn owners(&self) -> Vec<(SessionId, String)> {
+        self.state.view.clients.iter().filter_map(|c| Some((c.session?, c.id.to_string()))).collect()
+    }
+
+    /// Which rule was broken at which moment, as far as played.
+    fn violations(&self) -> Vec<(Rule, u64)> {
+        if self.state.view.checks.iter().all(|c| c.broken.is_none()) {
+            return Vec::new();
+        }
+        let landmarks = self.state.timeline().history().landmarks();
+        landmarks
+            .filter_map(|e| match &*e.what {
+                TraceEvent::Violation { rule, .. } => Some((*rule, e.event)),
+                _ => None,
+            })
+            .collect()
     }
 
     fn menu(&self) -> Html {

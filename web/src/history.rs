@@ -2,12 +2,14 @@
 //! an event is executed for the first time; going back in time reads it and never writes it.
 
 use crate::captions::{Weight, weight};
+use crate::flow::Flow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use zebu_core::id::{Epoch, ServerId};
-use zebu_core::note::Note;
+use zebu_core::note::{Note, PhaseName};
 use zebu_core::time::Instant;
 use zebu_core::trace::{TraceEvent, TraceRecord};
+use zebu_core::wire::notification::ServerState;
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +31,10 @@ pub enum Doing {
     Down,
     /// In an election.
     Looking,
-    /// Agreeing on an epoch or on the history.
+    /// Agreeing on an epoch: discovery.
     Joining,
+    /// Agreeing on the history: synchronisation.
+    Syncing,
     /// Broadcasting.
     Broadcast,
 }
@@ -55,6 +59,7 @@ pub struct History {
     bands: BTreeMap<ServerId, Vec<Band>>,
     /// Where each event stands on the timeline: quiet ones take little room.
     places: Vec<f32>,
+    flow: Flow,
 }
 
 /// The room of a quiet event on the timeline; others take 1.
@@ -84,11 +89,18 @@ impl History {
             if weight > Weight::Quiet {
                 self.entries.push(Entry { event, at: record.at, weight, what: Rc::new(record.event.clone()) });
             }
+            self.flow.take(record, event);
         }
+    }
+
+    /// Messages, and what can be counted.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
     }
 
     /// Forgets everything after `event` events.
     pub fn forget_after(&mut self, event: u64) {
+        self.flow.forget_after(event);
         self.entries.truncate(self.entries.partition_point(|e| e.event <= event));
         self.places.truncate(usize::try_from(event).unwrap_or(usize::MAX));
         for bands in self.bands.values_mut() {
@@ -154,6 +166,9 @@ fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
             Note::ElectionStarted { .. } | Note::StoodDown { .. } => (*server, Doing::Looking, false, Epoch(0)),
             Note::EpochAccepted { epoch } => (*server, Doing::Joining, false, *epoch),
             Note::EpochProposed { epoch, .. } => (*server, Doing::Joining, true, *epoch),
+            Note::Phase { state, phase: PhaseName::Synchronization, epoch } => {
+                (*server, Doing::Syncing, *state == ServerState::Leading, *epoch)
+            }
             Note::Established { epoch, .. } => (*server, Doing::Broadcast, true, *epoch),
             _ => return None,
         },

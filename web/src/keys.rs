@@ -1,5 +1,6 @@
 //! Keys, as actions. Keys in a field belong to the field.
 
+use crate::desk::{Centre, Choose};
 use crate::store::{Action, Dialog};
 use zebu_core::id::ServerId;
 use zebu_core::sim::command::Command;
@@ -33,12 +34,17 @@ pub fn action(key: &str, shift: bool, focus: Focus, dialog: Option<Dialog>) -> O
         "ArrowLeft" => Action::StepBack,
         "[" => Action::Faster(-1),
         "]" => Action::Faster(1),
-        "PageDown" | "." | "n" => Action::NextChapter,
-        "PageUp" => Action::PrevChapter,
+        "PageDown" | "." | "n" | "Enter" | "ArrowDown" => Action::NextChapter,
+        "PageUp" | "ArrowUp" => Action::PrevChapter,
+        "l" => Action::Desk(Choose::Legend),
+        "b" => Action::Black,
+        "x" => Action::Desk(Choose::Laser),
+        "t" => Action::Desk(Choose::Centre(Centre::SpaceTime)),
+        "r" => Action::Desk(Choose::Centre(Centre::Stage)),
         "k" => Action::KillSelected,
         "f" => Action::FreezeSelected,
         "h" => Action::Do(Command::HealAll),
-        "s" => Action::StageMode,
+        "s" | "p" => Action::StageMode,
         "?" if dialog == Some(Dialog::Help) => Action::Open(None),
         "?" => Action::Open(Some(Dialog::Help)),
         digit => match digit.parse() {
@@ -66,7 +72,16 @@ mod tests {
             ("3", false, Page, Some(Action::Select(ServerId(3)))),
             ("0", false, Page, None),
             ("3", false, Field, None),
-            ("x", false, Page, None),
+            ("y", false, Page, None),
+            ("Enter", false, Page, Some(Action::NextChapter)),
+            ("Enter", false, Button, None),
+            ("PageDown", false, Button, Some(Action::NextChapter)),
+            (".", false, Page, Some(Action::NextChapter)),
+            ("ArrowDown", false, Page, Some(Action::NextChapter)),
+            ("ArrowUp", false, Page, Some(Action::PrevChapter)),
+            ("PageUp", false, Page, Some(Action::PrevChapter)),
+            ("l", false, Page, Some(Action::Desk(Choose::Legend))),
+            ("b", false, Page, Some(Action::Black)),
             ("?", true, Page, Some(Action::Open(Some(Dialog::Help)))),
             ("Escape", false, Field, Some(Action::Menu(None))),
         ] {

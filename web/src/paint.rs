@@ -1,5 +1,6 @@
 //! The painter of messages: a pool of SVG groups whose transforms alone are set in a frame. Yew never touches them.
 
+use crate::flow::Side;
 use crate::scene::packets::{Change, Layer, Look, Motion, Sprite};
 use crate::scene::stage::Stage;
 use web_sys::{Document, Element};
@@ -47,7 +48,7 @@ impl Painter {
 
     /// Takes over what is under way at `now`.
     pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, jumped: bool) {
-        self.size = (stage.layout.text * 0.78).clamp(11.0, 17.0);
+        self.size = (stage.layout.text * 0.78).clamp(11.0, 24.0);
         for change in self.layer.update(flights, now, stage, jumped) {
             match change {
                 Change::Show(slot, sprite) => self.show(slot, &sprite),
@@ -94,7 +95,8 @@ impl Painter {
             Look::Reply => "reply",
         };
         let lost = if sprite.lost { " lost" } else { "" };
-        let class = format!("packet {look} {}{lost}", sprite.colour);
+        let lit = sprite.lit.map_or("", Side::class);
+        let class = format!("packet {look} {}{lost} {lit}", sprite.colour);
         if slot.class != class {
             set(&slot.group, "class", &class);
             slot.class = class;

@@ -186,7 +186,9 @@ impl Player {
 
     fn next_gap(&mut self, timeline: &Timeline) -> Option<Gap> {
         let world = timeline.world();
-        let to = micros(world.next_event_time()?);
+        // Where nothing will happen by itself, a scenario may still press something.
+        let waits = || timeline.driver().scenario().is_some() && timeline.driver().outcome().is_none();
+        let to = micros(world.next_event_time().or_else(|| waits().then(|| world.now()))?);
         let from = self.head.max(micros(world.now())).min(to);
         let latency = world.spec().latency;
         let nominal = (latency.min_us.saturating_add(latency.max_us) / 2).max(1) as f64;

@@ -1,5 +1,6 @@
 //! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
 
+use crate::desk::{Choose, Desk};
 use crate::driver::{Driver, Outcome};
 use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
@@ -24,6 +25,8 @@ pub enum Tab {
     Inspect,
     /// What happened.
     Events,
+    /// What can be counted.
+    Figures,
     /// Clients.
     Clients,
     /// Links.
@@ -39,6 +42,7 @@ impl Tab {
             Tab::Ledger => "ledger",
             Tab::Inspect => "inspect",
             Tab::Events => "events",
+            Tab::Figures => "figures",
             Tab::Clients => "clients",
             Tab::Faults => "faults",
             Tab::Tree => "tree",
@@ -49,7 +53,7 @@ impl Tab {
     pub fn pane(self) -> &'static str {
         match self {
             Tab::Ledger => ".ledger-pane",
-            Tab::Inspect | Tab::Events => ".tabs",
+            Tab::Inspect | Tab::Events | Tab::Figures => ".tabs",
             Tab::Clients => ".clients-pane",
             Tab::Faults => ".links-pane",
             Tab::Tree => ".tree-pane",
@@ -183,6 +187,10 @@ pub enum Action {
     ToggleTheme(bool),
     /// Only the picture, or everything.
     StageMode,
+    /// A choice about the picture.
+    Desk(Choose),
+    /// A black screen while a class is taught, and back.
+    Black,
     /// Take the message away.
     Dismiss,
     /// The stage has this size now.
@@ -221,7 +229,17 @@ pub struct State {
     pub size: (f64, f64),
     /// The last change was a jump in time.
     pub jumped: bool,
+    /// What was chosen about the picture.
+    pub desk: Desk,
+    /// The lesson goes on by itself until somebody presses something, and pauses this many seconds at a passage.
+    guide: Option<f64>,
 }
+
+/// What a newcomer sees first.
+const OPENING: &str = "one-after-the-other";
+
+/// Seconds to read a passage: to begin with, and for each character (a Chinese one takes as long as three others).
+const READING: (f64, f64) = (2.5, 0.055);
 
 impl State {
     /// The page as it opens: free mode, playing.
@@ -247,6 +265,8 @@ impl State {
             notice: None,
             size: (1152.0, 600.0),
             jumped: true,
+            desk: Desk::default(),
+            guide: None,
         }
     }
 
@@ -294,8 +314,16 @@ impl State {
         if !matches!(action, Action::Frame(..)) {
             self.look();
         }
+        // Whoever presses something takes the lesson into his own hands.
+        let looks = matches!(action, Action::Frame(..) | Action::Resize(..) | Action::Route(_) | Action::Desk(_));
+        if !looks && !matches!(action, Action::Language(_) | Action::ToggleTheme(_) | Action::Faster(_)) {
+            self.guide = None;
+        }
         match action {
             Action::Frame(dt, limit) => return self.frame(dt, limit),
+            Action::Desk(choice) => self.desk.choose(choice),
+            Action::Black if self.stage_mode || self.desk.black => self.desk.choose(Choose::Black),
+            Action::Black => {}
             Action::Play => self.player.set_playing(true),
             Action::Pause => self.pause(),
             Action::Toggle if self.player.is_playing() => self.pause(),
@@ -399,12 +427,41 @@ impl State {
     }
 
     fn frame(&mut self, dt: f64, limit: usize) -> bool {
+        if let Some(left) = &mut self.guide
+            && !self.player.is_playing()
+        {
+            *left -= dt.min(0.1);
+            if *left <= 0.0 && self.timeline.driver().outcome().is_none() {
+                self.player.set_playing(true);
+            }
+        }
         let frame = self.player.frame(&mut self.timeline, dt, limit);
+        if frame.chapter && self.guide.is_some() {
+            self.guide = Some(self.reading());
+        }
         self.stale |= frame.moves > 0;
         if !self.player.is_playing() && frame.moves > 0 {
             self.refresh();
         }
         frame.moves > 0
+    }
+
+    /// Seconds that the passage which speaks now takes to read.
+    fn reading(&self) -> f64 {
+        let note = self.chapter().and_then(|(_, _, step)| step.note.as_ref());
+        let weight = note.map_or(0, |n| match self.texts.lang {
+            Lang::En => n.en.chars().count(),
+            Lang::Zh => n.zh.chars().count() * 3,
+        });
+        READING.0 + weight as f64 * READING.1
+    }
+
+    /// What a newcomer sees first: a lesson, already playing and narrated.
+    fn open(&mut self) {
+        let Some(lesson) = lessons::find(OPENING) else { return self.begin(WorldSpec::default(), None) };
+        self.begin(lesson.world.clone(), Some(lesson));
+        self.player.set_playing(true);
+        self.guide = Some(0.0);
     }
 
     /// Brings the picture up to this moment.
@@ -488,6 +545,9 @@ impl State {
     }
 
     fn begin(&mut self, spec: WorldSpec, lesson: Option<Scenario>) {
+        let name = |l: &Option<Scenario>| l.as_ref().map(|l| l.name.clone());
+        self.desk.begin(name(&lesson) == name(&self.lesson) && spec == self.spec);
+        self.guide = None;
         let driver = match &lesson {
             Some(scenario) => Driver::lesson(Scenario { world: spec.clone(), ..scenario.clone() }),
             None => Driver::free(spec.clone()),
@@ -508,6 +568,10 @@ impl State {
     }
 
     fn route(&mut self, hash: &str) {
+        // An address that asks for nothing, not even for free mode (`#/?`).
+        if matches!(hash, "" | "#" | "#/" | "/") {
+            return self.open();
+        }
         match route::parse(hash) {
             Ok(route) => self.go(route),
             Err(what) => {
@@ -665,5 +729,79 @@ impl State {
             Some(Outcome::Met { trace_digest }) => Some(*trace_digest),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(state: &mut State, seconds: f64) {
+        for _ in 0..(seconds * 30.0) as usize {
+            state.reduce(Action::Frame(1.0 / 30.0, 60));
+        }
+    }
+
+    #[test]
+    fn a_newcomer_sees_a_lesson_that_goes_on_by_itself() {
+        let mut state = State::new(Lang::En);
+        state.reduce(Action::Route(String::new()));
+        assert_eq!(state.lesson().map(|l| l.name.as_str()), Some(OPENING));
+        assert!(state.player().is_playing());
+        for _ in 0..400 {
+            frames(&mut state, 1.0);
+            if state.timeline().driver().outcome().is_some() {
+                break;
+            }
+        }
+        assert!(matches!(state.timeline().driver().outcome(), Some(Outcome::Met { .. })));
+        assert_eq!(state.chapter().map(|(n, all, _)| n == all), Some(true));
+    }
+
+    #[test]
+    fn whoever_presses_something_takes_over() {
+        let mut state = State::new(Lang::En);
+        state.reduce(Action::Route("#/".into()));
+        frames(&mut state, 1.0);
+        state.reduce(Action::Pause);
+        let moment = state.timeline().moment();
+        frames(&mut state, 20.0);
+        assert_eq!(state.timeline().moment(), moment);
+        state.reduce(Action::Leave);
+        assert!(state.lesson().is_none() && state.player().is_playing());
+        state.reduce(Action::Route("#/?".into()));
+        assert!(state.lesson().is_none(), "free mode has an address");
+    }
+
+    #[test]
+    fn black_belongs_to_stage_mode() {
+        let mut state = State::new(Lang::En);
+        state.reduce(Action::Black);
+        assert!(!state.desk.black);
+        state.reduce(Action::StageMode);
+        state.reduce(Action::Black);
+        assert!(state.desk.black);
+        state.reduce(Action::StageMode);
+        state.reduce(Action::Black);
+        assert!(!state.desk.black, "there is always a way back");
+    }
+
+    #[test]
+    fn an_answer_is_kept_and_the_run_shows_the_truth() {
+        use crate::components::predict;
+        let mut state = State::new(Lang::En);
+        state.reduce(Action::Lesson(OPENING.into()));
+        while predict::asked(&state).is_none() {
+            state.reduce(Action::Play);
+            state.reduce(Action::NextChapter);
+        }
+        let asked = predict::asked(&state).unwrap();
+        assert_eq!((asked.chosen, asked.truth), (None, None));
+        state.reduce(Action::Desk(Choose::Answer(OPENING.into(), 3, 0)));
+        assert_eq!(predict::asked(&state).unwrap().chosen, Some(0));
+        state.reduce(Action::Play);
+        state.reduce(Action::NextChapter);
+        let told = predict::asked(&state).unwrap();
+        assert_eq!((told.chosen, told.truth.map(|(answer, _)| answer)), (Some(0), Some(1)));
     }
 }

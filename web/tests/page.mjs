@@ -56,7 +56,7 @@ const PATIENCE = 60_000;
 
 // One page of the lab.
 export class Lab {
-  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '' } = {}) {
+  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '#/?' } = {}) {
     const context = await browser.newContext({ viewport, colorScheme, locale: 'en-GB' });
     const page = await context.newPage();
     const lab = new Lab(context, page);

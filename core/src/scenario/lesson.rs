@@ -1,6 +1,8 @@
 //! What a scenario says to a class beyond its notes: questions, challenges, and where textbooks are looser than the code.
 
+use crate::scenario::player::Facts;
 use crate::scenario::{Condition, Text};
+use crate::sim::view::WorldView;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +40,11 @@ pub struct Challenge {
     pub reached: Condition,
     /// Why it can't be reached, for those who have given up.
     pub proof: Text,
+}
+
+impl Challenge {
+    /// Whether the goal is reached. A goal that speaks of somebody who is not there is not.
+    pub fn is_reached(&self, view: &WorldView) -> bool {
+        self.reached.holds(view, &Facts::default()).unwrap_or(false)
+    }
 }

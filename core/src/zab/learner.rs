@@ -125,9 +125,7 @@ impl Learner {
     pub(super) fn timers(&self, ground: &Ground) -> Vec<Timer> {
         let config = &ground.config;
         let main = match self.step {
-            Step::Live { .. } | Step::AwaitUpToDate { .. } => {
-                Timer { what: TimerKind::LeaderSilent, at: self.deadline, whole: config.sync_time() }
-            }
+            Step::Live { .. } => Timer { what: TimerKind::LeaderSilent, at: self.deadline, whole: config.sync_time() },
             _ => Timer { what: TimerKind::Join, at: self.deadline, whole: config.init_time() },
         };
         let redial = match self.step {

@@ -36,7 +36,7 @@ pub fn view(props: &Props) -> Html {
             </p>
             <nav class="head-buttons">
                 if lesson.is_some() {
-                    <Do class="ghost wide-only" label={t.t("scenario.leave")} action={Action::Leave} send={send.clone()}/>
+                    <Do label={t.t("app.free")} action={Action::Leave} send={send.clone()}/>
                 }
                 <Do class="ghost" label={t.t("head.scenarios")} action={Action::Open(Some(Dialog::Scenarios))} send={send.clone()}/>
                 <Do class="ghost" label={t.t("head.setup")} action={Action::Open(Some(Dialog::Setup))} send={send.clone()}/>

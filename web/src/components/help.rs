@@ -58,7 +58,7 @@ pub struct Props {
     pub send: Send,
 }
 
-const KEYS: [(&str, &str); 13] = [
+const KEYS: [(&str, &str); 19] = [
     ("␣", "help.space"),
     ("→", "help.right"),
     ("←", "help.left"),
@@ -68,8 +68,14 @@ const KEYS: [(&str, &str); 13] = [
     ("k", "help.kill"),
     ("f", "help.freeze"),
     ("h", "help.heal"),
-    ("PgDn .", "help.next"),
-    ("s", "help.stage"),
+    ("PgDn . ↵ ↓", "help.next"),
+    ("PgUp ↑", "see.help.back"),
+    ("l", "see.help.legend"),
+    ("t", "see.help.spacetime"),
+    ("r", "see.help.ring"),
+    ("s p", "help.stage"),
+    ("b", "see.help.black"),
+    ("x", "see.help.laser"),
     ("?", "help.this"),
     ("Esc", "help.escape"),
 ];

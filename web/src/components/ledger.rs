@@ -1,6 +1,7 @@
 //! The logs of all servers, aligned by zxid.
 
-use crate::components::{Send, power, state_key};
+use crate::components::{Do, Send, power, state_key};
+use crate::desk::Choose;
 use crate::i18n::Texts;
 use crate::scene::ledger::{Cell, Column, Ledger as Model, Row, Stamp};
 use crate::store::Action;
@@ -19,6 +20,8 @@ pub struct Props {
     pub ledger: Rc<Model>,
     /// The selected server.
     pub selected: ServerId,
+    /// Sessions are folded.
+    pub fold: bool,
     /// Where actions go.
     pub send: Send,
 }
@@ -26,7 +29,7 @@ pub struct Props {
 /// See [`Props`].
 #[component]
 pub fn Ledger(props: &Props) -> Html {
-    let Props { texts: t, ledger, selected, send } = props;
+    let Props { texts: t, ledger, selected, fold, send } = props;
     let scroller = use_node_ref();
     {
         let scroller = scroller.clone();
@@ -43,8 +46,9 @@ pub fn Ledger(props: &Props) -> Html {
         <section class="ledger-pane" aria-label={t.t("ledger.title")}>
             <div class="pane-head">
                 <h2>{ t.t("ledger.title") }</h2>
+                <Do class="tiny ghost" label={t.t("see.fold")} action={Action::Desk(Choose::Fold)} send={send.clone()} pressed={*fold}/>
                 <ul class="legend" aria-hidden="true">
-                    { for [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed, Stamp::Folded].iter().map(|s| html! {
+                    { for Stamp::ALL.iter().map(|s| html! {
                         <li><i class={classes!("swatch", s.class())}></i>{ t.t(&format!("stamp.{}", s.class())) }</li>
                     }) }
                 </ul>
@@ -53,11 +57,9 @@ pub fn Ledger(props: &Props) -> Html {
                 <table class={classes!("ledger", many.then_some("many"))}>
                     <thead><tr>
                         <th class="who">
-                            if ledger.older > 0 { <span class="older">{ t.fill("ledger.older", &[("n", &ledger.older)]) }</span> }
+                            if ledger.older > 0 { <Do class="tiny ghost" label={t.fill("ledger.older", &[("n", &ledger.older)])} action={Action::Desk(Choose::Older)} send={send.clone()}/> }
                         </th>
-                        { for ledger.columns.iter().map(|c| html! {
-                            <th key={c.zxid.0} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour)}>{ c.zxid.to_string() }</th>
-                        }) }
+                        { for ledger.columns.iter().map(|c| head(t, c)) }
                     </tr></thead>
                     <tbody>
                         { for ledger.rows.iter().map(|r| html! {
@@ -69,6 +71,22 @@ pub fn Ledger(props: &Props) -> Html {
                 if ledger.columns.is_empty() { <p class="quiet">{ t.t("ledger.empty") }</p> }
             </div>
         </section>
+    }
+}
+
+/// A column's head: the zxid, and while it is not committed, how many have acknowledged it.
+fn head(t: &Texts, c: &Column) -> Html {
+    let text = if c.folds > 0 { t.fill("see.folded", &[("n", &c.folds)]) } else { c.zxid.to_string() };
+    html! {
+        <th key={c.zxid.0} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour, (c.folds > 0).then_some("folds"))}>
+            { text }
+            if let Some((have, need)) = c.acks {
+                <span class="meter" data-acks={format!("{have}/{need}")}>
+                    <span class="cells" aria-hidden="true">{ for (0..need).map(|i| html! { <i class={classes!((i < have).then_some("on"))}></i> }) }</span>
+                    { t.fill("see.meter", &[("have", &have), ("need", &need)]) }
+                </span>
+            }
+        </th>
     }
 }
 
@@ -111,11 +129,13 @@ fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
         Stamp::Synced => "stamp.synced",
         Stamp::Acked => "stamp.acked",
         Stamp::Committed => "stamp.committed",
+        Stamp::Applied => "stamp.applied",
         Stamp::Folded => "stamp.folded",
     };
+    let label = if column.folds > 0 { format!("±{}", column.folds) } else { cell.label.clone() };
     html! {
-        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)}>
-            { &cell.label }<span class="sr">{ " " }{ t.t(key) }</span>
+        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} title={t.t(key)}>
+            { label }<span class="sr">{ " " }{ t.t(key) }</span>
         </td>
     }
 }

@@ -1,24 +1,31 @@
 //! Markup: each component spells out a piece of the state. None of them decides anything.
 
+pub mod ballots;
 pub mod caption;
 pub mod checks;
 pub mod clients;
 pub mod controls;
 pub mod event_list;
+pub mod figures;
 pub mod header;
 pub mod help;
 pub mod icons;
 pub mod inspector;
 pub mod ledger;
+pub mod legend;
 pub mod links;
 pub mod menu;
+pub mod predict;
 pub mod scenarios;
 pub mod server_node;
 pub mod setup;
+pub mod spacetime;
 pub mod stage;
+pub mod term;
 pub mod text_twin;
 pub mod timeline_bar;
 pub mod tree_panel;
+pub mod views;
 
 use crate::i18n::Texts;
 use crate::store::Action;

@@ -9,6 +9,7 @@ use crate::store::{Action, Target};
 use std::rc::Rc;
 use yew::prelude::*;
 use zebu_core::sim::view::Shown;
+use zebu_core::status::TimerKind;
 
 /// A server and what is needed to draw it.
 #[derive(Properties, PartialEq)]
@@ -122,6 +123,8 @@ pub fn ServerDisc(props: &Props) -> Html {
                     d="M-24 0l-4-22 13 10 9-18 6 0 9 18 13-10-4 22z"/>
             }
             <circle class="ring" r={r.to_string()}/>
+            { clock(t, s, r, *text) }
+            if let Some(side) = s.lit { <circle class={classes!("lit-ring", side.class())} r={(r + 22.0).to_string()}/> }
             if down {
                 <path class="crossed" d={format!("M{0:.1} {0:.1}L{1:.1} {1:.1}M{0:.1} {1:.1}L{1:.1} {0:.1}", -r * 0.68, r * 0.68)}/>
             }
@@ -143,6 +146,31 @@ pub fn ServerDisc(props: &Props) -> Html {
                     height={(text * 1.44).to_string()} rx={(text * 0.72).to_string()}/>
                 <text text-anchor="middle" y={(text * 0.3).to_string()} font-size={(text * 0.86).to_string()}>{ badge }</text>
             </g>
+        </g>
+    }
+}
+
+/// The arc of the clock that matters: what is left of it, from the top, clockwise.
+fn clock(t: &Texts, s: &Server, r: f64, text: f64) -> Html {
+    let Some(clock) = s.clock else { return html! {} };
+    let radius = r * if s.shown == Shown::Leading { 1.24 } else { 1.12 };
+    // In steps that the eye can tell apart, so that a disc is not drawn anew for less.
+    let share = (clock.share * 48.0).round() / 48.0 * 100.0;
+    let key = match clock.what {
+        TimerKind::Votes => "see.clock.votes",
+        TimerKind::Finalize => "see.clock.finalize",
+        TimerKind::Join => "see.clock.join",
+        TimerKind::LeaderSilent | TimerKind::QuorumSilent => "see.clock.silent",
+        TimerKind::Tick | TimerKind::Redial => return html! {},
+    };
+    let tenths = format!("{:.1}", clock.left as f64 / 1e6);
+    let words = t.fill(key, &[("time", &t.fill("time.s", &[("n", &tenths)]))]);
+    html! {
+        <g class={classes!("clock", clock.urgent.then_some("urgent"))} data-clock={format!("{share:.0}")}>
+            <circle r={format!("{radius:.1}")} pathLength="100" stroke-dasharray={format!("{share:.1} 100")} transform="rotate(-90)"/>
+            if clock.urgent {
+                <text x={format!("{:.1}", radius * 0.74)} y={format!("{:.1}", -radius * 0.8)} font-size={format!("{:.1}", text * 0.9)}>{ words }</text>
+            }
         </g>
     }
 }

@@ -49,6 +49,7 @@ pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64) -
                         (Doing::Down, _) => "gone",
                         (Doing::Looking, _) => "looking",
                         (Doing::Joining, _) => "joining",
+                        (Doing::Syncing, _) => "syncing",
                         (Doing::Broadcast, true) => "leads",
                         (Doing::Broadcast, false) => "follows",
                     },

@@ -2,6 +2,7 @@
 //!
 //! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
+use std::collections::BTreeMap;
 use zebu_core::id::ServerId;
 
 /// A place on the stage.
@@ -22,6 +23,37 @@ impl Point {
     /// The distance to `other`.
     pub fn distance(self, other: Point) -> f64 {
         (self.x - other.x).hypot(self.y - other.y)
+    }
+}
+
+/// How the servers stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Geometry {
+    /// Along an ellipse.
+    #[default]
+    Ring,
+    /// The leader above, all others in a row.
+    Row,
+    /// In two or three datacentres.
+    Centres,
+}
+
+impl Geometry {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Geometry; 3] = [Geometry::Ring, Geometry::Row, Geometry::Centres];
+
+    /// Its name in addresses and texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Geometry::Ring => "ring",
+            Geometry::Row => "row",
+            Geometry::Centres => "centres",
+        }
+    }
+
+    /// The geometry of this name.
+    pub fn named(name: &str) -> Option<Geometry> {
+        Geometry::ALL.into_iter().find(|g| g.name() == name)
     }
 }
 
@@ -75,6 +107,57 @@ impl Layout {
         let below = Layout::largest(ids, width, height, most, true);
         let fits = !beside.crowded() && beside.radius >= below.radius * 0.7;
         if fits || below.crowded() && !beside.crowded() { beside } else { below }
+    }
+
+    /// Any geometry: `leader` stands above in a row; `moved` are places given by hand, as shares of width and height.
+    pub fn placed(
+        ids: &[ServerId],
+        (width, height): (f64, f64),
+        geometry: Geometry,
+        leader: Option<ServerId>,
+        moved: &BTreeMap<ServerId, (f64, f64)>,
+    ) -> Layout {
+        let (width, height) = (width.max(SMALLEST.0), height.max(SMALLEST.1));
+        let mut layout = match geometry {
+            Geometry::Ring => Layout::ring(ids, width, height),
+            Geometry::Row => {
+                let shares = row_shares(ids, leader);
+                Layout::by_shares(width, height, shares)
+            }
+            Geometry::Centres => Layout::by_shares(width, height, centre_shares(ids)),
+        };
+        for (id, at) in &mut layout.servers {
+            if let Some((x, y)) = moved.get(id) {
+                let r = layout.radius;
+                *at = Point {
+                    x: (x * width).clamp(r + 4.0, width - r - 4.0),
+                    y: (y * height).clamp(r * 1.6 + 4.0, height - r - layout.text * 1.2),
+                };
+            }
+        }
+        layout
+    }
+
+    /// The largest discs with which nothing touches, for places given as shares; words stand under the discs.
+    fn by_shares(width: f64, height: f64, shares: Vec<(ServerId, (f64, f64))>) -> Layout {
+        let mut radius = (height * 0.125).min(width * 0.1).clamp(19.0, 80.0);
+        loop {
+            let base = Layout::with_radius(&[], width, height, radius, true);
+            let side = (base.label_width / 2.0).max(radius) + 6.0;
+            let (top, bottom) = (radius * 1.58 + 6.0, radius + base.text + 4.0 + base.label_height);
+            let servers = shares
+                .iter()
+                .map(|(id, (x, y))| {
+                    let x = side + x * (width - side * 2.0);
+                    (*id, Point { x, y: top + y * (height - top - bottom) })
+                })
+                .collect();
+            let layout = Layout { servers, ..base };
+            if radius <= SMALLEST_RADIUS || !layout.crowded() {
+                return layout;
+            }
+            radius -= 1.0;
+        }
     }
 
     /// The largest discs with which nothing touches.
@@ -172,6 +255,49 @@ impl Layout {
     }
 }
 
+/// The leader above the middle, the others in a row (in two, on a narrow stage, by turns).
+fn row_shares(ids: &[ServerId], leader: Option<ServerId>) -> Vec<(ServerId, (f64, f64))> {
+    let leader = leader.filter(|l| ids.contains(l));
+    let others: Vec<ServerId> = ids.iter().copied().filter(|id| Some(*id) != leader).collect();
+    let last = others.len().saturating_sub(1).max(1) as f64;
+    let mut shares: Vec<(ServerId, (f64, f64))> = others
+        .iter()
+        .enumerate()
+        .map(|(i, id)| {
+            // Every second one a little lower: words of neighbours do not meet.
+            (*id, (i as f64 / last, if others.len() > 4 && i % 2 == 1 { 1.0 } else { 0.72 }))
+        })
+        .collect();
+    shares.extend(leader.map(|l| (l, (0.5, 0.0))));
+    shares.sort_unstable_by_key(|(id, _)| *id);
+    shares
+}
+
+/// Datacentres side by side: two of up to five servers, three of more; neighbours by id stand together.
+fn centre_shares(ids: &[ServerId]) -> Vec<(ServerId, (f64, f64))> {
+    let centres = if ids.len() > 5 { 3 } else { 2 };
+    let each = ids.len().div_ceil(centres);
+    ids.iter()
+        .enumerate()
+        .map(|(i, id)| {
+            let (centre, place) = (i / each, i % each);
+            let here = (ids.len() - centre * each).min(each);
+            let x = centre as f64 / (centres - 1) as f64;
+            // A little zigzag, so that links inside of a datacentre are seen.
+            let shift = if place % 2 == 1 { 0.16 } else { 0.0 };
+            let inward = if x < 0.25 {
+                shift
+            } else if x > 0.75 {
+                -shift
+            } else {
+                shift - 0.08
+            };
+            let y = if here > 1 { place as f64 / (here - 1) as f64 } else { 0.5 };
+            (*id, (x + inward, y))
+        })
+        .collect()
+}
+
 /// `n` points at equal distances along an ellipse, from the top, clockwise.
 fn around(n: usize, rx: f64, ry: f64, centre: Point) -> Vec<Point> {
     const STEPS: usize = 720;
@@ -212,6 +338,33 @@ mod tests {
                 assert!(!layout.crowded(), "{n} servers on {w}×{h}, radius {}", layout.radius);
             }
         }
+    }
+
+    #[test]
+    fn no_two_servers_overlap_in_any_geometry() {
+        for (w, h) in [(1152.0, 610.0), (776.0, 390.0), (1880.0, 760.0)] {
+            for geometry in Geometry::ALL {
+                for n in 3..=9 {
+                    for leader in [None, Some(ServerId(2))] {
+                        let layout = Layout::placed(&ids(n), (w, h), geometry, leader, &BTreeMap::new());
+                        assert_eq!(layout.servers.len(), n as usize);
+                        assert!(!layout.crowded(), "{geometry:?}: {n} servers on {w}×{h}, radius {}", layout.radius);
+                    }
+                }
+            }
+        }
+        for geometry in Geometry::ALL {
+            assert_eq!(Geometry::named(geometry.name()), Some(geometry));
+        }
+    }
+
+    #[test]
+    fn a_dragged_server_stands_where_it_was_put_and_stays_on_the_stage() {
+        let moved = BTreeMap::from([(ServerId(2), (0.25, 0.5)), (ServerId(3), (7.0, -3.0))]);
+        let layout = Layout::placed(&ids(5), (1000.0, 600.0), Geometry::Ring, None, &moved);
+        assert_eq!(layout.server(ServerId(2)), Some(Point { x: 250.0, y: 300.0 }));
+        let far = layout.server(ServerId(3)).unwrap();
+        assert!(far.x < 1000.0 && far.y > 0.0);
     }
 
     #[test]

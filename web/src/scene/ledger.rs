@@ -1,9 +1,9 @@
 //! The ledger: rows are servers, columns are zxids, so that one look says what is where.
 
 use crate::scene::palette::epoch_class;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use zebu_core::id::{ServerId, Zxid};
-use zebu_core::sim::view::{Shown, WorldView};
+use zebu_core::sim::view::{ServerView, Shown, WorldView};
 
 /// The newest columns that are drawn. Older ones are counted, not drawn: hundreds of them would only cost time.
 pub const COLUMNS: usize = 24;
@@ -17,13 +17,19 @@ pub enum Stamp {
     Synced,
     /// Acknowledged to the leader.
     Acked,
-    /// Committed.
+    /// Committed somewhere; this server holds it and has not applied it yet.
     Committed,
+    /// Committed and applied here.
+    Applied,
     /// No longer in the log, but part of the snapshot.
     Folded,
 }
 
 impl Stamp {
+    /// All of them, in the order in which a transaction passes through them.
+    pub const ALL: [Stamp; 6] =
+        [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed, Stamp::Applied, Stamp::Folded];
+
     /// Its style class and the last part of its text's key.
     pub fn class(self) -> &'static str {
         match self {
@@ -31,6 +37,7 @@ impl Stamp {
             Stamp::Synced => "synced",
             Stamp::Acked => "acked",
             Stamp::Committed => "committed",
+            Stamp::Applied => "applied",
             Stamp::Folded => "folded",
         }
     }
@@ -67,6 +74,10 @@ pub struct Column {
     pub colour: &'static str,
     /// The first column of its epoch.
     pub opens: bool,
+    /// This column stands for so many that only open or close sessions.
+    pub folds: usize,
+    /// While it is not committed: acknowledgements that its leader has, and how many are needed.
+    pub acks: Option<(usize, usize)>,
 }
 
 /// The whole ledger.
@@ -81,20 +92,45 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger of a view.
-    pub fn new(view: &WorldView) -> Ledger {
-        let all: BTreeSet<Zxid> = view.servers.iter().flat_map(|s| s.log.iter().map(|c| c.zxid)).collect();
-        let older = all.len().saturating_sub(COLUMNS);
-        let zxids: Vec<Zxid> = all.into_iter().skip(older).collect();
-        let columns = zxids
+    /// The ledger of a view: at most `most` columns, the newest; with `fold`, transactions that only open or close a
+    /// session share a column.
+    pub fn new(view: &WorldView, most: usize, fold: bool) -> Ledger {
+        let mut all: BTreeMap<Zxid, bool> = BTreeMap::new();
+        for cell in view.servers.iter().flat_map(|s| &s.log) {
+            let only_session = all.entry(cell.zxid).or_insert(true);
+            *only_session &= is_session(&cell.label);
+        }
+        // Each group is drawn as one column, under the zxid of its last.
+        let mut groups: Vec<Vec<Zxid>> = Vec::new();
+        let mut folding = false;
+        for (zxid, only_session) in all {
+            let foldable = fold && only_session;
+            match groups.last_mut() {
+                Some(group) if foldable && folding && group.last().is_some_and(|z| z.epoch() == zxid.epoch()) => {
+                    group.push(zxid);
+                }
+                _ => groups.push(vec![zxid]),
+            }
+            folding = foldable;
+        }
+        let older = groups.len().saturating_sub(most.max(1));
+        let groups = groups.split_off(older);
+        let zxids: Vec<Zxid> = groups.iter().filter_map(|g| g.last().copied()).collect();
+        let columns = groups
             .iter()
+            .zip(&zxids)
             .enumerate()
-            .map(|(i, z)| Column {
+            .map(|(i, (group, z))| Column {
                 zxid: *z,
                 colour: epoch_class(z.epoch()),
                 opens: i == 0 || zxids.get(i - 1).is_some_and(|before| before.epoch() != z.epoch()),
+                folds: if group.len() > 1 { group.len() } else { 0 },
+                acks: acks(view, *z),
             })
             .collect();
+        // The furthest that anybody has committed, in the histories that are seen.
+        let committed: BTreeSet<Zxid> =
+            view.servers.iter().flat_map(|s| s.log.iter().filter(|c| c.committed).map(|c| c.zxid)).collect();
         let rows = view
             .servers
             .iter()
@@ -102,25 +138,40 @@ impl Ledger {
                 server: s.id,
                 shown: s.shown,
                 paused: s.paused,
-                cells: zxids
-                    .iter()
-                    .map(|z| match s.log.binary_search_by_key(z, |c| c.zxid) {
-                        Ok(i) => s.log.get(i).map(|c| Cell {
-                            stamp: match (c.committed, c.acked, c.synced) {
-                                (true, ..) => Stamp::Committed,
-                                (_, true, _) => Stamp::Acked,
-                                (_, _, true) => Stamp::Synced,
-                                _ => Stamp::Logged,
-                            },
-                            label: c.label.clone(),
-                        }),
-                        Err(_) if *z <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new() }),
-                        Err(_) => None,
-                    })
-                    .collect(),
+                cells: zxids.iter().map(|z| cell(s, *z, &committed)).collect(),
             })
             .collect();
         Ledger { columns, rows, older }
+    }
+}
+
+/// Whether a transaction does nothing but open or close a session.
+fn is_session(label: &str) -> bool {
+    label.ends_with("session")
+}
+
+fn acks(view: &WorldView, zxid: Zxid) -> Option<(usize, usize)> {
+    let leaders = view.servers.iter().filter(|s| s.shown == Shown::Leading);
+    leaders
+        .flat_map(|s| s.outstanding.iter().map(|(z, by)| (*z, by.len(), s.quorum)))
+        .find(|(z, ..)| *z == zxid)
+        .map(|(_, have, need)| (have, need))
+}
+
+fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> {
+    match s.log.binary_search_by_key(&zxid, |c| c.zxid) {
+        Ok(i) => s.log.get(i).map(|c| Cell {
+            stamp: match (c.committed, c.acked, c.synced) {
+                (true, ..) => Stamp::Applied,
+                _ if committed.contains(&zxid) => Stamp::Committed,
+                (_, true, _) => Stamp::Acked,
+                (_, _, true) => Stamp::Synced,
+                _ => Stamp::Logged,
+            },
+            label: c.label.clone(),
+        }),
+        Err(_) if zxid <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new() }),
+        Err(_) => None,
     }
 }
 
@@ -132,12 +183,13 @@ mod tests {
 
     #[test]
     fn columns_are_the_union_and_cells_say_how_far() {
-        let ledger = Ledger::new(&five());
+        let ledger = Ledger::new(&five(), COLUMNS, false);
         assert_eq!(ledger.columns.iter().map(|c| c.zxid).collect::<Vec<_>>(), [zxid(1, 1), zxid(1, 2), zxid(2, 1)]);
         assert_eq!(ledger.columns.iter().map(|c| c.opens).collect::<Vec<_>>(), [true, false, true]);
         let stamps: Vec<Option<Stamp>> = ledger.rows.iter().map(|r| r.cells[2].as_ref().map(|c| c.stamp)).collect();
         assert_eq!(stamps, [Some(Stamp::Acked), Some(Stamp::Synced), Some(Stamp::Acked), None, None]);
-        assert_eq!(ledger.rows[4].cells[0].as_ref().map(|c| c.stamp), Some(Stamp::Committed));
+        assert_eq!(ledger.rows[4].cells[0].as_ref().map(|c| c.stamp), Some(Stamp::Applied));
+        assert_eq!(ledger.columns.iter().map(|c| c.acks).collect::<Vec<_>>(), [None, None, Some((2, 3))]);
     }
 
     #[test]
@@ -145,8 +197,41 @@ mod tests {
         let mut view = five();
         view.servers[4].log.remove(0);
         view.servers[4].snapshot = zxid(1, 1);
-        let ledger = Ledger::new(&view);
+        let ledger = Ledger::new(&view, COLUMNS, false);
         assert_eq!(ledger.rows[4].cells[0].as_ref().map(|c| c.stamp), Some(Stamp::Folded));
+    }
+
+    #[test]
+    fn what_the_leader_has_committed_is_told_from_what_is_applied_here() {
+        let mut view = five();
+        view.servers[2].log[2].committed = true;
+        view.servers[2].outstanding.clear();
+        let ledger = Ledger::new(&view, COLUMNS, false);
+        let stamps: Vec<Option<Stamp>> = ledger.rows.iter().map(|r| r.cells[2].as_ref().map(|c| c.stamp)).collect();
+        assert_eq!(stamps, [Some(Stamp::Committed), Some(Stamp::Committed), Some(Stamp::Applied), None, None]);
+        let classes: BTreeSet<&str> = Stamp::ALL.iter().map(|s| s.class()).collect();
+        assert_eq!(classes.len(), Stamp::ALL.len(), "each has a pattern and a text of its own");
+    }
+
+    #[test]
+    fn transactions_of_sessions_fold_into_one_column() {
+        let mut view = five();
+        let cell = |counter, label: &str| LogCell {
+            zxid: zxid(2, counter),
+            label: label.into(),
+            synced: true,
+            acked: true,
+            committed: true,
+        };
+        let labels = ["+session", "+session", "−session", "/a", "+session"];
+        view.servers[0].log = (1..).zip(labels).map(|(i, l)| cell(i, l)).collect();
+        (1..5).for_each(|i| view.servers[i].log.clear());
+        let open = Ledger::new(&view, COLUMNS, false);
+        let folded = Ledger::new(&view, COLUMNS, true);
+        assert_eq!(open.columns.len(), 5);
+        let shape: Vec<_> = folded.columns.iter().map(|c| (c.zxid.counter(), c.folds)).collect();
+        assert_eq!(shape, [(3, 3), (4, 0), (5, 0)]);
+        assert_eq!(Ledger::new(&view, 2, true).older, 1);
     }
 
     #[test]
@@ -155,7 +240,7 @@ mod tests {
         view.servers[0].log = (1..=100)
             .map(|i| LogCell { zxid: zxid(2, i), label: String::new(), synced: true, acked: true, committed: true })
             .collect();
-        let ledger = Ledger::new(&view);
+        let ledger = Ledger::new(&view, COLUMNS, false);
         assert_eq!(ledger.columns.len(), COLUMNS);
         assert_eq!(ledger.older, 100 + 2 - COLUMNS);
         assert_eq!(ledger.columns.last().map(|c| c.zxid), Some(zxid(2, 100)));

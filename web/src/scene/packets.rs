@@ -1,6 +1,7 @@
 //! Messages under way. A position is a function of time alone, never state: scrubbing, pausing and reduced motion come
 //! free. Only the short entry into the receiver, once the event has happened, is played in show time.
 
+use crate::flow::Side;
 use crate::scene::layout::Point;
 use crate::scene::palette::epoch_class;
 use crate::scene::stage::Stage;
@@ -72,6 +73,8 @@ pub struct Sprite {
     pub lost: bool,
     /// The air is full: draw it smaller.
     pub small: bool,
+    /// Cause or effect of what is picked.
+    pub lit: Option<Side>,
     from: Point,
     to: Point,
     sent: u64,
@@ -103,8 +106,9 @@ pub enum Motion {
 
 impl Sprite {
     /// Whether this is `flight`, unchanged.
-    fn flies(&self, flight: &Flight, from: Point, to: Point) -> bool {
+    fn flies(&self, flight: &Flight, from: Point, to: Point, lit: Option<Side>) -> bool {
         self.due == flight.due.0
+            && self.lit == lit
             && self.lost == flight.lost
             && self.entering.is_none()
             && self.from == from
@@ -200,7 +204,8 @@ impl Layer {
         self.density = density;
         for flight in flights {
             let Some((from, to)) = stage.ends(flight) else { continue };
-            if !rewrite && self.sprites.get(&flight.id).is_some_and(|(_, s)| s.flies(flight, from, to)) {
+            let lit = stage.lit.get(&flight.id).copied();
+            if !rewrite && self.sprites.get(&flight.id).is_some_and(|(_, s)| s.flies(flight, from, to, lit)) {
                 continue;
             }
             let lane = match self.sprites.get(&flight.id) {
@@ -214,6 +219,7 @@ impl Layer {
                 colour: flight.epoch.map_or("e0", epoch_class),
                 lost: flight.lost,
                 small: density != Density::Full,
+                lit,
                 from,
                 to,
                 sent: flight.sent.0,

@@ -1,13 +1,17 @@
 //! The still part of the stage: servers, links, clients. Messages are in [`crate::scene::packets`].
 
+use crate::flow::{Light, Message, Side};
 use crate::scene::layout::{Layout, Point};
 use crate::scene::palette::epoch_class;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use zebu_core::config::MemberKind;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::note::PhaseName;
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::{ClientView, Flight, Place, ServerView, Shown, WorldView};
+use zebu_core::status::{Timer, TimerKind};
+use zebu_core::time::Instant;
 
 /// Everything that stands still between two events.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +24,8 @@ pub struct Stage {
     pub links: Vec<Link>,
     /// Clients in order of id.
     pub clients: Vec<Client>,
+    /// Messages that are causes or effects of what is picked.
+    pub lit: BTreeMap<u64, Side>,
 }
 
 /// One server's disc and its words.
@@ -53,6 +59,39 @@ pub struct Server {
     pub committed: Zxid,
     /// While leading with something uncommitted: the oldest, its acknowledgements, how many are needed.
     pub acks: Option<(Zxid, usize, usize)>,
+    /// The clock that matters most.
+    pub clock: Option<Clock>,
+    /// Cause or effect of what is picked.
+    pub lit: Option<Side>,
+}
+
+/// A running clock, drawn as an arc around its server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clock {
+    /// What for.
+    pub what: TimerKind,
+    /// The share that is left, 0 to 1.
+    pub share: f64,
+    /// What is left, microseconds.
+    pub left: u64,
+    /// So little is left that it should be seen from the last row.
+    pub urgent: bool,
+}
+
+impl Clock {
+    /// A timer at a moment; nothing for those that only keep a rhythm.
+    pub fn of(timer: &Timer, now: Instant) -> Option<Clock> {
+        let whole = u64::try_from(timer.whole.as_micros()).unwrap_or(u64::MAX).max(1);
+        let left = timer.at.0.saturating_sub(now.0);
+        let share = (left as f64 / whole as f64).clamp(0.0, 1.0);
+        let patience = matches!(timer.what, TimerKind::LeaderSilent | TimerKind::QuorumSilent | TimerKind::Join);
+        (timer.what != TimerKind::Tick && timer.what != TimerKind::Redial).then_some(Clock {
+            what: timer.what,
+            share,
+            left,
+            urgent: patience && share < 0.62,
+        })
+    }
 }
 
 /// What a direction of a link is like.
@@ -106,16 +145,34 @@ impl Stage {
     /// The stage for a view.
     pub fn new(view: &WorldView, width: f64, height: f64) -> Stage {
         let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
-        let layout = Rc::new(Layout::ring(&ids, width, height));
+        Stage::on(view, Layout::ring(&ids, width, height))
+    }
+
+    /// The stage for a view with its servers at these places.
+    pub fn on(view: &WorldView, layout: Layout) -> Stage {
+        let layout = Rc::new(layout);
         let newest = view.servers.iter().filter(|s| reigning(s)).map(|s| s.epoch).max();
         let servers: Vec<Server> = view
             .servers
             .iter()
-            .map(|s| server(s, layout.server(s.id).unwrap_or_default(), newest == Some(s.epoch) && reigning(s)))
+            .map(|s| {
+                let at = layout.server(s.id).unwrap_or_default();
+                server(s, at, newest == Some(s.epoch) && reigning(s), view.at)
+            })
             .collect();
         let links = links(view, &layout, &servers);
         let clients = clients(&view.clients, &layout);
-        Stage { layout, servers, links, clients }
+        Stage { layout, servers, links, clients, lit: BTreeMap::new() }
+    }
+
+    /// The same with causes and effects lit.
+    pub fn lit(mut self, light: &Light, messages: &[Message]) -> Stage {
+        let sides: BTreeMap<Place, Side> = light.places().collect();
+        for server in &mut self.servers {
+            server.lit = sides.get(&Place::Server(server.id)).copied();
+        }
+        self.lit = messages.iter().filter_map(|m| Some((m.id, light.message(m)?))).collect();
+        self
     }
 
     /// A client's centre.
@@ -143,7 +200,7 @@ fn reigning(s: &ServerView) -> bool {
     s.shown == Shown::Leading && s.phase == Some(PhaseName::Broadcast)
 }
 
-fn server(s: &ServerView, at: Point, reigns: bool) -> Server {
+fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
     let looking = s.shown == Shown::Looking;
     Server {
         id: s.id,
@@ -160,6 +217,8 @@ fn server(s: &ServerView, at: Point, reigns: bool) -> Server {
         logged: s.logged,
         committed: s.committed,
         acks: s.outstanding.first().filter(|_| s.shown == Shown::Leading).map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
+        clock: s.inside.timers.first().filter(|_| !s.paused).and_then(|timer| Clock::of(timer, now)),
+        lit: None,
     }
 }
 
@@ -265,6 +324,40 @@ mod tests {
                 assert!(c.at.distance(s.at) > stage.layout.radius + stage.layout.client_radius());
             }
         }
+    }
+
+    #[test]
+    fn an_arc_has_the_value_of_the_models_clock() {
+        use std::time::Duration;
+        use zebu_core::sim::{World, WorldSpec};
+        let mut view = sample::five();
+        let clock = |what, left: u64| Timer { what, at: Instant(view.at.0 + left), whole: Duration::from_millis(2500) };
+        let half = clock(TimerKind::LeaderSilent, 1_250_000);
+        let tick = clock(TimerKind::Tick, 1_250_000);
+        view.servers[0].inside.timers = vec![half];
+        view.servers[1].inside.timers = vec![tick];
+        let stage = Stage::new(&view, 1152.0, 610.0);
+        let shown = stage.servers[0].clock.unwrap();
+        assert_eq!((shown.share, shown.left, shown.urgent), (0.5, 1_250_000, true));
+        assert_eq!(stage.servers[1].clock, None, "a rhythm is no patience");
+
+        // The same in a world: at every moment, the arc is what is left of the core's own clock.
+        let mut world = World::new(WorldSpec::default());
+        let mut seen = 0;
+        for _ in 0..400 {
+            world.step().unwrap();
+            let view = world.view();
+            let stage = Stage::new(&view, 1152.0, 610.0);
+            for (server, shown) in view.servers.iter().zip(&stage.servers) {
+                if let (Some(timer), Some(clock)) = (server.inside.timers.first(), shown.clock) {
+                    let left = timer.at.0.saturating_sub(view.at.0);
+                    assert_eq!(clock.left, left);
+                    assert!((clock.share - left as f64 / timer.whole.as_micros() as f64).abs() < 1e-9);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 500, "{seen}");
     }
 
     #[test]

@@ -1,0 +1,98 @@
+//! The ballot board of an election: who votes for whom, and which comparison decides.
+
+use zebu_core::id::ServerId;
+use zebu_core::note::Decider;
+use zebu_core::sim::view::{Shown, WorldView};
+use zebu_core::wire::notification::Vote;
+
+/// One server's vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// Whose vote.
+    pub voter: ServerId,
+    /// For whom, with what.
+    pub vote: Vote,
+    /// It is the best one on the board.
+    pub best: bool,
+    /// It has won already: its voter is no longer looking.
+    pub settled: bool,
+}
+
+/// The board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Board {
+    /// Ballots by voter.
+    pub ballots: Vec<Ballot>,
+    /// The best vote, the best other one, and what decides between them; none if all votes are equal.
+    pub decided: Option<(Vote, Vote, Decider)>,
+    /// How many hold the best vote.
+    pub have: usize,
+    /// How many have to.
+    pub need: usize,
+}
+
+impl Board {
+    /// The board while somebody looks for a leader; `None` when nobody does.
+    pub fn new(view: &WorldView) -> Option<Board> {
+        let looking = view.servers.iter().any(|s| s.shown == Shown::Looking);
+        let votes = view.servers.iter().filter(|s| s.shown != Shown::Down).filter_map(|s| {
+            let vote = s.vote.filter(|v| v.leader != ServerId::NONE)?;
+            Some((s.id, vote, s.shown != Shown::Looking))
+        });
+        Board::of(votes.collect(), view.servers.first().map_or(1, |s| s.quorum)).filter(|_| looking)
+    }
+
+    /// The board of some votes; `None` without any.
+    pub fn of(mut votes: Vec<(ServerId, Vote, bool)>, need: usize) -> Option<Board> {
+        votes.sort_unstable_by_key(|(voter, ..)| *voter);
+        let mut ranked: Vec<Vote> = votes.iter().map(|(_, vote, _)| *vote).collect();
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        ranked.dedup();
+        let best = *ranked.first()?;
+        let decided = ranked.get(1).map(|next| (best, *next, Decider::between(&best, next)));
+        let ballots: Vec<Ballot> = votes
+            .into_iter()
+            .map(|(voter, vote, settled)| Ballot { voter, vote, best: vote == best, settled })
+            .collect();
+        let have = ballots.iter().filter(|b| b.best).count();
+        Some(Board { ballots, decided, have, need })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::sample::{five, zxid};
+    use zebu_core::id::Epoch;
+
+    fn vote(epoch: i64, counter: u32, leader: i64) -> Vote {
+        Vote { epoch: Epoch(epoch), zxid: zxid(1, counter), leader: ServerId(leader) }
+    }
+
+    #[test]
+    fn the_winning_comparison_is_named() {
+        for (a, b, by) in [
+            (vote(2, 1, 1), vote(1, 9, 5), Decider::Epoch),
+            (vote(1, 8, 1), vote(1, 7, 5), Decider::Zxid),
+            (vote(1, 8, 3), vote(1, 8, 2), Decider::ServerId),
+        ] {
+            let board = Board::of(vec![(ServerId(4), b, false), (ServerId(1), a, false)], 2).unwrap();
+            assert_eq!(board.decided, Some((a, b, by)));
+            assert_eq!(board.ballots.iter().map(|x| (x.voter.0, x.best)).collect::<Vec<_>>(), [(1, true), (4, false)]);
+            assert_eq!((board.have, board.need), (1, 2));
+        }
+        let equal = Board::of(vec![(ServerId(1), vote(1, 1, 3), false), (ServerId(2), vote(1, 1, 3), false)], 2);
+        assert_eq!(equal.map(|b| (b.decided, b.have)), Some((None, 2)));
+        assert_eq!(Board::of(Vec::new(), 2), None);
+    }
+
+    #[test]
+    fn there_is_a_board_only_while_somebody_looks() {
+        let mut view = five();
+        assert_eq!(Board::new(&view), None);
+        view.servers[1].shown = Shown::Looking;
+        let board = Board::new(&view).unwrap();
+        assert_eq!(board.ballots.len(), 5);
+        assert!(!board.ballots[1].settled && board.ballots[0].settled);
+    }
+}
