@@ -19,6 +19,7 @@ pub mod id;
 pub mod input;
 pub mod link;
 pub mod note;
+pub mod recipe;
 pub mod rng;
 pub mod scenario;
 pub mod server;

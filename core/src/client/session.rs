@@ -225,6 +225,11 @@ impl Client {
         self.timeout
     }
 
+    /// Until when no server can have ended the session: a timeout after the last word from one.
+    pub fn trusted_until(&self) -> Instant {
+        self.heard + self.timeout
+    }
+
     /// What the client takes for the root.
     pub fn chroot(&self) -> &Chroot {
         &self.chroot

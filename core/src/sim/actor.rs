@@ -4,6 +4,7 @@
 use crate::client::{Client, Ending};
 use crate::collections::BTreeMap;
 use crate::id::ServerId;
+use crate::recipe::Recipe;
 use crate::sim::command::ClientId;
 use crate::sim::view::{ClientView, Talk};
 use crate::time::Instant;
@@ -32,6 +33,15 @@ pub(crate) struct Actor {
     /// Sent and not answered yet, by number.
     pub lines: BTreeMap<i32, String>,
     pub talk: VecDeque<TalkEntry>,
+    /// Frozen by command.
+    pub paused: bool,
+    /// How a dial went that was decided meanwhile.
+    pub dialled: Option<(u64, bool)>,
+    /// Cut off by command.
+    pub cut: bool,
+    pub recipe: Option<Recipe>,
+    /// The number of the recipe's request that is under way.
+    pub recipe_xid: Option<i32>,
     timer: Option<Instant>,
 }
 
@@ -54,6 +64,11 @@ impl Actor {
             waiting: VecDeque::new(),
             lines: BTreeMap::new(),
             talk: VecDeque::new(),
+            paused: false,
+            dialled: None,
+            cut: false,
+            recipe: None,
+            recipe_xid: None,
             timer: None,
         }
     }
@@ -63,9 +78,17 @@ impl Actor {
         self.timer
     }
 
-    /// Looks at the session's deadline again; to be called after everything that touches it.
+    /// Looks at the deadlines of session and recipe again; to be called after everything that touches them.
     pub fn set_timer(&mut self) {
-        self.timer = if self.dead || self.conn.is_none() { None } else { self.client.deadline() };
+        let session = self.conn.and_then(|_| self.client.deadline());
+        let recipe = self.recipe.as_ref().and_then(Recipe::deadline);
+        let first = [session, recipe].into_iter().flatten().min();
+        self.timer = first.filter(|_| !self.dead && !self.paused);
+    }
+
+    /// Whether it can look for a server.
+    pub fn may_dial(&self) -> bool {
+        !self.is_over() && !self.paused && !self.cut && self.conn.is_none()
     }
 
     /// Whether it can still do something.
@@ -116,6 +139,9 @@ impl Actor {
             connected: self.client.is_served() && !self.dead,
             session: self.client.session(),
             ended: self.is_over(),
+            paused: self.paused && !self.is_over(),
+            cut: self.cut && !self.is_over(),
+            recipe: self.recipe.as_ref().filter(|_| !self.dead).map(Recipe::view),
             waiting: self.talk.iter().find(|e| e.talk.answer.is_none()).map(|e| e.talk.line.clone()),
             talk: self.talk.iter().map(|e| e.talk.clone()).collect(),
         }

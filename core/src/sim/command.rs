@@ -76,4 +76,16 @@ pub enum Command {
     Damage { server: ServerId, what: DiskDamage },
     /// One of the finer faults.
     Trouble(Trouble),
+    /// A client starts a recipe, typed like `lock /lock for 1000` (see [`crate::recipe::Spec`]).
+    RunRecipe { client: ClientId, line: String },
+    /// A client tells its recipe something, typed like `stop` (see [`crate::recipe::Order`]).
+    TellRecipe { client: ClientId, line: String },
+    /// A client loses its connection and reaches no server.
+    CutClient { client: ClientId },
+    /// It reaches them again.
+    HealClient { client: ClientId },
+    /// Freeze a client: it sends nothing and notices nothing.
+    PauseClient { client: ClientId },
+    /// Let a frozen client go on, as if no time had passed.
+    ResumeClient { client: ClientId },
 }

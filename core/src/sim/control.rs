@@ -51,6 +51,9 @@ impl World {
                     self.net.delay(from, to, Duration::ZERO);
                     self.net.unsteady(from, to, Duration::ZERO, 0, 0);
                 }
+                for client in self.clients.keys().copied().collect::<Vec<_>>() {
+                    self.heal_client(client);
+                }
             }
             Command::Delay { from, to, millis } => {
                 self.net.delay(*from, *to, Duration::from_millis((*millis).into()));
@@ -86,6 +89,12 @@ impl World {
                     process.break_rule(*rule);
                 }
             }
+            Command::RunRecipe { client, line } => self.run_recipe(*client, line.parse()?),
+            Command::TellRecipe { client, line } => self.tell_recipe(*client, &line.parse()?),
+            Command::CutClient { client } => self.cut_client(*client),
+            Command::HealClient { client } => self.heal_client(*client),
+            Command::PauseClient { client } => self.pause_client(*client),
+            Command::ResumeClient { client } => self.resume_client(*client),
         }
         Ok(())
     }
@@ -110,11 +119,7 @@ impl World {
             let index = known(server)?;
             if self.processes[index].is_running() { Ok(index) } else { Err(CommandError::Down(server)) }
         };
-        let client = |id: ClientId| match self.clients.get(&id) {
-            None => Err(CommandError::NoSuchClient(id)),
-            Some(actor) if actor.is_over() => Err(CommandError::ClientEnded(id)),
-            Some(_) => Ok(()),
-        };
+        let client = |id: ClientId| self.living(id).map(|_| ());
         match command {
             Command::Kill { server } => running(*server).map(|_| ()),
             Command::Restart { server } => match known(*server)? {
@@ -160,9 +165,16 @@ impl World {
                     _ => Ok(()),
                 }
             }
-            Command::CloseSession { client: id } | Command::KillClient { client: id } => client(*id),
+            Command::KillClient { client: id } => client(*id),
+            Command::CloseSession { client: id } => self.check_awake(*id),
+            Command::RunRecipe { client: id, line } => self.check_recipe_run(*id, line),
+            Command::TellRecipe { client: id, line } => self.check_recipe_told(*id, line),
+            Command::CutClient { .. }
+            | Command::HealClient { .. }
+            | Command::PauseClient { .. }
+            | Command::ResumeClient { .. } => self.check_client_fault(command),
             Command::Ask { client: id, line, via } => {
-                client(*id)?;
+                self.check_awake(*id)?;
                 if let Some(via) = via {
                     known(*via)?;
                 }
@@ -209,16 +221,6 @@ impl World {
         self.net.unstall(self.now, None, Place::Server(server), &mut self.queue);
         for input in deferred {
             self.drive(index, input);
-        }
-    }
-
-    fn kill_client(&mut self, id: ClientId) {
-        let Some(actor) = self.clients.get_mut(&id) else { return };
-        actor.dead = true;
-        let conn = actor.conn.take();
-        actor.set_timer();
-        if let Some(conn) = conn {
-            self.close(conn, Place::Client(id), false);
         }
     }
 

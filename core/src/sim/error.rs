@@ -2,6 +2,7 @@
 
 use crate::client::line::LineError;
 use crate::id::ServerId;
+use crate::recipe::SpecError;
 use crate::sim::command::ClientId;
 use crate::sim::trouble::MessageAct;
 use core::fmt;
@@ -65,6 +66,20 @@ pub enum CommandError {
         /// The smallest that is allowed.
         least: u32,
     },
+    /// The client is frozen.
+    ClientFrozen(ClientId),
+    /// The client is not frozen.
+    ClientNotFrozen(ClientId),
+    /// The client is cut off already.
+    ClientCut(ClientId),
+    /// The client is not cut off.
+    ClientNotCut(ClientId),
+    /// The client runs a recipe already.
+    RecipeRuns(ClientId),
+    /// The client runs no recipe.
+    NoRecipe(ClientId),
+    /// The typed recipe, or what it is told, can't be understood.
+    Recipe(SpecError),
     /// The typed line can't be understood.
     Line(LineError),
 }
@@ -94,6 +109,13 @@ impl CommandError {
             CommandError::NoTimer(_) => "no-timer",
             CommandError::TooMuch { .. } => "too-much",
             CommandError::TooLittle { .. } => "too-little",
+            CommandError::ClientFrozen(_) => "client-frozen",
+            CommandError::ClientNotFrozen(_) => "client-not-frozen",
+            CommandError::ClientCut(_) => "client-cut",
+            CommandError::ClientNotCut(_) => "client-not-cut",
+            CommandError::RecipeRuns(_) => "recipe-runs",
+            CommandError::NoRecipe(_) => "no-recipe",
+            CommandError::Recipe(e) => e.code(),
             CommandError::Line(e) => e.code(),
         }
     }
@@ -130,11 +152,24 @@ impl fmt::Display for CommandError {
             CommandError::NoTimer(id) => write!(f, "server {id} waits for no time to pass"),
             CommandError::TooMuch { most } => write!(f, "the number is too large: at most {most}"),
             CommandError::TooLittle { least } => write!(f, "the number is too small: at least {least}"),
+            CommandError::ClientFrozen(id) => write!(f, "client {id} is frozen: let it go on first"),
+            CommandError::ClientNotFrozen(id) => write!(f, "client {id} is not frozen"),
+            CommandError::ClientCut(id) => write!(f, "client {id} is cut off already"),
+            CommandError::ClientNotCut(id) => write!(f, "client {id} is not cut off"),
+            CommandError::RecipeRuns(id) => write!(f, "client {id} runs a recipe already: stop it first"),
+            CommandError::NoRecipe(id) => write!(f, "client {id} runs no recipe: start one first"),
+            CommandError::Recipe(e) => e.fmt(f),
             CommandError::Line(e) => e.fmt(f),
         }
     }
 }
 impl core::error::Error for CommandError {}
+
+impl From<SpecError> for CommandError {
+    fn from(e: SpecError) -> CommandError {
+        CommandError::Recipe(e)
+    }
+}
 
 impl From<LineError> for CommandError {
     fn from(e: LineError) -> CommandError {

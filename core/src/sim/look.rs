@@ -158,6 +158,9 @@ impl World {
                 let (what, quiet) = self.timer_text(process);
                 (Place::Server(process.id), what, quiet)
             }
+            Next::ClientTimer(id) if self.is_recipe_time(id, at) => {
+                (Place::Client(id), format!("client {id}'s recipe goes on"), false)
+            }
             Next::ClientTimer(id) => (Place::Client(id), format!("client {id} sends a ping"), true),
             Next::Chaos => (Place::Server(ServerId(1)), "chaos acts".into(), true),
             Next::Queued(due) => self.due_text(due, 0)?,

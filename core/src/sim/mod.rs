@@ -12,6 +12,7 @@
 mod actor;
 mod afflict;
 pub mod check;
+mod client_faults;
 mod clock;
 pub mod command;
 mod control;
@@ -26,6 +27,7 @@ pub mod model;
 mod net;
 mod process;
 mod queue;
+mod recipes;
 mod run;
 pub mod spec;
 pub mod sweep;

@@ -1,6 +1,6 @@
 //! Executing one event.
 
-use crate::client::{ClientEvent, ClientOutput, Credential, line};
+use crate::client::{ClientEvent, ClientOutput, Credential, RequestError, line};
 use crate::error::ZkError;
 use crate::id::{ConnId, ServerId};
 use crate::input::Input;
@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 /// How long a client waits before it dials again.
-const REDIAL: Duration = Duration::from_millis(100);
+pub(super) const REDIAL: Duration = Duration::from_millis(100);
 
 impl World {
     /// Executes one event; `None` if it turned out to be none.
@@ -32,8 +32,8 @@ impl World {
                 (Place::Server(self.processes[index].id), quiet)
             }
             Next::ClientTimer(id) => {
-                self.on_client_timer(id);
-                (Place::Client(id), true)
+                let quiet = self.on_client_timer(id);
+                (Place::Client(id), quiet)
             }
             Next::Chaos => {
                 self.on_chaos();
@@ -84,7 +84,7 @@ impl World {
                 runs(server, run) && self.index(server).is_some_and(|i| !self.processes[i].touched.is_empty())
             }
             Due::ClientDial { client, attempt } => {
-                self.clients.get(&client).is_some_and(|a| !a.is_over() && a.attempt == attempt && a.conn.is_none())
+                self.clients.get(&client).is_some_and(|a| a.may_dial() && a.attempt == attempt)
             }
         }
     }
@@ -92,17 +92,17 @@ impl World {
     pub(super) fn is_frozen(&self, place: Place) -> bool {
         match place {
             Place::Server(id) => self.index(id).is_some_and(|i| self.processes[i].paused),
-            Place::Client(_) => false,
+            Place::Client(id) => self.clients.get(&id).is_some_and(|a| a.paused),
         }
     }
 
     fn on_arrival(&mut self, conn: u64, towards: u8) -> Option<(Place, bool)> {
-        let processes = &self.processes;
+        let (processes, clients) = (&self.processes, &self.clients);
         let frozen = |place| match place {
             Place::Server(id) => {
                 usize::try_from(id.0).ok().and_then(|n| processes.get(n.wrapping_sub(1))).is_some_and(|p| p.paused)
             }
-            Place::Client(_) => false,
+            Place::Client(id) => clients.get(&id).is_some_and(|a| a.paused),
         };
         let Arrival::Parcel(parcel) = self.net.arrive(conn, towards, frozen) else { return None };
         let kind = self.net.conns.get(&conn)?.kind;
@@ -234,7 +234,7 @@ impl World {
 
     fn on_client_dial(&mut self, id: ClientId, attempt: u32) -> Option<(Place, bool)> {
         let actor = self.clients.get_mut(&id)?;
-        if actor.is_over() || actor.attempt != attempt || actor.conn.is_some() {
+        if !actor.may_dial() || actor.attempt != attempt {
             return None;
         }
         let home = actor.home;
@@ -243,9 +243,13 @@ impl World {
         Some((Place::Client(id), true))
     }
 
-    fn client_dialled(&mut self, id: ClientId, conn: u64, up: bool) {
+    pub(super) fn client_dialled(&mut self, id: ClientId, conn: u64, up: bool) {
         let now = self.now;
         let Some(actor) = self.clients.get_mut(&id) else { return };
+        if actor.paused {
+            actor.dialled = Some((conn, up));
+            return;
+        }
         if actor.conn != Some(conn) {
             self.close(conn, Place::Client(id), false);
             return;
@@ -281,12 +285,16 @@ impl World {
         }
     }
 
-    fn on_client_timer(&mut self, id: ClientId) {
+    /// Whether it was only a ping.
+    fn on_client_timer(&mut self, id: ClientId) -> bool {
         let now = self.now;
-        let Some(actor) = self.clients.get_mut(&id) else { return };
+        let Some(actor) = self.clients.get_mut(&id) else { return true };
         let mut out = Vec::new();
-        actor.client.on_time(now, &mut out);
+        if actor.conn.is_some() {
+            actor.client.on_time(now, &mut out);
+        }
         self.client_outputs(id, out);
+        !self.recipe_time(id)
     }
 
     /// The connection of a client is gone (or its dial failed): the next server in turn is tried.
@@ -376,13 +384,15 @@ impl World {
                 let what = if fresh { SessionTurn::Opened } else { SessionTurn::Resumed { server: home } };
                 self.record(|| TraceEvent::Session { client: id, session, what });
                 self.flush_client(id);
+                self.recipe(id, |recipe, now, out| recipe.on_connected(now, session, fresh, out));
             }
             ClientEvent::Answer { xid, zxid, outcome, .. } => {
                 let line = actor.lines.remove(&xid).unwrap_or_default();
                 let answer = line::answer(&outcome);
                 actor.answered(Some(xid), answer.clone(), outcome.is_err());
-                let error = outcome.err();
+                let error = outcome.as_ref().err().copied();
                 self.record(|| TraceEvent::Answered { client: id, line, answer, error, zxid: Some(zxid) });
+                self.recipe_answered(id, xid, outcome.map(|r| (zxid, r)).map_err(RequestError::Refused));
             }
             ClientEvent::Unanswered { xid, .. } => {
                 let line = actor.lines.remove(&xid).unwrap_or_default();
@@ -395,6 +405,7 @@ impl World {
                     error: Some(error),
                     zxid: None,
                 });
+                self.recipe_answered(id, xid, Err(RequestError::Lost));
             }
             ClientEvent::Watch { event, .. } => {
                 actor.told(line::event(&event));
@@ -403,6 +414,7 @@ impl World {
                     kind: event.kind,
                     path: event.path.as_ref().into(),
                 });
+                self.recipe(id, |recipe, now, out| recipe.on_watch(now, &event, out));
             }
             ClientEvent::Auth { accepted, .. } => {
                 // What is said again on a later connection was answered before.
@@ -415,9 +427,11 @@ impl World {
                 self.flush_client(id);
             }
             ClientEvent::Disconnected => {
+                let trusted = actor.client.trusted_until();
                 if let Some(session) = actor.client.session() {
                     self.record(|| TraceEvent::Session { client: id, session, what: SessionTurn::Disconnected });
                 }
+                self.recipe(id, |recipe, now, out| recipe.on_disconnected(now, trusted, out));
             }
             ClientEvent::Over(ending) => {
                 let left: Vec<String> = actor.waiting.drain(..).map(|(_, line)| line).collect();
@@ -437,6 +451,8 @@ impl World {
                 if let Some(session) = session {
                     self.record(|| TraceEvent::Session { client: id, session, what });
                 }
+                self.recipe(id, |recipe, now, out| recipe.on_over(now, ending, out));
+                self.open_again(id, ending);
             }
         }
     }

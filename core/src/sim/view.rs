@@ -4,6 +4,7 @@
 use crate::config::MemberKind;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::PhaseName;
+use crate::recipe::RecipeView;
 use crate::sim::command::ClientId;
 use crate::status::{Deadline, Timer};
 use crate::time::Instant;
@@ -219,6 +220,12 @@ pub struct ClientView {
     pub session: Option<SessionId>,
     /// The session is over: expired or closed.
     pub ended: bool,
+    /// Frozen by command.
+    pub paused: bool,
+    /// Cut off from all servers by command.
+    pub cut: bool,
+    /// The recipe it runs, or has run last.
+    pub recipe: Option<RecipeView>,
     /// What it waits for, as typed.
     pub waiting: Option<String>,
     /// Its last few lines: asked and answered, newest last.

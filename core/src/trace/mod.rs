@@ -7,6 +7,7 @@ pub mod text;
 use crate::error::ZkError;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::Note;
+use crate::recipe::{self, Kind};
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::trouble::MessageAct;
@@ -66,6 +67,8 @@ pub enum TraceEvent {
     Session { client: ClientId, session: SessionId, what: SessionTurn },
     /// Client connections are served (or not any more).
     Serving { server: ServerId, epoch: Option<Epoch> },
+    /// A client's recipe tells its application something.
+    Recipe { client: ClientId, recipe: Kind, path: String, what: recipe::Event },
     /// A scenario's expectation was looked at.
     Expected { what: String, met: bool },
     /// A rule does not hold.

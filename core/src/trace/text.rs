@@ -85,6 +85,9 @@ impl fmt::Display for TraceEvent {
             }
             TraceEvent::Serving { server, epoch: Some(epoch) } => write!(f, "server {server} serves in epoch {epoch}"),
             TraceEvent::Serving { server, epoch: None } => write!(f, "server {server} serves no longer"),
+            TraceEvent::Recipe { client, recipe, path, what } => {
+                write!(f, "client {client}'s {recipe} {path} {what}")
+            }
             TraceEvent::Expected { what, met: true } => write!(f, "as expected: {what}"),
             TraceEvent::Expected { what, met: false } => write!(f, "NOT as expected: {what}"),
             TraceEvent::Caught { from, to, kind, act, .. } => write!(f, "caught {from} -> {to}: {kind}: {act}"),
@@ -126,6 +129,12 @@ impl fmt::Display for Command {
             Command::Break { rule: Some(rule) } => write!(f, "break the rule: {rule:?}"),
             Command::Break { rule: None } => f.write_str("mend all rules"),
             Command::Trouble(trouble) => trouble.fmt(f),
+            Command::RunRecipe { client, line } => write!(f, "client {client} runs: {line}"),
+            Command::TellRecipe { client, line } => write!(f, "client {client} tells its recipe: {line}"),
+            Command::CutClient { client } => write!(f, "cut client {client} off"),
+            Command::HealClient { client } => write!(f, "client {client} reaches the servers again"),
+            Command::PauseClient { client } => write!(f, "freeze client {client}"),
+            Command::ResumeClient { client } => write!(f, "let client {client} go on"),
         }
     }
 }
