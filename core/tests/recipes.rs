@@ -45,6 +45,10 @@ struct Run {
     /// Who asked to be counted at a double barrier, and who was told to leave it.
     arrived: BTreeSet<ClientId>,
     told_to_leave: BTreeSet<ClientId>,
+    /// Who has got something last.
+    holder: Option<ClientId>,
+    /// Whose recipe has ended.
+    over: BTreeSet<ClientId>,
     seen: Seen,
 }
 
@@ -65,6 +69,8 @@ impl Run {
             token: None,
             arrived: BTreeSet::new(),
             told_to_leave: BTreeSet::new(),
+            holder: None,
+            over: BTreeSet::new(),
             seen: Seen::default(),
         };
         lines.iter().for_each(|line| run.add(line));
@@ -109,6 +115,12 @@ impl Run {
 
     fn told(&mut self, client: ClientId, kind: Kind, path: &str, what: Event) {
         let seed = self.seed;
+        if matches!(what, Event::Acquired { .. } | Event::Item { .. }) {
+            self.holder = Some(client);
+        }
+        if matches!(what, Event::Released | Event::Left) {
+            self.over.insert(client);
+        }
         match what {
             Event::Acquired { node, token } => {
                 self.seen.acquired += 1;
@@ -146,7 +158,7 @@ impl Run {
                 assert!(self.arrived.len() >= 3, "seed {seed}: {client} is in, but only {:?} are there", self.arrived);
                 self.seen.entered.insert(client);
             }
-            Event::Left if kind == Kind::DoubleBarrier => {
+            Event::Left if kind == Kind::DoubleBarrier && self.seen.entered.contains(&client) => {
                 let view = self.world.view();
                 for other in view.clients.iter().filter(|c| c.id != client && !self.told_to_leave.contains(&c.id)) {
                     let node = other.recipe.as_ref().and_then(|r| r.node.clone()).unwrap_or_default();
@@ -187,17 +199,11 @@ impl Run {
         if !self.again {
             return;
         }
-        let over: Vec<ClientId> = self
-            .world
-            .view()
-            .clients
-            .iter()
-            .filter(|c| !c.ended && !c.paused && c.recipe.as_ref().is_some_and(|r| r.state == State::Over))
-            .map(|c| c.id)
-            .collect();
-        for client in over {
-            if let Some(line) = self.lines.get(&client).cloned() {
-                self.world.command(&Command::RunRecipe { client, line }).unwrap();
+        for client in core::mem::take(&mut self.over) {
+            let Some(line) = self.lines.get(&client).cloned() else { continue };
+            // Refused while the client is frozen.
+            if self.world.command(&Command::RunRecipe { client, line }).is_err() && !self.world.client_is_over(client) {
+                self.over.insert(client);
             }
         }
     }
@@ -205,7 +211,9 @@ impl Run {
     fn client_fault(&mut self) {
         let now = self.world.now();
         let clients: Vec<ClientId> = self.lines.keys().copied().collect();
-        let Some(client) = self.rng.pick(&clients).copied() else { return };
+        // Half of the faults are for whoever has just got something: that is where they hurt.
+        let holder = self.holder.filter(|_| self.rng.below(2) == 0);
+        let Some(client) = holder.or_else(|| self.rng.pick(&clients).copied()) else { return };
         let end = now + Duration::from_millis(self.rng.between(20, 6_000));
         let (fault, mended) = match self.rng.below(if self.kills { 5 } else { 4 }) {
             0 | 1 => (Command::PauseClient { client }, Command::ResumeClient { client }),
@@ -260,16 +268,16 @@ impl Run {
     }
 }
 
-const CHAOS: Duration = Duration::from_secs(20);
+const CHAOS: Duration = Duration::from_secs(12);
 /// Longer than a session, an election and what has to be served before.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(30);
 
 /// Locks and elections of each kind: never two, tokens rise, and in the end everybody has a turn.
 #[test]
 fn one_holder_at_a_time() {
-    for line in ["lock /lock for 40", "election /boss for 40", "queue-lock /locks for 40"] {
+    for line in ["lock /lock for 200", "election /boss for 200", "queue-lock /locks for 200"] {
         let (mut acquired, mut lost) = (0, 0);
-        for seed in 1..=14 {
+        for seed in 1..=4 {
             let mut run = Run::new(seed, &[line; 4]);
             run.chaos(CHAOS);
             run.calm(CALM);
@@ -283,15 +291,15 @@ fn one_holder_at_a_time() {
             acquired += run.seen.acquired;
             lost += run.seen.lost;
         }
-        assert!(acquired > 14 * 50 && lost > 5, "{line}: {acquired} times acquired, {lost} times lost");
+        assert!(acquired > 4 * 20 && lost > 5, "{line}: {acquired} times acquired, {lost} times lost");
     }
 }
 
 #[test]
 fn readers_together_and_writers_alone() {
     let (mut acquired, mut lost) = (0, 0);
-    for seed in 1..=20 {
-        let (read, write) = ("read-lock /shared for 60", "write-lock /shared for 30");
+    for seed in 1..=8 {
+        let (read, write) = ("read-lock /shared for 200", "write-lock /shared for 100");
         let mut run = Run::new(seed, &[read, read, write, read, write]);
         run.chaos(CHAOS);
         run.calm(CALM);
@@ -301,14 +309,14 @@ fn readers_together_and_writers_alone() {
         acquired += run.seen.acquired;
         lost += run.seen.lost;
     }
-    assert!(acquired > 20 * 50 && lost > 5, "{acquired} times acquired, {lost} times lost");
+    assert!(acquired > 8 * 20 && lost > 5, "{acquired} times acquired, {lost} times lost");
 }
 
 /// Every element that was put in is worked on at least once, and the queue is empty in the end.
 #[test]
 fn no_element_is_lost() {
     let mut twice = 0;
-    for seed in 1..=20 {
+    for seed in 1..=8 {
         let consumer = "consumer /queue for 80";
         let mut run = Run::new(seed, &["producer /queue a b c d e f", "producer /queue g h i j", consumer, consumer]);
         run.again = false;
@@ -317,7 +325,12 @@ fn no_element_is_lost() {
         let seen = &run.seen;
         assert!(seen.put.len() >= 10, "seed {seed}: only {:?}", seen.put);
         for item in &seen.put {
-            assert!(seen.given.contains_key(item), "seed {seed}: {item} was given to nobody");
+            let states = || run.world.view().clients.into_iter().map(|c| (c.id, c.connected, c.ended, c.recipe));
+            assert!(
+                seen.given.contains_key(item),
+                "seed {seed}: {item} was given to nobody: {:?}",
+                states().collect::<Vec<_>>()
+            );
         }
         let view = run.world.view();
         let left: Vec<&str> = Run::committed(&view)
@@ -335,7 +348,7 @@ fn no_element_is_lost() {
 #[test]
 fn in_together_and_out_together() {
     let (mut entered, mut left) = (0, 0);
-    for seed in 1..=25 {
+    for seed in 1..=8 {
         let mut run = Run::new(seed, &["double-barrier /both 3"; 3]);
         run.kills = false;
         run.again = false;
@@ -361,13 +374,13 @@ fn in_together_and_out_together() {
             .count();
         assert_eq!(stuck, 0, "seed {seed}: {stuck} never came out");
     }
-    assert!(entered > 25 && left > 25, "{entered} were in, {left} came out");
+    assert!(entered > 8 && left > 8, "{entered} were in, {left} came out");
 }
 
 /// The others see what happened, once everything is well again.
 #[test]
 fn tables_and_values_follow() {
-    for seed in 1..=12 {
+    for seed in 1..=5 {
         let lines = [
             "member /web a",
             "member /web b",

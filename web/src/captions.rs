@@ -2,10 +2,12 @@
 
 use crate::i18n::{Texts, capital};
 use crate::next::place;
+use crate::recipe_words;
 use crate::trouble_words;
 use zebu_core::error::ZkError;
 use zebu_core::id::ServerId;
 use zebu_core::note::{Decider, Note, PhaseName, StandDown, SyncKind};
+use zebu_core::recipe::Event;
 use zebu_core::sim::command::{Command, DiskDamage};
 use zebu_core::sim::trouble::Trouble;
 use zebu_core::trace::{SessionTurn, TraceEvent};
@@ -63,8 +65,14 @@ pub fn weight(event: &TraceEvent) -> Weight {
             | Command::Ask { .. }
             | Command::CloseSession { .. } => Weight::Quiet,
             Command::Partition { .. } | Command::HealAll | Command::Break { .. } => Weight::Landmark,
+            Command::PauseClient { .. } | Command::CutClient { .. } => Weight::Landmark,
             Command::Trouble(Trouble::Chaos { .. } | Trouble::Calm) => Weight::Landmark,
             Command::Connect { .. } => Weight::Small,
+            _ => Weight::Turn,
+        },
+        TraceEvent::Recipe { what, .. } => match what {
+            Event::Acquired { .. } | Event::Lost(_) | Event::Entered => Weight::Landmark,
+            Event::Suspended | Event::Resumed => Weight::Step,
             _ => Weight::Turn,
         },
         TraceEvent::Stopped { .. } | TraceEvent::Halted { .. } | TraceEvent::Violation { .. } => Weight::Landmark,
@@ -186,6 +194,7 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
         TraceEvent::Serving { server: s, epoch: None } => {
             (t.fill("ev.serving.no", &[("s", s)]), t.t("ev.serving.no.why"))
         }
+        TraceEvent::Recipe { client, recipe, what, .. } => recipe_words::told(t, *client, *recipe, what),
         TraceEvent::Expected { what, met } => {
             let text = if *met {
                 t.fill("ev.expected", &[("what", what)])
@@ -241,6 +250,12 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
         Command::KillClient { client } => (t.fill("ev.killclient", &[("c", client)]), t.t("ev.killclient.why")),
         Command::Break { rule: Some(rule) } => (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new()),
         Command::Break { rule: None } => (t.t("ev.mend"), String::new()),
+        Command::RunRecipe { .. }
+        | Command::TellRecipe { .. }
+        | Command::CutClient { .. }
+        | Command::HealClient { .. }
+        | Command::PauseClient { .. }
+        | Command::ResumeClient { .. } => recipe_words::command(t, command)?,
         Command::Trouble(trouble) => trouble_words::words(t, trouble),
     };
     Some(Caption { text, why })

@@ -19,6 +19,7 @@ pub mod paint;
 pub mod player;
 pub mod proof;
 pub mod raf;
+pub mod recipe_words;
 pub mod route;
 pub mod scene;
 pub mod store;

@@ -6,6 +6,7 @@ use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::player::Player;
+use crate::recipe_words;
 use crate::route::{self, FURTHEST, OBSERVERS, Route, SERVERS};
 use crate::timeline::Timeline;
 use std::rc::Rc;
@@ -690,7 +691,7 @@ impl State {
             "line-list-missing" => "err.line-list-missing",
             "line-not-a-list" => "err.line-not-a-list",
             "line-open-quote" => "err.line-open-quote",
-            _ => "err.command",
+            code => recipe_words::error_key(code).unwrap_or("err.command"),
         };
         self.tell(key, vec![("what", error.to_string())]);
     }

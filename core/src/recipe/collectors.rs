@@ -419,6 +419,7 @@ impl Machine for Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn known(sources: &[&str], load: u32, seen_ms: u64) -> Known {
         let sources = sources.iter().map(ToString::to_string).collect();

@@ -207,13 +207,10 @@ pub(super) fn first_error(results: &[OpResult]) -> Option<ZkError> {
 
 /// The number that a server appended to a sequential znode's name; nothing for other names.
 pub(super) fn sequence(name: &str) -> Option<i64> {
-    let digits = name.len().checked_sub(10).and_then(|at| name.get(at..))?;
-    match digits.strip_prefix('-') {
-        // Ten digits do not hold a counter that has gone round.
-        Some(_) => None,
-        None if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
-        None => None,
-    }
+    let (before, digits) = name.split_at_checked(name.len().checked_sub(10)?)?;
+    // After two dashes stands a counter that has gone round: it says nothing about who came first.
+    let counts = digits.bytes().all(|b| b.is_ascii_digit()) && !before.ends_with("--");
+    if counts { digits.parse().ok() } else { None }
 }
 
 /// Data as text.

@@ -20,8 +20,11 @@ const READY: &str = "ready";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 enum Phase {
-    /// Is `ready` left over from a round that ended by a crash?
+    /// Is a round under way, or `ready` left over from one that ended by a crash?
     First,
+    /// One is under way: the end of `ready` is told, if it is still there.
+    Occupied,
+    WaitRound,
     /// It is: away with it.
     Clean,
     /// Our znode.
@@ -45,6 +48,8 @@ enum Phase {
     Last,
     /// `ready` is gone already: only ours.
     LastAlone,
+    /// We leave before it was complete, if that is still so: nobody may count us any more.
+    GiveUp,
 }
 
 /// See the module.
@@ -58,9 +63,11 @@ pub(super) struct DoubleBarrier {
     phase: Phase,
     /// Our znode is there, as far as we know.
     here: bool,
-    /// How many are there.
-    there: usize,
+    /// Who is there.
+    there: Vec<String>,
     told: bool,
+    /// `ready` has come while we were counting.
+    changed: bool,
     /// It was in: the application has begun.
     entered: bool,
     stopping: bool,
@@ -75,8 +82,9 @@ impl DoubleBarrier {
             name: None,
             phase: Phase::First,
             here: false,
-            there: 0,
+            there: Vec::new(),
             told: false,
+            changed: false,
             entered: false,
             stopping: false,
         }
@@ -100,7 +108,7 @@ impl DoubleBarrier {
     fn look(&mut self, desk: &mut Desk, mut names: Vec<String>) {
         names.retain(|name| name != READY);
         names.sort_unstable();
-        self.there = names.len();
+        self.there.clone_from(&names);
         let own = self.own();
         let others = || names.iter().filter(|name| *name != own);
         match (names.iter().any(|name| name == own), names.first(), others().next_back()) {
@@ -117,13 +125,18 @@ impl Machine for DoubleBarrier {
     fn next(&mut self, desk: &mut Desk) -> Option<Request> {
         let out = matches!(
             self.phase,
-            Phase::Look | Phase::Watch(_) | Phase::WaitGone | Phase::Go | Phase::Last | Phase::LastAlone
+            Phase::Look
+                | Phase::Watch(_)
+                | Phase::WaitGone
+                | Phase::Go
+                | Phase::Last
+                | Phase::LastAlone
+                | Phase::GiveUp
         );
         if self.stopping && !out {
             match self.phase {
                 Phase::In => self.phase = Phase::Look,
-                // Not in yet: it simply goes.
-                _ if self.here || self.name.is_some() => self.phase = Phase::LastAlone,
+                _ if self.name.is_some() => self.phase = Phase::GiveUp,
                 _ => {
                     desk.end(Event::Left);
                     return None;
@@ -140,23 +153,43 @@ impl Machine for DoubleBarrier {
                 let name = self.name.get_or_insert_with(|| format!("{me}-{}", desk.guid())).clone();
                 Some(desk::create(self.path(&name), &self.me, CreateMode::Ephemeral))
             }
-            Phase::Ready => Some(Request::Exists { path: self.path(READY), watch: true }),
-            Phase::Complete => Some(desk::create(self.path(READY), "", CreateMode::Persistent)),
+            Phase::Ready => {
+                self.changed = false;
+                Some(Request::Exists { path: self.path(READY), watch: true })
+            }
+            // Only if all who were counted are still there.
+            Phase::Complete => {
+                let checks = self.there.iter().map(|name| Request::Check { path: self.path(name), version: -1 });
+                let ready = desk::create(self.path(READY), "", CreateMode::Persistent);
+                Some(Request::Multi { ops: checks.chain([ready]).collect() })
+            }
+            Phase::Occupied => Some(Request::GetData { path: self.path(READY), watch: true }),
+            // To make `ready` for a moment fails if it is there: then we are in.
+            Phase::GiveUp => {
+                let ready = desk::create(self.path(READY), "", CreateMode::Persistent);
+                let away = [READY, self.own()].map(|name| desk::delete(self.path(name)));
+                Some(Request::Multi { ops: [ready].into_iter().chain(away).collect() })
+            }
             Phase::Watch(name) => Some(Request::GetData { path: self.path(name), watch: true }),
             Phase::Go | Phase::LastAlone => Some(desk::delete(self.path(self.own()))),
             Phase::Last => {
                 Some(Request::Multi { ops: [self.own(), READY].map(|name| desk::delete(self.path(name))).into() })
             }
-            Phase::WaitReady | Phase::In | Phase::WaitGone => None,
+            Phase::WaitRound | Phase::WaitReady | Phase::In | Phase::WaitGone => None,
         }
     }
 
     fn answered(&mut self, desk: &mut Desk, answer: Result<(Zxid, Response), ZkError>) {
         match (self.phase.clone(), answer) {
             (Phase::First, Ok((_, Response::Children(names)))) => {
-                let stale = names.len() == 1 && names.iter().any(|name| name == READY);
-                self.phase = if stale { Phase::Clean } else { Phase::Enter };
+                self.phase = match (names.iter().any(|name| name == READY), names.len()) {
+                    (false, _) => Phase::Enter,
+                    (true, 1) => Phase::Clean,
+                    (true, _) => Phase::Occupied,
+                };
             }
+            (Phase::Occupied, Ok(_)) => self.phase = Phase::WaitRound,
+            (Phase::Occupied, Err(ZkError::NoNode)) => self.phase = Phase::First,
             (Phase::First | Phase::Enter, Err(ZkError::NoNode)) => {
                 self.phase = Phase::Enter;
                 desk.prepare(&self.dir);
@@ -168,13 +201,22 @@ impl Machine for DoubleBarrier {
             }
             (Phase::Ready, Ok(_)) => self.enter(desk),
             (Phase::Ready, Err(ZkError::NoNode)) => self.phase = Phase::Count,
-            (Phase::Count, Ok((_, Response::Children(names)))) => {
-                self.there = names.iter().filter(|name| *name != READY).count();
-                self.phase = if self.there >= self.count { Phase::Complete } else { Phase::WaitReady };
+            (Phase::Count, Ok((_, Response::Children(mut names)))) => {
+                names.retain(|name| name != READY);
+                let there = names.len();
+                self.there = names;
+                self.phase = match there {
+                    _ if self.changed => Phase::Ready,
+                    enough if enough >= self.count => Phase::Complete,
+                    _ => Phase::WaitReady,
+                };
                 if self.phase == Phase::WaitReady && !core::mem::replace(&mut self.told, true) {
-                    desk.tell(Event::Waiting { behind: format!("{} / {}", self.there, self.count) });
+                    desk.tell(Event::Waiting { behind: format!("{there} / {}", self.count) });
                 }
             }
+            // One of those who were counted is gone: others will wait for it, and so do we.
+            (Phase::Complete, Err(ZkError::NoNode)) => self.phase = Phase::Ready,
+            (Phase::GiveUp, Err(ZkError::NodeExists)) => self.enter(desk),
             (Phase::Complete, Ok(_) | Err(ZkError::NodeExists)) => self.enter(desk),
             (Phase::Look, Ok((_, Response::Children(names)))) => self.look(desk, names),
             (Phase::Look, Err(ZkError::NoNode)) => desk.end(Event::Left),
@@ -184,7 +226,7 @@ impl Machine for DoubleBarrier {
             }
             (Phase::Last, Ok(_)) => desk.end(Event::Left),
             (Phase::Last, Err(ZkError::NoNode)) => self.phase = Phase::LastAlone,
-            (Phase::LastAlone, Ok(_) | Err(ZkError::NoNode)) => {
+            (Phase::LastAlone | Phase::GiveUp, Ok(_) | Err(ZkError::NoNode)) => {
                 self.here = false;
                 desk.end(Event::Left);
             }
@@ -197,7 +239,7 @@ impl Machine for DoubleBarrier {
         // All of these may simply be asked again; what was done already says so.
         match self.phase {
             Phase::Watch(_) | Phase::Last => self.phase = Phase::Look,
-            Phase::Count => self.phase = Phase::Ready,
+            Phase::Count | Phase::Complete => self.phase = Phase::Ready,
             _ => {}
         }
     }
@@ -205,6 +247,8 @@ impl Machine for DoubleBarrier {
     fn on_watch(&mut self, _: &mut Desk, event: &WatcherEvent) {
         match self.phase {
             Phase::WaitReady if *event.path == *self.path(READY) => self.phase = Phase::Ready,
+            Phase::Count if *event.path == *self.path(READY) => self.changed = true,
+            Phase::WaitRound if *event.path == *self.path(READY) => self.phase = Phase::First,
             Phase::WaitGone => self.phase = Phase::Look,
             _ => {}
         }
@@ -236,8 +280,14 @@ impl Machine for DoubleBarrier {
 
     fn state(&self) -> State {
         match self.phase {
-            Phase::First | Phase::Clean | Phase::Enter | Phase::Ready | Phase::Count | Phase::Complete => State::Trying,
-            Phase::WaitReady => State::Waiting,
+            Phase::First
+            | Phase::Occupied
+            | Phase::Clean
+            | Phase::Enter
+            | Phase::Ready
+            | Phase::Count
+            | Phase::Complete => State::Trying,
+            Phase::WaitReady | Phase::WaitRound => State::Waiting,
             Phase::In => State::Holding,
             _ => State::Leaving,
         }
@@ -248,6 +298,6 @@ impl Machine for DoubleBarrier {
     }
 
     fn note(&self) -> Option<String> {
-        (self.there > 0).then(|| format!("{} / {}", self.there, self.count))
+        (!self.there.is_empty()).then(|| format!("{} / {}", self.there.len(), self.count))
     }
 }

@@ -171,6 +171,8 @@ pub(super) struct Consumer {
     dir: String,
     me: String,
     phase: Phase,
+    /// A watch has fired since the lists were begun: they are old already.
+    changed: bool,
     /// The application has worked on this one.
     finished: bool,
     stopping: bool,
@@ -178,7 +180,14 @@ pub(super) struct Consumer {
 
 impl Consumer {
     pub fn new(spec: &Spec, me: &str) -> Consumer {
-        Consumer { dir: spec.path.clone(), me: me.into(), phase: Phase::Items, finished: false, stopping: false }
+        Consumer {
+            dir: spec.path.clone(),
+            me: me.into(),
+            phase: Phase::Items,
+            changed: false,
+            finished: false,
+            stopping: false,
+        }
     }
 
     fn item(&self, name: &str) -> String {
@@ -212,7 +221,10 @@ impl Machine for Consumer {
                 self.phase = Phase::Return(name.clone());
                 self.next(desk)
             }
-            Phase::Items => Some(Request::GetChildren { path: items(&self.dir), watch: true }),
+            Phase::Items => {
+                self.changed = false;
+                Some(Request::GetChildren { path: items(&self.dir), watch: true })
+            }
             Phase::Taken(_) => Some(Request::GetChildren { path: taken(&self.dir), watch: true }),
             Phase::Claim(name) => Some(Request::Multi {
                 ops: [
@@ -237,7 +249,11 @@ impl Machine for Consumer {
             (Phase::Items, Ok((_, Response::Children(names)))) => self.phase = Phase::Taken(names),
             (Phase::Items, Err(ZkError::NoNode)) => desk.prepare(&items(&self.dir)),
             (Phase::Taken(names), Ok((_, Response::Children(taken)))) => {
-                self.phase = free(names, &taken).map_or(Phase::Wait, Phase::Claim);
+                self.phase = match free(names, &taken) {
+                    Some(name) => Phase::Claim(name),
+                    None if self.changed => Phase::Items,
+                    None => Phase::Wait,
+                };
             }
             (Phase::Taken(_), Err(ZkError::NoNode)) => desk.prepare(&taken(&self.dir)),
             (Phase::Claim(name), Ok(_)) => self.phase = Phase::Read(name),
@@ -279,8 +295,11 @@ impl Machine for Consumer {
     }
 
     fn on_watch(&mut self, _: &mut Desk, event: &WatcherEvent) {
-        if self.phase == Phase::Wait && [items(&self.dir), taken(&self.dir)].iter().any(|dir| **dir == *event.path) {
-            self.phase = Phase::Items;
+        if [items(&self.dir), taken(&self.dir)].iter().any(|dir| **dir == *event.path) {
+            self.changed = true;
+            if self.phase == Phase::Wait {
+                self.phase = Phase::Items;
+            }
         }
     }
 

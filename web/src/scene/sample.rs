@@ -63,6 +63,9 @@ pub fn five() -> WorldView {
         connected: true,
         session: Some(SessionId(0x10_0000)),
         ended: false,
+        paused: false,
+        cut: false,
+        recipe: None,
         waiting: waiting.map(Into::into),
         talk: Vec::new(),
     };
