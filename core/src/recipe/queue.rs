@@ -173,6 +173,8 @@ pub(super) struct Consumer {
     phase: Phase,
     /// A watch has fired since the lists were begun: they are old already.
     changed: bool,
+    /// What the application works on, as text.
+    data: String,
     /// The application has worked on this one.
     finished: bool,
     stopping: bool,
@@ -185,6 +187,7 @@ impl Consumer {
             me: me.into(),
             phase: Phase::Items,
             changed: false,
+            data: String::new(),
             finished: false,
             stopping: false,
         }
@@ -271,6 +274,7 @@ impl Machine for Consumer {
             }
             (Phase::Sync(_), Err(ZkError::NoNode)) => self.next_one(),
             (Phase::Read(item), Ok((_, Response::Data(data, _)))) => {
+                self.data = desk::text(data.as_ref());
                 desk.tell(Event::Item { item: item.clone(), data: data.unwrap_or_default() });
                 self.phase = Phase::Work(item);
             }
@@ -346,5 +350,9 @@ impl Machine for Consumer {
             Phase::Read(name) | Phase::Work(name) | Phase::Finish(name) | Phase::Return(name) => Some((name, None)),
             _ => None,
         }
+    }
+
+    fn note(&self) -> Option<String> {
+        self.holds().then(|| self.data.clone())
     }
 }

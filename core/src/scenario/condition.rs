@@ -3,7 +3,7 @@
 use crate::id::{Epoch, Zxid};
 use crate::note::SyncKind;
 use crate::scenario::player::Facts;
-use crate::scenario::{ClientName, Selector};
+use crate::scenario::{ClientName, RecipeCondition, Selector};
 use crate::sim::view::{ClientView, ServerView, Shown, WorldView};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -108,6 +108,8 @@ pub enum Condition {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<String>,
     },
+    /// Something about clients' recipes.
+    Recipe(RecipeCondition),
     /// The client was told of exactly so many watch events.
     Events {
         /// Who.
@@ -165,6 +167,7 @@ impl fmt::Display for Condition {
             Condition::Waiting(c) => write!(f, "client {} waits for an answer", c.0),
             Condition::Answered { client, with: w } => write!(f, "client {} is answered{}", client.0, with(w)),
             Condition::Refused { client, with: w } => write!(f, "client {} is refused{}", client.0, with(w)),
+            Condition::Recipe(recipe) => recipe.fmt(f),
             Condition::Events { client, count } => write!(f, "client {} was told of {count} events", client.0),
         }
     }
@@ -234,6 +237,7 @@ impl Condition {
                 let last = client(view, *name)?.talk.iter().rfind(|t| !t.event);
                 last.is_some_and(|t| t.failed && part_of(t.answer.as_deref(), with))
             }
+            Condition::Recipe(recipe) => recipe.holds(view, facts)?,
             Condition::Events { client: name, count } => {
                 client(view, *name)?.talk.iter().filter(|t| t.event).count() == *count as usize
             }

@@ -4,11 +4,13 @@
 mod condition;
 mod lesson;
 mod player;
+mod recipes;
 mod trouble;
 
 pub use condition::Condition;
 pub use lesson::{Challenge, Predict, Textbook};
 pub use player::{Player, Progress, ScenarioError};
+pub use recipes::{ClientAction, RecipeCondition};
 pub use trouble::{MessageChoice, TroubleAction};
 
 use crate::config::BrokenRule;
@@ -188,6 +190,8 @@ pub enum Action {
     Break(Option<BrokenRule>),
     /// One of the finer faults.
     Trouble(TroubleAction),
+    /// A button of a client.
+    Client(ClientAction),
 }
 
 /// A client by its letter.
@@ -364,6 +368,7 @@ impl fmt::Display for Action {
             Action::KillClient(client) => write!(f, "client {} dies", client.0),
             Action::Break(rule) => write!(f, "break {rule:?}"),
             Action::Trouble(trouble) => trouble.fmt(f),
+            Action::Client(action) => action.fmt(f),
         }
     }
 }

@@ -52,6 +52,8 @@ pub enum Progress {
 pub(super) struct Facts {
     pub synced_by: BTreeMap<ServerId, Vec<SyncKind>>,
     pub remembered: BTreeMap<String, ServerId>,
+    /// The paths of all watch events that clients were told of.
+    pub fired: Vec<String>,
 }
 
 impl Facts {
@@ -303,6 +305,7 @@ impl Player {
             TraceEvent::Note { server, what: Note::Syncing { kind, .. } } => {
                 self.facts.synced_by.entry(*server).or_default().push(*kind);
             }
+            TraceEvent::WatchFired { path, .. } => self.facts.fired.push(path.clone()),
             TraceEvent::Started { server } => {
                 self.facts.synced_by.remove(server);
             }
@@ -354,6 +357,7 @@ impl Player {
             Action::CloseSession(client) => alloc::vec![Command::CloseSession { client: client.0 }],
             Action::KillClient(client) => alloc::vec![Command::KillClient { client: client.0 }],
             Action::Break(rule) => alloc::vec![Command::Break { rule: *rule }],
+            Action::Client(action) => action.commands(),
             Action::Trouble(trouble) => trouble
                 .troubles(&self.world, &|selector| self.facts.resolve(selector, &self.world.view()))
                 .map_err(|why| self.error(why))?
