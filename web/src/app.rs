@@ -5,21 +5,27 @@ use crate::captions::{self, Caption as Words, Weight};
 use crate::components::caption::lesson;
 use crate::components::clients::Clients;
 use crate::components::event_list::{EventList, SHOWN};
+use crate::components::faults::Faults;
 use crate::components::figures::{self, Figures};
 use crate::components::help::Help;
 use crate::components::inspector::Inspector;
+use crate::components::lasso::Lasso;
 use crate::components::ledger::Ledger;
 use crate::components::legend::Legend;
 use crate::components::links::Links;
 use crate::components::menu::Menu;
 use crate::components::scenarios::Scenarios;
 use crate::components::setup::Setup;
+use crate::components::share::{FileKind, Share};
 use crate::components::spacetime::SpaceTime;
 use crate::components::stage::Stage;
+use crate::components::time_panel::{self, TimeMenu};
 use crate::components::timeline_bar::{TimelineBar, model};
 use crate::components::tree_panel::TreePanel;
 use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, text_twin, views};
 use crate::desk::Centre;
+use crate::embed;
+use crate::export;
 use crate::history::Entry;
 use crate::i18n::{Lang, Texts};
 use crate::keys;
@@ -34,6 +40,7 @@ use crate::scene::packets::Motion;
 use crate::scene::spacetime::Diagram;
 use crate::scene::stage::Stage as StageModel;
 use crate::scene::tree::{Difference, TreeModel};
+use crate::store::time::TimeAction;
 use crate::store::{Action, Dialog, State, Tab, Target, Theme};
 use gloo_events::EventListener;
 use std::rc::Rc;
@@ -74,6 +81,10 @@ pub struct App {
     stage_box: NodeRef,
     /// What the live region says, and since when.
     spoken: (f64, String),
+    /// It stands inside another page.
+    embed: bool,
+    /// The moment that page was told of last, and whether the show ran.
+    told: Option<(u64, bool)>,
     _size: Option<SizeWatch>,
     _listeners: Vec<EventListener>,
 }
@@ -89,9 +100,12 @@ impl Component for App {
             Some("dark") => state.theme = Theme::Dark,
             _ => {}
         }
-        state.reduce(Action::Route(browser::hash()));
+        let query = embed::parse(&browser::search());
+        let hash = browser::hash();
+        state.reduce(Action::Route(query.hash.filter(|_| hash.len() < 2).unwrap_or(hash)));
         let send: Send = ctx.link().callback(Msg::Do);
-        let listeners = [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx))];
+        let around = query.embed.then(|| browser::on_message(message_handler(ctx))).flatten();
+        let listeners = [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx)), around];
         browser::remove_loading();
         let app = App {
             stage: Rc::new(stage(&state)),
@@ -101,6 +115,8 @@ impl Component for App {
             pace: Pace::default(),
             drawing: None,
             stage_box: NodeRef::default(),
+            embed: query.embed,
+            told: None,
             _size: None,
             _listeners: listeners.into_iter().flatten().collect(),
             send,
@@ -151,6 +167,7 @@ impl Component for App {
     }
 
     fn rendered(&mut self, ctx: &Context<App>, first: bool) {
+        self.tell_around();
         if let Some(begun) = self.drawing.take() {
             self.pace.drew(browser::clock() - begun);
         }
@@ -167,7 +184,8 @@ impl Component for App {
         let mode = if s.stage_mode { "stage" } else { "all" };
         let centre = s.desk.centre.name();
         html! {
-            <div class="app" data-tab={s.tab.name()} data-mode={mode} data-centre={centre} data-lesson={scenario.is_some().to_string()}>
+            <div class="app" data-tab={s.tab.name()} data-mode={mode} data-centre={centre} data-embed={self.embed.to_string()}
+                data-lesson={scenario.is_some().to_string()}>
                 { header::view(&header::Props {
                     texts: t.clone(),
                     lesson: scenario.as_ref().map(|l| l.title.clone()),
@@ -178,16 +196,18 @@ impl Component for App {
                 }) }
                 { self.left() }
                 <main class="centre">
-                    <div class="stage-box" ref={self.stage_box.clone()}>
-                        <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} send={self.send.clone()}
+                    <div class="stage-box" ref={self.stage_box.clone()} onclick={self.on_message(false)} oncontextmenu={self.on_message(true)}>
+                        <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} troubles={s.time.troubles.clone()} send={self.send.clone()}
                             packets={self.painter.root()}/>
                         { self.spacetime() }
                         { views::view(t, &s.desk, &self.send) }
                         if s.desk.legend { <Legend texts={t.clone()} legend={self.legend()} send={self.send.clone()}/> }
                         { self.menu() }
                         { self.notice() }
+                        { self.travel() }
+                        if s.lasso { { self.lasso() } }
                         if let Some(skipped) = s.player().skipped() {
-                            <p class="skipped" aria-hidden="true">{ "⏩ " }{ t.duration(skipped) }</p>
+                            <p class="skipped" data-testid="skipped">{ "⏩ " }{ t.duration(skipped) }</p>
                         }
                     </div>
                     <div class="lower">
@@ -304,7 +324,9 @@ impl App {
             <aside class="left">
                 <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
                     send={self.send.clone()}/>
-                <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} send={self.send.clone()}/>
+                <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} lasso={s.lasso} send={self.send.clone()}/>
+                <Faults texts={s.texts.clone()} servers={s.servers()} selected={s.selected} troubles={s.time.troubles.clone()}
+                    messages={self.messages()} send={self.send.clone()}/>
             </aside>
         }
     }
@@ -379,15 +401,20 @@ impl App {
                     past: now > 0,
                     send: self.send.clone(),
                 }) }
-                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier)} {now} {frontier}
-                    time={time.clone()} {landmarks} send={self.send.clone()}/>
+                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier, &self.bookmarks())} {now} {frontier}
+                    time={time.clone()} {landmarks} under={self.lines()} beside={self.time_menu()} preview={self.preview()} send={self.send.clone()}/>
                 <div class="status">
                     <p class="mono">{ time }{ " · " }{ t.fill("play.event", &[("n", &now), ("all", &frontier)]) }</p>
                     <p class="next-event"><span>{ t.t("play.next") }{ ": " }</span>{ next }
                         if let Some(due) = due { <span class="due">{ " · " }{ t.fill("play.in", &[("time", &due)]) }</span> }
                     </p>
-                    if now < frontier { <p class="quiet small">{ t.t("play.undone") }</p> }
+                    if let Some(stopped) = time_panel::stopped(t, s.stopped_at()) {
+                        <p class="small" role="status" data-testid="stopped">{ stopped }</p>
+                    } else if now < frontier {
+                        <p class="quiet small">{ t.t("play.undone") }</p>
+                    }
                 </div>
+                { time_panel::future(t, &s.time.upcoming, &s.view.flights, s.view.at.0, &self.send) }
             </footer>
         }
     }
@@ -477,10 +504,15 @@ impl App {
         let at = match target {
             Target::Server(id) => layout.server(id),
             Target::Link(a, b) => layout.server(a).zip(layout.server(b)).map(|(a, b)| a.towards(b, 0.5)),
+            Target::Message(id) => {
+                let flight = self.state.view.flights.iter().find(|f| f.id == id);
+                flight.and_then(|f| self.stage.ends(f)).map(|(a, b)| a.towards(b, 0.5))
+            }
         };
         let Some(at) = at else { return html! {} };
         html! {
-            <Menu texts={self.state.texts.clone()} {target} {at} size={self.state.size} view={self.state.view.clone()} send={self.send.clone()}/>
+            <Menu texts={self.state.texts.clone()} {target} {at} size={self.state.size} view={self.state.view.clone()}
+                troubles={self.state.time.troubles.clone()} send={self.send.clone()}/>
         }
     }
 
@@ -501,10 +533,111 @@ impl App {
         match s.dialog {
             None => html! {},
             Some(Dialog::Help) => html! { <Help {texts} {send}/> },
+            Some(Dialog::Share) => self.share(),
             Some(Dialog::Setup) => html! { <Setup {texts} spec={s.spec().clone()} {send}/> },
             Some(Dialog::Scenarios) => {
                 html! { <Scenarios {texts} current={s.lesson().map(|l| l.name.clone())} {send}/> }
             }
+        }
+    }
+
+    fn share(&self) -> Html {
+        let s = &self.state;
+        let run = s.run();
+        let file = {
+            let (run, records) = (run.clone(), s.records());
+            Callback::from(move |kind: FileKind| match kind {
+                FileKind::Json => ("zebu-run.json".to_string(), export::json(&run, &records)),
+                FileKind::ShiViz => ("zebu-shiviz.log".to_string(), export::shiviz(&records)),
+                FileKind::Mermaid => ("zebu.mmd".to_string(), export::mermaid(&records)),
+            })
+        };
+        html! {
+            <Share texts={s.texts.clone()} link={run.to_link()} scenario={s.lesson().map(|l| l.name.clone())} {file} send={self.send.clone()}/>
+        }
+    }
+
+    /// Where a click on a message leads: right clicks always to its menu, plain ones too.
+    fn on_message(&self, menu: bool) -> Callback<MouseEvent> {
+        let send = self.send.clone();
+        Callback::from(move |e: MouseEvent| {
+            let id = e
+                .target_dyn_into::<Element>()
+                .and_then(|el| el.closest("[data-message]").ok().flatten())
+                .and_then(|el| el.get_attribute("data-message")?.parse().ok());
+            if let Some(id) = id {
+                e.stop_propagation();
+                if menu {
+                    e.prevent_default();
+                }
+                send.emit(Action::Pause);
+                send.emit(Action::Menu(Some(Target::Message(id))));
+            }
+        })
+    }
+
+    /// The way to a goal, while there is one.
+    fn travel(&self) -> Html {
+        let (s, t) = (&self.state, &self.state.texts);
+        if s.goal().is_none() {
+            return html! {};
+        }
+        html! {
+            <div class="notice travel" role="status" data-testid="travel">
+                <p>{ t.fill("tt.travel", &[("n", &s.timeline().moment())]) }</p>
+                <Do label={t.t("tt.travel.stop")} action={Action::Time(TimeAction::Stop)} send={self.send.clone()}/>
+            </div>
+        }
+    }
+
+    fn lasso(&self) -> Html {
+        let servers = self.stage.servers.iter().map(|server| (server.id, server.at)).collect::<Vec<_>>();
+        html! { <Lasso texts={self.state.texts.clone()} {servers} size={self.state.size} send={self.send.clone()}/> }
+    }
+
+    /// Messages that are listed: none while the show runs, since nobody could press one.
+    fn messages(&self) -> Vec<zebu_core::sim::view::Flight> {
+        let s = &self.state;
+        if s.player().is_playing() {
+            return Vec::new();
+        }
+        s.view.flights.iter().filter(|f| !f.heartbeat).cloned().collect()
+    }
+
+    /// The bookmarks of this line.
+    fn bookmarks(&self) -> Vec<u64> {
+        let line = self.state.timeline().line();
+        self.state.time.bookmarks.iter().filter(|b| b.line == line).map(|b| b.moment).collect()
+    }
+
+    fn lines(&self) -> Html {
+        let s = &self.state;
+        let history = s.timeline().history();
+        time_panel::lines(&s.texts, &s.timeline().lines(), |moment| history.place(moment), &self.send)
+    }
+
+    fn time_menu(&self) -> Html {
+        let s = &self.state;
+        let epoch = s.view.servers.iter().filter(|v| v.serving).map(|v| v.epoch).max().unwrap_or_default();
+        html! {
+            <TimeMenu texts={s.texts.clone()} servers={s.servers()} {epoch} bookmarks={s.time.bookmarks.clone()} send={self.send.clone()}/>
+        }
+    }
+
+    fn preview(&self) -> Html {
+        let s = &self.state;
+        let Some((moment, view)) = &s.time.preview else { return html! {} };
+        let history = s.timeline().history();
+        time_panel::preview(&s.texts, *moment, view, history.place(*moment) / history.length().max(1.0))
+    }
+
+    /// Tells the page around where the show stands.
+    fn tell_around(&mut self) {
+        let now = (self.state.timeline().moment(), self.state.player().is_playing());
+        if self.embed && self.told != Some(now) {
+            self.told = Some(now);
+            let json = format!("{{\"zebu\":\"moment\",\"moment\":{},\"playing\":{}}}", now.0, now.1);
+            browser::tell_parent(&json);
         }
     }
 
@@ -532,6 +665,16 @@ impl App {
     }
 }
 
+/// What the page around may ask for.
+fn message_handler(ctx: &Context<App>) -> Callback<String> {
+    let link = ctx.link().clone();
+    Callback::from(move |text: String| {
+        if let Some(action) = embed::action(&text) {
+            link.send_message(Msg::Do(action));
+        }
+    })
+}
+
 fn key_handler(ctx: &Context<App>) -> Callback<KeyboardEvent, bool> {
     let link = ctx.link().clone();
     Callback::from(move |event: KeyboardEvent| {
@@ -540,7 +683,12 @@ fn key_handler(ctx: &Context<App>) -> Callback<KeyboardEvent, bool> {
             .and_then(|w| w.document())
             .and_then(|d| d.query_selector(".dialog").ok().flatten())
             .map(|_| Dialog::Help);
-        match keys::action(&event.key(), event.shift_key(), browser::focus(), open) {
+        let action = if event.alt_key() {
+            keys::alt_action(&event.key(), browser::focus(), open)
+        } else {
+            keys::action(&event.key(), event.shift_key(), browser::focus(), open)
+        };
+        match action {
             Some(action) => {
                 link.send_message(Msg::Do(action));
                 true

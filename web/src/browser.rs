@@ -28,13 +28,62 @@ pub fn on_key(pressed: Callback<KeyboardEvent, bool>) -> Option<EventListener> {
     Some(EventListener::new_with_options(&window, "keydown", options, move |event| {
         if let Some(event) = event.dyn_ref::<KeyboardEvent>()
             && !event.ctrl_key()
-            && !event.alt_key()
             && !event.meta_key()
             && pressed.emit(event.clone())
         {
             event.prevent_default();
         }
     }))
+}
+
+/// Calls back with what the page around this one says, as JSON.
+pub fn on_message(said: Callback<String>) -> Option<EventListener> {
+    let window = window()?;
+    Some(EventListener::new(&window, "message", move |event| {
+        let Some(event) = event.dyn_ref::<web_sys::MessageEvent>() else { return };
+        if let Some(text) = js_sys::JSON::stringify(&event.data()).ok().and_then(|s| s.as_string()) {
+            said.emit(text);
+        }
+    }))
+}
+
+/// Tells the page around this one something, as an object.
+pub fn tell_parent(json: &str) {
+    let Some(parent) = window().and_then(|w| w.parent().ok().flatten()) else { return };
+    if let Ok(value) = js_sys::JSON::parse(json) {
+        // A page that does not listen is none of our business.
+        parent.post_message(&value, "*").ok();
+    }
+}
+
+/// What stands behind `?` in the address.
+pub fn search() -> String {
+    window().and_then(|w| w.location().search().ok()).unwrap_or_default()
+}
+
+/// The address of this page, without what stands behind `?` or `#`.
+pub fn page_address() -> String {
+    let href = window().and_then(|w| w.location().href().ok()).unwrap_or_default();
+    href.split(['?', '#']).next().unwrap_or_default().to_string()
+}
+
+/// Puts a text on the clipboard; false if the browser has none.
+pub fn copy(text: &str) -> bool {
+    let Some(window) = window().filter(|w| w.is_secure_context()) else { return false };
+    let asked = window.navigator().clipboard().write_text(text);
+    // A refusal leaves the text selected in its field: the reader copies it by hand.
+    let refused = Closure::once(|_: wasm_bindgen::JsValue| {});
+    let _ = asked.catch(&refused);
+    refused.forget();
+    true
+}
+
+/// Reads the file that was chosen, as text.
+pub fn read_file(input: &web_sys::HtmlInputElement, read: Callback<String>) {
+    let Some(file) = input.files().and_then(|files| files.item(0)) else { return };
+    let done = Closure::once(move |text: wasm_bindgen::JsValue| read.emit(text.as_string().unwrap_or_default()));
+    let _ = file.text().then(&done);
+    done.forget();
 }
 
 /// What has the focus.

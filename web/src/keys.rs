@@ -1,6 +1,8 @@
 //! Keys, as actions. Keys in a field belong to the field.
 
 use crate::desk::{Centre, Choose};
+use crate::goals::Goal;
+use crate::store::time::TimeAction;
 use crate::store::{Action, Dialog};
 use zebu_core::id::ServerId;
 use zebu_core::sim::command::Command;
@@ -45,6 +47,8 @@ pub fn action(key: &str, shift: bool, focus: Focus, dialog: Option<Dialog>) -> O
         "f" => Action::FreezeSelected,
         "h" => Action::Do(Command::HealAll),
         "s" | "p" => Action::StageMode,
+        "u" => Action::Time(TimeAction::Undo),
+        "g" => Action::Lasso,
         "?" if dialog == Some(Dialog::Help) => Action::Open(None),
         "?" => Action::Open(Some(Dialog::Help)),
         digit => match digit.parse() {
@@ -52,6 +56,12 @@ pub fn action(key: &str, shift: bool, focus: Focus, dialog: Option<Dialog>) -> O
             _ => return None,
         },
     })
+}
+
+/// The action of `key` while Alt is held.
+pub fn alt_action(key: &str, focus: Focus, dialog: Option<Dialog>) -> Option<Action> {
+    let ours = key == "ArrowRight" && focus != Focus::Field && dialog.is_none();
+    ours.then_some(Action::Time(TimeAction::Until(Goal::Reply)))
 }
 
 #[cfg(test)]
@@ -84,10 +94,15 @@ mod tests {
             ("b", false, Page, Some(Action::Black)),
             ("?", true, Page, Some(Action::Open(Some(Dialog::Help)))),
             ("Escape", false, Field, Some(Action::Menu(None))),
+            ("u", false, Page, Some(Action::Time(TimeAction::Undo))),
         ] {
             assert_eq!(action(key, shift, focus, None), expected, "{key:?} {focus:?}");
         }
         assert_eq!(action(" ", false, Page, Some(Dialog::Setup)), None);
+        let reply = Action::Time(TimeAction::Until(Goal::Reply));
+        assert_eq!(alt_action("ArrowRight", Button, None), Some(reply));
+        assert_eq!(alt_action("ArrowLeft", Page, None), None, "the browser's own");
+        assert_eq!(alt_action("ArrowRight", Field, None), None);
         assert_eq!(action("Escape", false, Page, Some(Dialog::Setup)), Some(Action::Open(None)));
         assert_eq!(action("?", false, Page, Some(Dialog::Help)), Some(Action::Open(None)));
     }

@@ -2,7 +2,8 @@
 
 use crate::i18n::{Lang, Texts};
 use crate::scene::packets::short_kind;
-use zebu_core::sim::view::{Place, WorldView};
+use zebu_core::sim::trouble::Upcoming;
+use zebu_core::sim::view::{Flight, Place, WorldView};
 use zebu_core::status::Deadline;
 
 /// A place's name.
@@ -10,6 +11,35 @@ pub fn place(t: &Texts, place: Place) -> String {
     match place {
         Place::Server(id) => t.fill("place.server", &[("id", &id)]),
         Place::Client(id) => t.fill("place.client", &[("id", &id)]),
+    }
+}
+
+/// Something that comes, in a few words.
+pub fn upcoming(t: &Texts, coming: &Upcoming, flights: &[Flight]) -> String {
+    let at = place(t, coming.event.place);
+    if let Some(f) = flights.iter().find(|f| Some(f.id) == coming.message) {
+        let text = t.fill("next.arrives", &[("kind", &short_kind(&f.kind)), ("label", &f.label), ("place", &at)]);
+        return text.replace("  ", " ");
+    }
+    match coming.timer {
+        Some(timer) => t.fill(timer_key(timer), &[("place", &at)]),
+        None if coming.event.what.contains("sync") => t.fill("next.disk", &[("place", &at)]),
+        None if t.lang == Lang::En => coming.event.what.clone(),
+        None => t.fill("next.other", &[("place", &at)]),
+    }
+}
+
+fn timer_key(timer: Deadline) -> &'static str {
+    match timer {
+        Deadline::Notifications => "next.notifications",
+        Deadline::Finalize => "next.finalize",
+        Deadline::Join => "next.join",
+        Deadline::Tick => "next.tick",
+        Deadline::LeaderSilent => "next.leader-silent",
+        Deadline::Redial => "next.redial",
+        Deadline::Session => "next.session",
+        Deadline::Containers => "next.containers",
+        Deadline::ReadOnly => "next.read-only",
     }
 }
 
@@ -26,15 +56,7 @@ pub fn text(t: &Texts, view: &WorldView) -> Option<String> {
         Place::Client(_) => None,
     };
     let key = match deadline.filter(|(due, _)| due.0.abs_diff(next.at.0) < 1000).map(|(_, what)| what) {
-        Some(Deadline::Notifications) => "next.notifications",
-        Some(Deadline::Finalize) => "next.finalize",
-        Some(Deadline::Join) => "next.join",
-        Some(Deadline::Tick) => "next.tick",
-        Some(Deadline::LeaderSilent) => "next.leader-silent",
-        Some(Deadline::Redial) => "next.redial",
-        Some(Deadline::Session) => "next.session",
-        Some(Deadline::Containers) => "next.containers",
-        Some(Deadline::ReadOnly) => "next.read-only",
+        Some(timer) => timer_key(timer),
         None if t.lang == Lang::En => return Some(next.what.clone()),
         None if next.what.contains("sync") => "next.disk",
         None => "next.other",

@@ -109,6 +109,7 @@ impl Painter {
             set(&slot.group, "data-stopped", "0");
             slot.stopped = false;
         }
+        set(&slot.group, "data-message", &sprite.id.to_string());
         let tick = sprite.look == Look::Tick;
         // What a slot wears already is not put on again: most messages look like the ones before them.
         let size = if tick { 0.0 } else { size };

@@ -1,13 +1,17 @@
 //! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
 
+pub mod time;
+
+use self::time::{TimeAction, TimeState};
 use crate::desk::{Choose, Desk};
 use crate::driver::{Driver, Outcome};
+use crate::goals::Goal;
 use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::player::Player;
 use crate::recipe_words;
-use crate::route::{self, FURTHEST, OBSERVERS, Route, SERVERS};
+use crate::route::{self, OBSERVERS, Route, SERVERS};
 use crate::timeline::Timeline;
 use std::rc::Rc;
 use zebu_core::config::BrokenRule;
@@ -82,6 +86,8 @@ pub enum Dialog {
     Scenarios,
     /// The ensemble's make-up.
     Setup,
+    /// This run as a link, a file, a picture.
+    Share,
 }
 
 /// What was clicked on the stage.
@@ -91,6 +97,8 @@ pub enum Target {
     Server(ServerId),
     /// The link between two.
     Link(ServerId, ServerId),
+    /// A message under way.
+    Message(u64),
 }
 
 /// Something that did not work, or has to be told once.
@@ -192,6 +200,10 @@ pub enum Action {
     Desk(Choose),
     /// A black screen while a class is taught, and back.
     Black,
+    /// Take the lasso in hand, or put it away.
+    Lasso,
+    /// A change of time that is more than a step.
+    Time(TimeAction),
     /// Take the message away.
     Dismiss,
     /// The stage has this size now.
@@ -234,6 +246,10 @@ pub struct State {
     pub desk: Desk,
     /// The lesson goes on by itself until somebody presses something, and pauses this many seconds at a passage.
     guide: Option<f64>,
+    /// A loop is about to be drawn around servers.
+    pub lasso: bool,
+    /// Journeys, bookmarks, what comes.
+    pub time: TimeState,
 }
 
 /// What a newcomer sees first.
@@ -268,6 +284,8 @@ impl State {
             jumped: true,
             desk: Desk::default(),
             guide: None,
+            lasso: false,
+            time: TimeState::default(),
         }
     }
 
@@ -316,7 +334,8 @@ impl State {
             self.look();
         }
         // Whoever presses something takes the lesson into his own hands.
-        let looks = matches!(action, Action::Frame(..) | Action::Resize(..) | Action::Route(_) | Action::Desk(_));
+        let looks = matches!(action, Action::Frame(..) | Action::Resize(..) | Action::Route(_) | Action::Desk(_))
+            || matches!(action, Action::Time(TimeAction::Hover(_)));
         if !looks && !matches!(action, Action::Language(_) | Action::ToggleTheme(_) | Action::Faster(_)) {
             self.guide = None;
         }
@@ -324,11 +343,12 @@ impl State {
             Action::Frame(dt, limit) => return self.frame(dt, limit),
             Action::Desk(choice) => self.desk.choose(choice),
             Action::Black if self.stage_mode || self.desk.black => self.desk.choose(Choose::Black),
-            Action::Black => {}
-            Action::Play => self.player.set_playing(true),
+            // In front of a class the key makes the screen black; else it is a bookmark.
+            Action::Black => self.time(TimeAction::Mark),
+            Action::Play => self.play(),
             Action::Pause => self.pause(),
             Action::Toggle if self.player.is_playing() => self.pause(),
-            Action::Toggle => self.player.set_playing(true),
+            Action::Toggle => self.play(),
             Action::Step => {
                 self.pause();
                 self.player.step(&mut self.timeline);
@@ -338,7 +358,12 @@ impl State {
                 self.pause();
                 self.seek(self.timeline.moment().saturating_sub(1));
             }
-            Action::NextTurn => self.next_turn(),
+            Action::NextTurn => self.until(Goal::Turn),
+            Action::Lasso => {
+                self.lasso = !self.lasso;
+                self.menu = None;
+            }
+            Action::Time(action) => self.time(action),
             Action::Seek(moment) => {
                 self.pause();
                 self.seek(moment);
@@ -391,6 +416,9 @@ impl State {
                 self.menu = target;
             }
             Action::Open(dialog) => {
+                if dialog == Some(Dialog::Share) {
+                    self.pause();
+                }
                 self.dialog = dialog;
                 self.menu = None;
             }
@@ -428,6 +456,9 @@ impl State {
     }
 
     fn frame(&mut self, dt: f64, limit: usize) -> bool {
+        if self.travel_frame(limit) {
+            return true;
+        }
         if let Some(left) = &mut self.guide
             && !self.player.is_playing()
         {
@@ -476,6 +507,13 @@ impl State {
         self.stale = false;
         self.view = Rc::new(self.timeline.world().view());
         self.digest = if self.player.is_playing() { None } else { Some(self.timeline.digest()) };
+        self.refresh_time();
+    }
+
+    fn play(&mut self) {
+        self.player.set_playing(true);
+        // What is shown only while the show stands still goes away.
+        self.stale = true;
     }
 
     fn pause(&mut self) {
@@ -494,55 +532,22 @@ impl State {
         self.view.servers.iter().find(|s| s.id == id).map(|s| (s.shown, s.paused))
     }
 
-    fn next_turn(&mut self) {
-        use crate::captions::{Weight, weight};
-        self.pause();
-        for _ in 0..5000 {
-            let Some(happened) = self.timeline.step() else { break };
-            let turn = happened.records.iter().any(|r| weight(&r.event) >= Weight::Turn);
-            if turn || happened.moved.chapter {
-                break;
-            }
-        }
-        self.player.jumped(&self.timeline);
-        self.jumped = true;
-        self.refresh();
-    }
-
     fn next_chapter(&mut self) {
         if self.timeline.driver().scenario().is_none() || self.timeline.driver().outcome().is_some() {
             return;
         }
         // On its way already: finish at once. Nobody has to wait.
         if self.player.is_playing() {
-            while self.timeline.moment() < FURTHEST {
-                match self.timeline.step() {
-                    Some(happened) if !happened.moved.chapter && self.timeline.driver().outcome().is_none() => {}
-                    _ => break,
-                }
-            }
-            self.pause();
-            self.player.jumped(&self.timeline);
-            self.jumped = true;
-            self.refresh();
+            self.until(Goal::Chapter);
         } else {
             self.player.set_playing(true);
         }
     }
 
     fn run_to_end(&mut self) {
-        if self.timeline.driver().scenario().is_none() {
-            return;
+        if self.timeline.driver().scenario().is_some() {
+            self.until(Goal::End);
         }
-        self.pause();
-        while self.timeline.driver().outcome().is_none() && self.timeline.moment() < FURTHEST {
-            if self.timeline.step().is_none() {
-                break;
-            }
-        }
-        self.player.jumped(&self.timeline);
-        self.jumped = true;
-        self.refresh();
     }
 
     fn begin(&mut self, spec: WorldSpec, lesson: Option<Scenario>) {
@@ -562,6 +567,7 @@ impl State {
         self.menu = None;
         self.jumped = true;
         self.notice = None;
+        self.forget_time();
         self.refresh();
         if !self.servers().contains(&self.selected) {
             self.selected = ServerId(1);
@@ -572,6 +578,10 @@ impl State {
         // An address that asks for nothing, not even for free mode (`#/?`).
         if matches!(hash, "" | "#" | "#/" | "/") {
             return self.open();
+        }
+        if let Some(run) = hash.strip_prefix("#/r/") {
+            self.open_link(run);
+            return;
         }
         match route::parse(hash) {
             Ok(route) => self.go(route),
@@ -614,12 +624,7 @@ impl State {
         }
         if let Some(step) = settings.step {
             self.pause();
-            while self.timeline.moment() < step {
-                if self.timeline.step().is_none() {
-                    break;
-                }
-            }
-            self.seek(step);
+            self.until(Goal::Moment(step));
         }
     }
 

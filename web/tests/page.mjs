@@ -153,6 +153,12 @@ export class Lab {
     for (let i = 0; i < 12; i += 1) await this.press('Faster');
   }
 
+  // Sets the speed: 0 is ×1, each step doubles it.
+  async speed(power) {
+    for (let i = 0; i < 12; i += 1) await this.press('Slower');
+    for (let i = -6; i < power; i += 1) await this.press('Faster');
+  }
+
   async cut(groupA, groupB, verb = 'Cut') {
     for (const a of groupA) {
       for (const b of groupB) {

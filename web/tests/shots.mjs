@@ -45,7 +45,7 @@ async function act(lab) {
   await lab.send('set /a 2', second.id);
   await lab.page.waitForTimeout(1500);
   // Then slowly, and stopped while proposals are on their way.
-  for (let i = 0; i < 12; i += 1) await lab.press('Slower');
+  await lab.speed(-2);
   await lab.pause();
   await lab.send('set /b 2', second.id);
   for (let step = 0; step < 60 && !(await lab.page.getByText(`Server ${second.id} proposes`).count()); step += 1) {

@@ -147,7 +147,9 @@ fn browser(line: &Line) -> Result<Outcome> {
     let (chromium, tools) = (setup::chromium(line)?, setup::node_tools(line)?);
     line.show("Chromium");
     let mut command = Command::new("node");
-    command.current_dir(root()).args(["--test", "web/tests/lab.test.mjs", "web/tests/proof.test.mjs"]);
+    // One file after the other: each measures how long a page takes to answer.
+    command.current_dir(root()).args(["--test", "--test-concurrency=1"]);
+    command.args(["lab", "proof", "time", "faults"].map(|subject| format!("web/tests/{subject}.test.mjs")));
     command.env("ZEBU_CHROMIUM", chromium).env("ZEBU_NODE_TOOLS", tools).env("ZEBU", zebu);
     in_test_dir("browser", command, line, count::node_test)
 }

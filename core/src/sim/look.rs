@@ -184,7 +184,9 @@ impl World {
                 let lane = self.net.conns.get(&conn).map(|c| &c.lanes[usize::from(towards)].queue);
                 match lane.and_then(|queue| queue.get(ahead).filter(|_| !queue.iter().take(ahead + 1).any(|p| p.held)))
                 {
-                    Some(parcel) => message = Some(parcel.id),
+                    Some(parcel) => {
+                        message = (!matches!(parcel.payload, Payload::Syn | Payload::Fin)).then_some(parcel.id);
+                    }
                     None => continue,
                 }
             }

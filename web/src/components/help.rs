@@ -58,12 +58,16 @@ pub struct Props {
     pub send: Send,
 }
 
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 23] = [
     ("␣", "help.space"),
     ("→", "help.right"),
     ("←", "help.left"),
     ("⇧ →", "help.shiftright"),
+    ("⌥ →", "help.altright"),
     ("[  ]", "help.speed"),
+    ("u", "help.undo"),
+    ("b", "help.mark"),
+    ("g", "help.lasso"),
     ("1 … 9", "help.digits"),
     ("k", "help.kill"),
     ("f", "help.freeze"),

@@ -22,6 +22,8 @@ pub struct Props {
     pub voters: Vec<ServerId>,
     /// Links in an unusual state.
     pub links: Vec<LinkView>,
+    /// The lasso is in hand.
+    pub lasso: bool,
     /// Where actions go.
     pub send: Send,
 }
@@ -35,7 +37,7 @@ impl Props {
 /// See [`Props`].
 #[component]
 pub fn Links(props: &Props) -> Html {
-    let Props { texts: t, servers, voters, send, .. } = props;
+    let Props { texts: t, servers, voters, send, lasso, .. } = props;
     let groups = use_state(|| None::<String>);
     let text = groups.as_ref().map_or_else(|| groups::suggestion(voters), String::clone);
     let typed = {
@@ -60,6 +62,7 @@ pub fn Links(props: &Props) -> Html {
                 <input type="text"  aria-label={t.t("do.partition.label")} title={t.t("do.partition.label")}
                     value={text} oninput={typed} spellcheck="false" autocomplete="off" maxlength="80"/>
                 <button type="submit" class="btn">{ t.t("do.partition") }</button>
+                <Do label={t.t("fl.lasso")} title={t.t("fl.lasso.hint")} action={Action::Lasso} pressed={Some(*lasso)} send={send.clone()}/>
                 <Do label={t.t("do.healall")} action={Action::Do(Command::HealAll)} send={send.clone()}/>
             </form>
             <div class="matrices">

@@ -1,5 +1,6 @@
 //! The menu of a server or a link on the stage: the same buttons as elsewhere, where the hand is.
 
+use crate::components::faults::{LinkForm, message_menu, message_name};
 use crate::components::{Do, Send, power};
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
@@ -9,6 +10,7 @@ use web_sys::HtmlElement;
 use yew::prelude::*;
 use zebu_core::id::ServerId;
 use zebu_core::sim::command::{Command, DiskDamage};
+use zebu_core::sim::trouble::Troubles;
 use zebu_core::sim::view::{ServerView, Shown, WorldView};
 
 /// The menu.
@@ -24,6 +26,8 @@ pub struct Props {
     pub size: (f64, f64),
     /// The picture.
     pub view: Rc<WorldView>,
+    /// What was done to links and messages.
+    pub troubles: Rc<Troubles>,
     /// Where actions go.
     pub send: Send,
 }
@@ -31,7 +35,7 @@ pub struct Props {
 /// See [`Props`].
 #[component]
 pub fn Menu(props: &Props) -> Html {
-    let Props { texts: t, target, at, size, view, send } = props;
+    let Props { texts: t, target, at, size, view, troubles, send } = props;
     let node = use_node_ref();
     {
         let node = node.clone();
@@ -48,7 +52,16 @@ pub fn Menu(props: &Props) -> Html {
             Some(server) => server_menu(t, server, send),
             None => return html! {},
         },
-        Target::Link(a, b) => link_menu(t, view, *a, *b, send),
+        Target::Link(a, b) => html! {
+            <>
+                { link_menu(t, view, *a, *b, send) }
+                { link_numbers(t.clone(), view, troubles, *a, *b, send) }
+            </>
+        },
+        Target::Message(id) => match view.flights.iter().find(|f| f.id == *id) {
+            Some(flight) => message_menu(t, flight, troubles.held.contains(id), send),
+            None => return html! {},
+        },
     };
     let left = at.x.clamp(110.0, (size.0 - 110.0).max(110.0));
     let below = at.y < size.1 * 0.55;
@@ -58,17 +71,18 @@ pub fn Menu(props: &Props) -> Html {
         format!("left:{left:.0}px;bottom:{:.0}px", size.1 - at.y + 26.0)
     };
     html! {
-        <div class="menu" role="group" {style} ref={node} aria-label={title(t, *target)}>
-            <p class="menu-title">{ title(t, *target) }</p>
+        <div class="menu" role="group" {style} ref={node} aria-label={title(t, view, *target)}>
+            <p class="menu-title">{ title(t, view, *target) }</p>
             { inside }
         </div>
     }
 }
 
-fn title(t: &Texts, target: Target) -> String {
+fn title(t: &Texts, view: &WorldView, target: Target) -> String {
     match target {
         Target::Server(id) => t.fill("tab.inspect", &[("id", &id)]),
         Target::Link(a, b) => format!("{a}–{b}"),
+        Target::Message(id) => view.flights.iter().find(|f| f.id == id).map(message_name).unwrap_or_default(),
     }
 }
 
@@ -89,6 +103,20 @@ fn server_menu(t: &Texts, s: &ServerView, send: &Send) -> Html {
 fn damage(t: &Texts, server: ServerId, key: &str, what: DiskDamage, send: &Send) -> Html {
     let action = Action::Do(Command::Damage { server, what });
     html! { <Do label={t.fill(key, &[("id", &server)])} {action} send={send.clone()}/> }
+}
+
+fn link_numbers(
+    texts: Rc<Texts>,
+    view: &WorldView,
+    troubles: &Troubles,
+    a: ServerId,
+    b: ServerId,
+    send: &Send,
+) -> Html {
+    let delay = view.links.iter().find(|l| l.from == a && l.to == b).map_or(0, |l| l.delay_ms);
+    let noise = troubles.links.iter().find(|l| l.from == a && l.to == b);
+    let now = noise.map_or([delay, 0, 0, 0], |l| [delay, l.jitter_ms, l.loss_percent, l.copy_percent]);
+    html! { <LinkForm {texts} ends={(a, b)} {now} send={send.clone()}/> }
 }
 
 fn link_menu(t: &Texts, view: &WorldView, a: ServerId, b: ServerId, send: &Send) -> Html {

@@ -90,7 +90,7 @@ pub fn Setup(props: &Props) -> Html {
 }
 
 /// The seed of what was typed: a number is itself, any other text stands for a number made of it.
-fn seed_of(text: &str) -> u64 {
+pub fn seed_of(text: &str) -> u64 {
     let text = text.trim();
     text.parse().unwrap_or_else(|_| {
         text.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))

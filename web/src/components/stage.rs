@@ -9,6 +9,7 @@ use crate::store::{Action, Target};
 use std::rc::Rc;
 use yew::prelude::*;
 use zebu_core::id::ServerId;
+use zebu_core::sim::trouble::{Troubles, UnsteadyLink};
 
 /// The stage.
 #[derive(Properties, PartialEq)]
@@ -19,6 +20,8 @@ pub struct Props {
     pub stage: Rc<Model>,
     /// The selected server.
     pub selected: ServerId,
+    /// What was done to links.
+    pub troubles: Rc<Troubles>,
     /// Where actions go.
     pub send: Send,
     /// The group the painter fills.
@@ -28,7 +31,7 @@ pub struct Props {
 /// See [`Props`].
 #[component]
 pub fn Stage(props: &Props) -> Html {
-    let Props { texts: t, stage, selected, send, packets } = props;
+    let Props { texts: t, stage, selected, troubles, send, packets } = props;
     let layout = &stage.layout;
     let close = send.reform(|_: MouseEvent| Action::Menu(None));
     let thick = layout.radius > 45.0;
@@ -37,6 +40,9 @@ pub fn Stage(props: &Props) -> Html {
             role="group" aria-label={t.fill("app.stage.label", &[("n", &stage.servers.len())])} onclick={close}>
             <g class="links">
                 { for stage.links.iter().map(|l| link_line(t, l, layout.radius, send)) }
+            </g>
+            <g class="link-notes" aria-hidden="true">
+                { for stage.links.iter().filter_map(|l| link_note(t, l, troubles)) }
             </g>
             <g class="clients">
                 { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
@@ -52,6 +58,20 @@ pub fn Stage(props: &Props) -> Html {
             </g>
         </svg>
     }
+}
+
+/// The numbers of an unsteady link, below its middle; the larger ones where its two directions differ.
+fn link_note(t: &Texts, l: &Link, troubles: &Troubles) -> Option<Html> {
+    let both = |n: &&UnsteadyLink| (n.from, n.to) == (l.a, l.b) || (n.from, n.to) == (l.b, l.a);
+    let ways: Vec<&UnsteadyLink> = troubles.links.iter().filter(both).collect();
+    let most = |f: fn(&UnsteadyLink) -> u32| ways.iter().map(|n| f(n)).max();
+    let (jitter, loss) = (most(|n| n.jitter_ms)?, most(|n| n.loss_percent)?);
+    let copies = most(|n| n.copy_percent)?;
+    let text = t.fill("fl.link.note", &[("jitter", &jitter), ("loss", &loss), ("copies", &copies)]);
+    let middle = l.from.towards(l.to, 0.5);
+    Some(
+        html! { <text class="slow-text" text-anchor="middle" x={middle.x.to_string()} y={(middle.y + 18.0).to_string()}>{ text }</text> },
+    )
 }
 
 /// One link: a line to see, a broad one to hit.

@@ -5,6 +5,7 @@ use crate::history::{Doing, History};
 use crate::i18n::Texts;
 use crate::scene::palette::epoch_class;
 use crate::store::Action;
+use crate::store::time::TimeAction;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -24,6 +25,7 @@ pub struct Stretch {
 pub struct Model {
     bands: Vec<(ServerId, Vec<Stretch>)>,
     marks: Vec<f32>,
+    bookmarks: Vec<f32>,
     head: f32,
 }
 
@@ -31,7 +33,7 @@ pub struct Model {
 const WHOLE: f32 = 1000.0;
 
 /// The timeline of a history at a moment.
-pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64) -> Model {
+pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, bookmarks: &[u64]) -> Model {
     let length = history.length().max(1.0);
     // Rounded to half a thousandth, so that a timeline that hardly grew is not drawn anew.
     let place = |event: u64| (history.place(event) / length * WHOLE * 2.0).round() / 2.0;
@@ -62,7 +64,8 @@ pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64) -
         .collect();
     let mut marks: Vec<f32> = history.landmarks().map(|e| place(e.event)).collect();
     marks.dedup();
-    Model { bands, marks, head: place(now) }
+    let bookmarks = bookmarks.iter().map(|moment| place(*moment)).collect();
+    Model { bands, marks, bookmarks, head: place(now) }
 }
 
 /// The bar.
@@ -80,6 +83,12 @@ pub struct Props {
     pub time: String,
     /// Landmarks to jump to, newest first: moment and words.
     pub landmarks: Vec<(u64, String)>,
+    /// What stands under the bands: the lines.
+    pub under: Html,
+    /// What stands beside them, below the landmarks.
+    pub beside: Html,
+    /// The picture of the moment under the pointer.
+    pub preview: Html,
     /// Where actions go.
     pub send: Send,
 }
@@ -87,7 +96,18 @@ pub struct Props {
 /// See [`Props`].
 #[component]
 pub fn TimelineBar(props: &Props) -> Html {
-    let Props { texts: t, model, now, frontier, time, landmarks, send } = props;
+    let Props { texts: t, model, now, frontier, time, landmarks, under, beside, preview, send } = props;
+    let hover = {
+        let send = send.clone();
+        Callback::from(move |e: PointerEvent| {
+            // Whoever drags goes there; who only looks gets a small picture.
+            let width = e.target_dyn_into::<HtmlInputElement>().map_or(0, |i| i.client_width());
+            if e.buttons() == 0 && width > 0 && e.pointer_type() == "mouse" {
+                send.emit(Action::Time(TimeAction::Hover(Some(e.offset_x() as f32 / width as f32))));
+            }
+        })
+    };
+    let leave = send.reform(|_: PointerEvent| Action::Time(TimeAction::Hover(None)));
     let height = 100.0 / model.bands.len().max(1) as f64;
     let slide = {
         let send = send.clone();
@@ -110,7 +130,8 @@ pub fn TimelineBar(props: &Props) -> Html {
     };
     html! {
         <div class="timeline">
-            <div class="bands">
+            <div class="time-column">
+            <div class="bands" onpointerleave={leave}>
                 <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
                     { for model.bands.iter().enumerate().map(|(i, (id, stretches))| html! {
                         <g key={id.0}>
@@ -121,16 +142,23 @@ pub fn TimelineBar(props: &Props) -> Html {
                         </g>
                     }) }
                     { for model.marks.iter().map(|x| html! { <path class="landmark" d={format!("M{x} 0V100")} vector-effect="non-scaling-stroke"/> }) }
+                    { for model.bookmarks.iter().map(|x| html! { <path class="bookmark" d={format!("M{x} 0V100")} vector-effect="non-scaling-stroke"/> }) }
                     <path class="head-line" d={format!("M{0} 0V100", model.head)} vector-effect="non-scaling-stroke"/>
                 </svg>
-                <input type="range" class="scrub" min="0" max="1000" step="0.5" value={model.head.to_string()} oninput={slide}
+                <input type="range" class="scrub" min="0" max="1000" step="0.5" value={model.head.to_string()} oninput={slide} onpointermove={hover}
                     aria-label={t.t("play.timeline")}
                     aria-valuetext={t.fill("play.timeline.value", &[("n", now), ("all", frontier), ("time", time)])}/>
+                { preview.clone() }
             </div>
+            { under.clone() }
+            </div>
+            <div class="time-side">
             <select class="landmarks" onchange={jump} aria-label={t.t("play.landmarks")} disabled={landmarks.is_empty()}>
                 <option value="" selected=true>{ if landmarks.is_empty() { t.t("play.landmarks.none") } else { t.t("play.landmarks") } }</option>
                 { for landmarks.iter().map(|(moment, words)| html! { <option key={*moment} value={moment.to_string()}>{ words }</option> }) }
             </select>
+            { beside.clone() }
+            </div>
         </div>
     }
 }
@@ -152,7 +180,7 @@ mod tests {
         history.executed(false, &[], 2);
         history.executed(false, &[record(TraceEvent::Note { server: ServerId(1), what: lead })], 3);
         history.executed(false, &[], 4);
-        let m = model(&history, &[ServerId(1), ServerId(2)], 2, 4);
+        let m = model(&history, &[ServerId(1), ServerId(2)], 2, 4, &[]);
         let classes: Vec<(&str, &str)> = m.bands[0].1.iter().map(|s| (s.class, s.colour)).collect();
         assert_eq!(classes, [("looking", "e0"), ("leads", "e2")]);
         assert_eq!((m.bands[0].1[0].to, m.bands[0].1[1].from, m.bands[0].1[1].to), (750.0, 750.0, 1000.0));
