@@ -11,6 +11,7 @@ extern crate std;
 pub mod auth;
 pub mod client;
 pub mod collections;
+pub mod compare;
 pub mod config;
 pub mod disk;
 pub mod effect;

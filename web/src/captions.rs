@@ -1,5 +1,6 @@
 //! What happened and why, in words of the reader's language, from the records of a run.
 
+use crate::compare_words;
 use crate::i18n::{Texts, capital};
 use crate::next::place;
 use crate::recipe_words;
@@ -76,6 +77,8 @@ pub fn weight(event: &TraceEvent) -> Weight {
             _ => Weight::Turn,
         },
         TraceEvent::Stopped { .. } | TraceEvent::Halted { .. } | TraceEvent::Violation { .. } => Weight::Landmark,
+        TraceEvent::Model { what, .. } => compare_words::weight(what.turn),
+        TraceEvent::ModelViolation { .. } => Weight::Landmark,
         TraceEvent::SnapshotRefused { .. } => Weight::Landmark,
         TraceEvent::Started { .. } => Weight::Step,
         TraceEvent::Paused { .. } | TraceEvent::Resumed { .. } => Weight::Landmark,
@@ -207,6 +210,10 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
             t.fill("tr.caught", &[("kind", kind), ("from", &place(t, *from)), ("to", &place(t, *to))]),
             trouble_words::act_why(t, *act),
         ),
+        TraceEvent::Model { server, what } => return Some(compare_words::caption(t, *server, what)),
+        TraceEvent::ModelViolation { rule, detail } => {
+            (t.fill("ev.violation", &[("rule", &t.t(&format!("check.{rule}")))]), detail.clone())
+        }
         TraceEvent::Violation { rule, detail } => {
             (t.fill("ev.violation", &[("rule", &t.t(&format!("check.{}", rule.name())))]), detail.clone())
         }

@@ -1,8 +1,9 @@
 //! What moves a run on: the world alone, or a scenario that also presses buttons.
 
+use zebu_core::compare::AnyWorld;
 use zebu_core::scenario::{Player, Progress, Scenario, Step};
 use zebu_core::sim::command::Command;
-use zebu_core::sim::{CommandError, World, WorldSpec};
+use zebu_core::sim::{CommandError, WorldSpec};
 use zebu_core::trace::TraceRecord;
 
 /// One move.
@@ -38,14 +39,14 @@ pub struct Driver {
 
 #[derive(Clone)]
 enum Mover {
-    Free(Box<World>),
+    Free(Box<AnyWorld>),
     Lesson(Box<Player>),
 }
 
 impl Driver {
     /// A world that only events and commands move.
     pub fn free(spec: WorldSpec) -> Driver {
-        Driver { player: Mover::Free(Box::new(World::new(spec))), outcome: None }
+        Driver { player: Mover::Free(Box::new(AnyWorld::new(spec))), outcome: None }
     }
 
     /// A scenario.
@@ -54,7 +55,7 @@ impl Driver {
     }
 
     /// The world.
-    pub fn world(&self) -> &World {
+    pub fn world(&self) -> &AnyWorld {
         match &self.player {
             Mover::Free(world) => world,
             Mover::Lesson(player) => player.world(),
@@ -107,7 +108,7 @@ impl Driver {
     /// Gives a command.
     ///
     /// # Errors
-    /// As [`World::command`].
+    /// As [`AnyWorld::command`].
     pub fn command(&mut self, command: &Command) -> Result<(), CommandError> {
         match &mut self.player {
             Mover::Free(world) => world.command(command),

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod browser;
 pub mod captions;
+pub mod compare_words;
 pub mod components;
 pub mod desk;
 pub mod driver;

@@ -680,6 +680,8 @@ impl State {
             "no-timer" => "err.no-timer",
             "too-much" => "err.too-much",
             "too-little" => "err.too-little",
+            "not-in-this-protocol" => "err.not-in-this-protocol",
+            "only-writes" => "err.only-writes",
             "line-empty" => "err.line-empty",
             "line-unknown-operation" => "err.line-unknown-operation",
             "line-path-missing" => "err.line-path-missing",

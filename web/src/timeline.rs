@@ -9,8 +9,9 @@ use crate::history::History;
 use crate::lines::{Line, LineLog, LineView, Mark};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use zebu_core::compare::AnyWorld;
+use zebu_core::sim::CommandError;
 use zebu_core::sim::command::Command;
-use zebu_core::sim::{CommandError, World};
 use zebu_core::trace::{TraceEvent, TraceRecord};
 
 /// Moves between two clones.
@@ -83,7 +84,7 @@ impl Timeline {
     }
 
     /// The world as it is now.
-    pub fn world(&self) -> &World {
+    pub fn world(&self) -> &AnyWorld {
         self.driver.world()
     }
 

@@ -1,5 +1,6 @@
 //! What a scenario waits for and expects.
 
+use crate::compare::note::{Role, Stage};
 use crate::id::{Epoch, Zxid};
 use crate::note::SyncKind;
 use crate::scenario::player::Facts;
@@ -37,6 +38,19 @@ pub enum Condition {
         /// The state.
         is: Shown,
     },
+    /// Each of these servers of a compared protocol is this, and so far.
+    Doing {
+        /// Which servers.
+        at: Selector,
+        /// What they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+        /// How far they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Stage>,
+    },
+    /// This rule is broken: what the scenario is about.
+    Broken(String),
     /// Each of these servers serves clients.
     Serving(Selector),
     /// All servers that run (at least one) serve, at the same zxid, with the same tree.
@@ -153,6 +167,11 @@ impl fmt::Display for Condition {
                 write!(f, "{who} leads{when}")
             }
             Condition::State { at, is } => write!(f, "{at} is {}", format!("{is:?}").to_lowercase()),
+            Condition::Doing { at, role, stage } => {
+                let role = role.map(|r| format!(" is {}", r.name())).unwrap_or_default();
+                write!(f, "{at}{role}{}", stage.map(|s| format!(" is {}", s.name())).unwrap_or_default())
+            }
+            Condition::Broken(rule) => write!(f, "the rule {rule} is broken"),
             Condition::Serving(at) => write!(f, "{at} serves clients"),
             Condition::Agreed => f.write_str("all running servers serve and have the same state"),
             Condition::Committed { at, zxid } => write!(f, "{at} has committed {}", zxid.0),
@@ -206,6 +225,13 @@ impl Condition {
                 }
             }
             Condition::State { at, is } => each(at, &|s| s.shown == *is)?,
+            Condition::Doing { at, role, stage } => each(at, &|s| {
+                s.shown != Shown::Down
+                    && s.model
+                        .as_ref()
+                        .is_some_and(|m| role.is_none_or(|r| m.role == r) && stage.is_none_or(|stage| m.stage == stage))
+            })?,
+            Condition::Broken(rule) => view.checks.iter().any(|c| c.name == *rule && c.broken.is_some()),
             Condition::Serving(at) => each(at, &|s| s.serving)?,
             Condition::Agreed => {
                 let up: Vec<_> = view.servers.iter().filter(|s| s.shown != Shown::Down).collect();

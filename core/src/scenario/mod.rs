@@ -53,6 +53,23 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
+impl Scenario {
+    /// Whether it is about a rule being broken: then that is no failure.
+    pub fn breaks_a_rule(&self) -> bool {
+        fn breaks(condition: &Condition) -> bool {
+            match condition {
+                Condition::All(all) => all.iter().any(breaks),
+                Condition::Broken(_) => true,
+                _ => false,
+            }
+        }
+        self.steps.iter().any(|step| match &step.what {
+            What::Expect(condition) | What::Until { condition, .. } => breaks(condition),
+            _ => false,
+        })
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

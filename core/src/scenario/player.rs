@@ -1,12 +1,13 @@
 //! Playing a scenario, one event or one step at a time.
 
 use crate::collections::BTreeMap;
+use crate::compare::AnyWorld;
 use crate::id::ServerId;
 use crate::note::{Note, SyncKind};
 use crate::scenario::{Action, Scenario, Selector, What};
+use crate::sim::Stepped;
 use crate::sim::command::Command;
 use crate::sim::view::{Shown, WorldView};
-use crate::sim::{Stepped, World};
 use crate::time::Instant;
 use crate::trace::digest::Digest;
 use crate::trace::{TraceEvent, TraceRecord};
@@ -109,7 +110,7 @@ impl Facts {
 #[derive(Clone)]
 pub struct Player {
     scenario: Scenario,
-    world: World,
+    world: AnyWorld,
     position: usize,
     /// When the step at `position` began, once it has.
     began: Option<Instant>,
@@ -126,7 +127,7 @@ impl Player {
         let mut spec = scenario.world.clone();
         spec.trace = true;
         Player {
-            world: World::new(spec),
+            world: AnyWorld::new(spec),
             scenario,
             position: 0,
             began: None,
@@ -143,12 +144,12 @@ impl Player {
     }
 
     /// The world.
-    pub fn world(&self) -> &World {
+    pub fn world(&self) -> &AnyWorld {
         &self.world
     }
 
     /// The world, for commands of one's own: from then on the scenario may go another way.
-    pub fn world_mut(&mut self) -> &mut World {
+    pub fn world_mut(&mut self) -> &mut AnyWorld {
         &mut self.world
     }
 

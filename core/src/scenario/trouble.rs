@@ -1,8 +1,8 @@
 //! The finer faults as buttons of a scenario: servers are chosen by what they are, messages by what is on them.
 
+use crate::compare::AnyWorld;
 use crate::id::ServerId;
 use crate::scenario::{ClientName, Selector};
-use crate::sim::World;
 use crate::sim::trouble::{MessageAct, MessageRule, TimerAct, Trouble};
 use crate::sim::view::{Flight, Place};
 use alloc::format;
@@ -152,7 +152,7 @@ impl TroubleAction {
     ///
     /// # Errors
     /// A selector or a choice that means nothing, in words.
-    pub(super) fn troubles(&self, world: &World, resolve: Resolve<'_>) -> Result<Vec<Trouble>, String> {
+    pub(super) fn troubles(&self, world: &AnyWorld, resolve: Resolve<'_>) -> Result<Vec<Trouble>, String> {
         let each = |selector: &Selector, f: &dyn Fn(ServerId) -> Trouble| -> Result<Vec<Trouble>, String> {
             Ok(resolve(selector)?.into_iter().map(f).collect())
         };

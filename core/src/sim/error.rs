@@ -80,6 +80,10 @@ pub enum CommandError {
     NoRecipe(ClientId),
     /// The typed recipe, or what it is told, can't be understood.
     Recipe(SpecError),
+    /// This protocol has nothing of the kind.
+    NotInThisProtocol,
+    /// This protocol only takes writes: `set` and `create`.
+    OnlyWrites,
     /// The typed line can't be understood.
     Line(LineError),
 }
@@ -116,6 +120,8 @@ impl CommandError {
             CommandError::RecipeRuns(_) => "recipe-runs",
             CommandError::NoRecipe(_) => "no-recipe",
             CommandError::Recipe(e) => e.code(),
+            CommandError::NotInThisProtocol => "not-in-this-protocol",
+            CommandError::OnlyWrites => "only-writes",
             CommandError::Line(e) => e.code(),
         }
     }
@@ -159,6 +165,8 @@ impl fmt::Display for CommandError {
             CommandError::RecipeRuns(id) => write!(f, "client {id} runs a recipe already: stop it first"),
             CommandError::NoRecipe(id) => write!(f, "client {id} runs no recipe: start one first"),
             CommandError::Recipe(e) => e.fmt(f),
+            CommandError::NotInThisProtocol => f.write_str("this protocol has nothing of the kind"),
+            CommandError::OnlyWrites => f.write_str("this protocol only takes writes, like set /x A"),
             CommandError::Line(e) => e.fmt(f),
         }
     }

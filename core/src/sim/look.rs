@@ -294,6 +294,7 @@ impl World {
             sessions: Vec::new(),
             deadline: None,
             inside: Inside { disk: disk_view(process), ..Inside::default() },
+            model: None,
         };
         match &process.server {
             Some(server) => self.add_running(&mut view, process, server),

@@ -56,6 +56,55 @@ pub enum Fidelity {
     Bytes,
 }
 
+/// What a proposer of Paxos does when it is outbid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Tries again at once with a higher number: two of them may never come to an end.
+    AtOnce,
+    /// Waits for a random time, longer after each attempt.
+    #[default]
+    BackOff,
+    /// Only the first proposer proposes; the others hand their values to it.
+    Leader,
+}
+
+/// Which protocol the servers run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// ZooKeeper's, by the very code of the real server.
+    #[default]
+    #[serde(rename = "zookeeper")]
+    ZooKeeper,
+    /// Two-phase commit; server 1 holds no rows.
+    TwoPhaseCommit,
+    /// Three-phase commit; server 1 holds no rows.
+    ThreePhaseCommit,
+    /// Paxos for one value.
+    Paxos {
+        /// So many proposers; the other servers are acceptors.
+        #[serde(default = "Protocol::proposers")]
+        proposers: u32,
+        /// What an outbid proposer does.
+        #[serde(default)]
+        retry: Retry,
+    },
+    /// Zab as its paper describes it.
+    PaperZab,
+}
+
+impl Protocol {
+    const fn proposers() -> u32 {
+        2
+    }
+
+    /// Whether it is ZooKeeper's own.
+    pub fn is_zookeeper(&self) -> bool {
+        *self == Protocol::ZooKeeper
+    }
+}
+
 /// Everything that makes a world. Two equal specs and equal commands at equal moments give equal runs, on every
 /// target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +153,9 @@ pub struct WorldSpec {
     pub trace: bool,
     /// A rule that all servers break.
     pub broken: Option<BrokenRule>,
+    /// Which protocol the servers run.
+    #[serde(skip_serializing_if = "Protocol::is_zookeeper")]
+    pub protocol: Protocol,
 }
 
 impl Default for WorldSpec {
@@ -132,6 +184,7 @@ impl Default for WorldSpec {
             fidelity: Fidelity::Bytes,
             trace: true,
             broken: None,
+            protocol: Protocol::ZooKeeper,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be seen of a world at one moment: plain data, made new on request, for the stage, its text twin and the
 //! scenario's conditions. No part of the protocol reads it.
 
+use crate::compare::note::{Fact, Role, Stage};
 use crate::config::MemberKind;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::PhaseName;
@@ -101,6 +102,9 @@ pub struct ServerView {
     pub sessions: Vec<SessionView>,
     /// Its next deadline and what it is for.
     pub deadline: Option<(Instant, Deadline)>,
+    /// What a compared protocol adds; `None` for ZooKeeper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelView>,
     /// What only a look inside of it shows.
     pub inside: Inside,
 }
@@ -140,6 +144,21 @@ pub struct ReadView {
     pub last: Zxid,
     /// How many transactions were replayed.
     pub replayed: usize,
+}
+
+/// What a server of a compared protocol shows beyond the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// What it is.
+    pub role: Role,
+    /// How far it is.
+    pub stage: Stage,
+    /// What that speaks of: a transaction, a number, a value.
+    pub about: String,
+    /// Facts, each a line.
+    pub facts: Vec<(Fact, String)>,
+    /// Entries of its log that will never count: aborted, superseded.
+    pub void: Vec<Zxid>,
 }
 
 /// One transaction in a server's log.

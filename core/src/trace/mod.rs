@@ -4,6 +4,7 @@
 pub mod digest;
 pub mod text;
 
+use crate::compare::note::ModelNote;
 use crate::error::ZkError;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::note::Note;
@@ -78,6 +79,10 @@ pub enum TraceEvent {
     SnapshotRefused { server: ServerId, refused: Zxid, why: String, used: Zxid },
     /// A rule has found the message it waited for.
     Caught { id: u64, from: Place, to: Place, kind: String, act: MessageAct },
+    /// A turn of a compared protocol at a server.
+    Model { server: ServerId, what: ModelNote },
+    /// A rule of a compared protocol does not hold.
+    ModelViolation { rule: String, detail: String },
 }
 
 /// Why a message never arrives.

@@ -91,6 +91,8 @@ impl fmt::Display for TraceEvent {
             TraceEvent::Expected { what, met: true } => write!(f, "as expected: {what}"),
             TraceEvent::Expected { what, met: false } => write!(f, "NOT as expected: {what}"),
             TraceEvent::Caught { from, to, kind, act, .. } => write!(f, "caught {from} -> {to}: {kind}: {act}"),
+            TraceEvent::Model { server, what } => write!(f, "server {server} {what}"),
+            TraceEvent::ModelViolation { rule, detail } => write!(f, "RULE BROKEN: {rule}: {detail}"),
             TraceEvent::Violation { rule, detail } => write!(f, "RULE BROKEN: {}: {detail}", rule.text()),
         }
     }

@@ -52,6 +52,7 @@ fn server(id: i64) -> ServerView {
         sessions: vec![SessionView { id: SessionId(0x10_0000), timeout_ms: 6000, expires: None }],
         deadline: None,
         inside: Inside::default(),
+        model: None,
     }
 }
 

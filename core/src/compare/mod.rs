@@ -1,0 +1,30 @@
+//! Other protocols on the same stage: two-phase and three-phase commit, Paxos for one value, and the Zab of the paper.
+//!
+//! ```text
+//!   commands ─► World ── step() ── one event ──► Core::step(input, &mut Out) ─► messages, timers, answers, notes
+//!                 │                                                              │
+//!                 └──── view: the same picture as ZooKeeper's world ◄────────────┘
+//! ```
+//!
+//! Each core is small and teaches one thing. It keeps two kinds of state: its disk, written before anything that
+//! depends on it leaves, and its memory, which a crash takes. [`AnyWorld`] is a world of any protocol, so that
+//! scenarios, time travel and the stage need not know which.
+
+mod any;
+mod check;
+mod command;
+mod core;
+mod look;
+pub mod note;
+mod paper_zab;
+mod paxos;
+mod rows;
+mod three_phase;
+mod two_phase;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use any::AnyWorld;
+pub use world::World;
