@@ -2,6 +2,7 @@
 
 use crate::browser::{self, SizeWatch};
 use crate::captions::{self, Caption as Words, Weight};
+use crate::compare_words;
 use crate::components::caption::lesson;
 use crate::components::clients::Clients;
 use crate::components::event_list::{EventList, SHOWN};
@@ -310,6 +311,9 @@ impl App {
         let spec = self.state.spec();
         let t = &self.state.texts;
         let mut text = format!("{} {} · {} {}", t.t("setup.servers"), spec.servers, t.t("setup.seed"), spec.seed);
+        if !spec.protocol.is_zookeeper() {
+            text = format!("{} · {text}", compare_words::protocol(t, spec.protocol));
+        }
         if spec.observers > 0 {
             text = format!("{text} · {} {}", t.t("setup.observers"), spec.observers);
         }

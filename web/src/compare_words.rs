@@ -1,9 +1,9 @@
 //! The compared protocols in the reader's words.
 
 use crate::captions::{Caption, Weight};
-use crate::i18n::Texts;
-use zebu_core::compare::note::{ModelNote, Turn};
-use zebu_core::id::ServerId;
+use crate::i18n::{Texts, capital};
+use zebu_core::compare::note::{Fact, ModelNote, Turn};
+use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::spec::{Protocol, Retry};
 use zebu_core::sim::view::ModelView;
 
@@ -34,7 +34,8 @@ pub fn caption(t: &Texts, server: ServerId, note: &ModelNote) -> Caption {
     let values: [(&str, &dyn std::fmt::Display); 4] =
         [("s", &server), ("id", &note.id), ("value", &note.value), ("by", &by)];
     let key = format!("cmp.turn.{}", note.turn.name());
-    Caption { text: t.fill(&key, &values), why: t.fill(&format!("{key}.why"), &values) }
+    let text = t.fill(&key, &values).trim_end().to_string();
+    Caption { text: capital(&text), why: capital(&t.fill(&format!("{key}.why"), &values)) }
 }
 
 /// The role of a server, in a word.
@@ -45,6 +46,55 @@ pub fn role(t: &Texts, model: &ModelView) -> String {
 /// How far it is, in a word or two.
 pub fn stage(t: &Texts, model: &ModelView) -> String {
     t.t(&format!("cmp.stage.{}", model.stage.name()))
+}
+
+/// The inspector's rows.
+pub fn rows(t: &Texts, model: &ModelView) -> Vec<(&'static str, String)> {
+    let about = format!("{} {}", stage(t, model), model.about);
+    let mut rows = vec![("cmp.role", role(t, model)), ("cmp.state", about.trim_end().to_string())];
+    rows.extend(model.facts.iter().map(|(fact, value)| (fact_key(*fact), value.clone())));
+    rows
+}
+
+/// A fact and its value.
+pub fn fact(t: &Texts, (fact, value): &(Fact, String)) -> String {
+    format!("{} {value}", t.t(fact_key(*fact)))
+}
+
+/// The key of a fact's name.
+pub fn fact_key(fact: Fact) -> &'static str {
+    match fact {
+        Fact::Transaction => "cmp.fact.transaction",
+        Fact::Locks => "cmp.fact.locks",
+        Fact::Waiting => "cmp.fact.waiting",
+        Fact::Number => "cmp.fact.number",
+        Fact::Promised => "cmp.fact.promised",
+        Fact::Accepted => "cmp.fact.accepted",
+        Fact::Chosen => "cmp.fact.chosen",
+        Fact::OwnValue => "cmp.fact.own-value",
+        Fact::Heard => "cmp.fact.heard",
+        Fact::Attempts => "cmp.fact.attempts",
+        Fact::PromisedEpoch => "cmp.fact.promised-epoch",
+        Fact::CurrentEpoch => "cmp.fact.current-epoch",
+    }
+}
+
+/// The two lines beside a server: how far it is, and what it has of the answers or of the value.
+pub fn beside(t: &Texts, model: &ModelView, acks: Option<(Zxid, usize, usize)>, compact: bool) -> (String, String) {
+    let first = stage(t, model);
+    let second = match (acks, &model.beside) {
+        (Some((_, have, need)), _) => t.fill("cmp.heard", &[("have", &have), ("need", &need)]),
+        (None, Some((_, value))) if compact => value.clone(),
+        (None, Some(known)) => fact(t, known),
+        (None, None) => model.about.clone(),
+    };
+    (first, second)
+}
+
+/// A server for a screen reader.
+pub fn label(t: &Texts, id: ServerId, model: &ModelView, role: &str) -> String {
+    let stage = stage(t, model);
+    t.fill("cmp.stage.label", &[("id", &id), ("role", &role), ("stage", &stage), ("about", &model.about)])
 }
 
 /// The protocols that can be chosen, with the ends of their texts' keys.
@@ -69,7 +119,7 @@ pub fn protocol(t: &Texts, protocol: Protocol) -> String {
 mod tests {
     use super::*;
     use crate::i18n::Lang;
-    use zebu_core::compare::note::{Fact, Role, Stage};
+    use zebu_core::compare::note::{Role, Stage};
 
     /// The names are made of parts, so that only a run through all of them shows a gap.
     #[test]

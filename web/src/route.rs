@@ -1,5 +1,8 @@
 //! The part of the address behind `#`, as what to show. It comes from outside: whatever is wrong with it is named.
 
+use crate::compare_words::PROTOCOLS;
+use zebu_core::sim::spec::Protocol;
+
 /// What to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -24,6 +27,8 @@ pub struct Settings {
     pub run_to_end: bool,
     /// Begin paused.
     pub paused: bool,
+    /// Which protocol the servers run.
+    pub protocol: Protocol,
 }
 
 /// Fewest and most voting servers.
@@ -62,6 +67,7 @@ pub fn parse(hash: &str) -> Result<Route, String> {
             "step" => settings.step = Some(value.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong)?),
             "run" if value == "end" => settings.run_to_end = true,
             "paused" => settings.paused = true,
+            "protocol" => settings.protocol = PROTOCOLS.iter().find(|(name, _)| *name == value).ok_or_else(wrong)?.1,
             _ => return Err(wrong()),
         }
     }
@@ -97,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn every_protocol_has_an_address() {
+        for (name, protocol) in PROTOCOLS {
+            assert_eq!(parse(&format!("#/?protocol={name}")).unwrap().settings.protocol, protocol);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (hash, named) in [
             ("#/x/abc", "x/abc"),
@@ -109,6 +122,7 @@ mod tests {
             ("#/?seed=99999999999999999999999", "seed=99999999999999999999999"),
             ("#/?step=99999999", "step=99999999"),
             ("#/?foo", "foo"),
+            ("#/?protocol=raft", "protocol=raft"),
             ("#/s/a?run=middle", "run=middle"),
         ] {
             assert_eq!(parse(hash).unwrap_err(), named, "{hash}");

@@ -18,6 +18,7 @@ use zebu_core::config::BrokenRule;
 use zebu_core::id::ServerId;
 use zebu_core::scenario::{Scenario, Step};
 use zebu_core::sim::command::{ClientId, Command};
+use zebu_core::sim::spec::Protocol;
 use zebu_core::sim::view::{Shown, WorldView};
 use zebu_core::sim::{CommandError, WorldSpec};
 
@@ -163,6 +164,8 @@ pub enum Action {
         seed: u64,
         /// A rule broken from the beginning.
         broken: Option<BrokenRule>,
+        /// Which protocol the servers run.
+        protocol: Protocol,
     },
     /// The same again from its beginning.
     Reset,
@@ -380,11 +383,13 @@ impl State {
             }
             Action::Partition(text) => self.partition(&text),
             Action::Ask { client, via, line } => self.ask(client, via, line),
-            Action::Setup { servers, observers, seed, broken } => {
+            Action::Setup { servers, observers, seed, broken, protocol } => {
                 if self.check_number("setup.servers", servers, SERVERS)
                     && self.check_number("setup.observers", observers, (0, OBSERVERS))
                 {
-                    let spec = WorldSpec { servers, observers, seed, broken, ..WorldSpec::default() };
+                    // Observers and broken rules are ZooKeeper's.
+                    let (observers, broken) = if protocol.is_zookeeper() { (observers, broken) } else { (0, None) };
+                    let spec = WorldSpec { servers, observers, seed, broken, protocol, ..WorldSpec::default() };
                     self.dialog = None;
                     self.begin(spec, None);
                 }
@@ -599,6 +604,7 @@ impl State {
                 let spec = WorldSpec {
                     servers: settings.servers.unwrap_or(WorldSpec::default().servers),
                     observers: settings.observers.unwrap_or(0),
+                    protocol: settings.protocol,
                     seed: settings.seed.unwrap_or(WorldSpec::default().seed),
                     ..WorldSpec::default()
                 };

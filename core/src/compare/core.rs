@@ -187,6 +187,9 @@ pub(super) struct Picture {
     /// What the stage speaks of: `1:1 /x=A`.
     pub about: String,
     pub facts: Vec<(Fact, String)>,
+    pub badge: Option<(Fact, String)>,
+    pub beside: Option<(Fact, String)>,
+    pub crown: bool,
     pub phase: Option<PhaseName>,
     pub epoch: Epoch,
     pub promised: Epoch,

@@ -165,6 +165,15 @@ fn server_view(process: &Process) -> ServerView {
         outstanding: if process.up { p.outstanding } else { Vec::new() },
         log: p.log,
         inside: Inside::default(),
-        model: Some(ModelView { role: p.role, stage: p.stage, about: p.about, facts: p.facts, void: p.void }),
+        model: Some(ModelView {
+            role: p.role,
+            stage: p.stage,
+            about: p.about,
+            badge: p.badge,
+            beside: p.beside,
+            crown: p.crown,
+            facts: p.facts,
+            void: p.void,
+        }),
     }
 }

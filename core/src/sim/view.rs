@@ -155,6 +155,12 @@ pub struct ModelView {
     pub stage: Stage,
     /// What that speaks of: a transaction, a number, a value.
     pub about: String,
+    /// What it works on. Without one a server is spoken of by epoch and zxids, like ZooKeeper's.
+    pub badge: Option<(Fact, String)>,
+    /// What is worth standing beside it.
+    pub beside: Option<(Fact, String)>,
+    /// It may claim to be the one who leads or coordinates.
+    pub crown: bool,
     /// Facts, each a line.
     pub facts: Vec<(Fact, String)>,
     /// Entries of its log that will never count: aborted, superseded.

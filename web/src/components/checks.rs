@@ -35,7 +35,7 @@ pub fn view(props: &Props) -> Html {
     let broken: Vec<&CheckView> = all.iter().copied().filter(|c| c.broken.is_some()).collect();
     let rule = |c: &CheckView| Rule::named(&c.name);
     let (nine, rest): (Vec<&CheckView>, Vec<&CheckView>) =
-        all.into_iter().partition(|c| rule(c).is_some_and(|r| r.tla().is_some()));
+        all.into_iter().partition(|c| c.name != "replay" && rule(c).is_none_or(|r| r.tla().is_some()));
     let (sessions, rest): (Vec<&CheckView>, Vec<&CheckView>) =
         rest.into_iter().partition(|c| rule(c).is_some_and(|r| SESSIONS.contains(&r)));
     let chip = |c: &CheckView| {

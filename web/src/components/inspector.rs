@@ -1,6 +1,7 @@
 //! One server in full: everything the core knows about it. What changed with the last event is underlined.
 
 use crate::captions::phase_key;
+use crate::compare_words;
 use crate::components::{Send, ballots, power, state_key};
 use crate::i18n::Texts;
 use crate::next::deadline_key;
@@ -102,6 +103,14 @@ fn facts(props: &Props) -> Vec<Fact> {
     let up = s.shown != Shown::Down;
     if let Some(phase) = s.phase {
         say(role, "inspect.phase", t.t(phase_key(phase)));
+    }
+    if let Some(model) = &s.model {
+        for (key, value) in compare_words::rows(t, model) {
+            say(role, key, value);
+        }
+        if model.badge.is_some() {
+            return facts;
+        }
     }
     say(role, "inspect.epochs", format!("{} / {}", s.accepted, s.current));
     if let Some(leader) = s.leader.filter(|l| up && *l != s.id) {

@@ -131,6 +131,7 @@ fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
         Stamp::Committed => "stamp.committed",
         Stamp::Applied => "stamp.applied",
         Stamp::Folded => "stamp.folded",
+        Stamp::Void => "stamp.void",
     };
     let label = if column.folds > 0 { format!("±{}", column.folds) } else { cell.label.clone() };
     html! {

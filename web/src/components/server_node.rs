@@ -1,6 +1,7 @@
 //! One server on the stage: role by shape and word, epoch by colour and number.
 
 use crate::captions::phase_key;
+use crate::compare_words;
 use crate::components::Send;
 use crate::i18n::Texts;
 use crate::scene::layout::{Layout, Side};
@@ -44,7 +45,11 @@ pub fn label(t: &Texts, s: &Server, layout: &Layout) -> Html {
     } else {
         (t.fill(logged, &[("z", &s.logged)]), t.fill(committed, &[("z", &s.committed)]))
     };
-    let strong = s.acks.is_some() || s.votes_for.is_some();
+    let (first, second) = match s.model.as_ref().filter(|m| m.badge.is_some()) {
+        Some(model) => compare_words::beside(t, model, s.acks, *compact),
+        None => (first, second),
+    };
+    let strong = s.acks.is_some() || s.votes_for.is_some() || s.model.is_some();
     let (x, y, anchor) = match layout.side(s.at) {
         Side::Left => (-radius * 1.26, text * 0.1, "end"),
         Side::Right => (radius * 1.26, text * 0.1, "start"),
@@ -77,13 +82,22 @@ pub fn ServerDisc(props: &Props) -> Html {
         (Shown::Observing, None) => t.t("state.observing"),
         (Shown::Down, _) => t.t("state.down"),
     };
+    let word = match &s.model {
+        Some(model) if s.shown != Shown::Down => compare_words::role(t, model),
+        _ => word,
+    };
     let leads = s.shown == Shown::Leading;
+    let crowned = leads && s.model.as_ref().is_none_or(|m| m.crown);
     let down = s.shown == Shown::Down;
     let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_key(p))) };
     let name = t.fill(
         "stage.server.label",
         &[("id", &id), ("state", &word), ("epoch", &s.epoch), ("logged", &s.logged), ("committed", &s.committed)],
     );
+    let name = match &s.model {
+        Some(model) => compare_words::label(t, id, model, &word),
+        None => name,
+    };
     let open = send.reform(move |()| Action::Menu(Some(Target::Server(id))));
     let onclick = {
         let open = open.clone();
@@ -106,7 +120,10 @@ pub fn ServerDisc(props: &Props) -> Html {
     } else {
         "voter"
     };
-    let badge = t.fill("stage.epoch", &[("n", &s.epoch)]);
+    let badge = match s.model.as_ref().and_then(|m| m.badge.as_ref()) {
+        Some(badge) => compare_words::fact(t, badge),
+        None => t.fill("stage.epoch", &[("n", &s.epoch)]),
+    };
     let badge_width = width_of(&badge) * text * 0.58 + text * 1.1;
     let crown = r / 64.0;
     html! {
@@ -118,9 +135,11 @@ pub fn ServerDisc(props: &Props) -> Html {
             <circle class="halo" r={(r + 15.0).to_string()}/>
             if leads {
                 <circle class="second-ring" r={(r * 1.14).to_string()}/>
+                if crowned {
                 <path class={if s.reigns { "crown" } else { "crown hollow" }}
                     transform={format!("translate(0 {:.1}) scale({:.3})", -r * 1.2, crown)}
                     d="M-24 0l-4-22 13 10 9-18 6 0 9 18 13-10-4 22z"/>
+                }
             }
             <circle class="ring" r={r.to_string()}/>
             { clock(t, s, r, *text) }

@@ -1,6 +1,7 @@
 //! The ensemble's make-up: how many servers, which seed, which rule broken.
 
 use crate::captions::rule_key;
+use crate::compare_words::{self, PROTOCOLS};
 use crate::components::Send;
 use crate::components::help::Frame;
 use crate::i18n::Texts;
@@ -34,14 +35,18 @@ pub struct Props {
 pub fn Setup(props: &Props) -> Html {
     let Props { texts: t, spec, send } = props;
     let (servers, observers, seed, rule) = (use_node_ref(), use_node_ref(), use_node_ref(), use_node_ref());
+    let protocol = use_node_ref();
     let onsubmit = {
         let (send, servers, observers, seed, rule) =
             (send.clone(), servers.clone(), observers.clone(), seed.clone(), rule.clone());
+        let protocol = protocol.clone();
         Callback::from(move |e: SubmitEvent| {
             e.prevent_default();
             let value = |node: &NodeRef| node.cast::<HtmlInputElement>().map(|i| i.value()).unwrap_or_default();
             let chosen = rule.cast::<HtmlSelectElement>().map(|s| s.value()).unwrap_or_default();
+            let run = protocol.cast::<HtmlSelectElement>().map(|s| s.value()).unwrap_or_default();
             send.emit(Action::Setup {
+                protocol: PROTOCOLS.iter().find(|(name, _)| *name == run).map(|(_, p)| *p).unwrap_or_default(),
                 // What is no number is refused like one out of range.
                 servers: value(&servers).trim().parse().unwrap_or(0),
                 observers: value(&observers).trim().parse().unwrap_or(u32::MAX),
@@ -62,6 +67,14 @@ pub fn Setup(props: &Props) -> Html {
     html! {
         <Frame texts={t.clone()} title={t.t("head.setup")} send={send.clone()}>
             <form class="setup" {onsubmit}>
+                <label>{ t.t("cmp.protocol") }
+                    <select ref={protocol} data-testid="protocol">
+                        { for PROTOCOLS.iter().map(|(name, protocol)| html! {
+                            <option value={*name} selected={spec.protocol == *protocol}>{ compare_words::protocol(t, *protocol) }</option>
+                        }) }
+                    </select>
+                </label>
+                <p class="quiet small">{ t.t("cmp.note") }</p>
                 <label>{ t.t("setup.servers") }
                     <input type="number" ref={servers} min={SERVERS.0.to_string()} max={SERVERS.1.to_string()} value={spec.servers.to_string()}/>
                 </label>

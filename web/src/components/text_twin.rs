@@ -1,11 +1,12 @@
 //! The stage as text: for screen readers and for tests. Hidden from the eye, not from the accessibility tree.
 
+use crate::compare_words;
 use crate::components::state_word;
 use crate::i18n::Texts;
 use std::rc::Rc;
 use yew::prelude::*;
 use zebu_core::id::{ServerId, Zxid};
-use zebu_core::sim::view::{Shown, WorldView};
+use zebu_core::sim::view::{ModelView, Shown, WorldView};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,7 @@ pub struct TwinRow {
     epoch: i64,
     logged: Zxid,
     committed: Zxid,
+    model: Option<ModelView>,
 }
 
 /// The twin.
@@ -37,7 +39,14 @@ pub struct Props {
 pub fn rows(view: &WorldView) -> Vec<TwinRow> {
     view.servers
         .iter()
-        .map(|s| TwinRow { id: s.id, shown: s.shown, epoch: s.epoch.0, logged: s.logged, committed: s.committed })
+        .map(|s| TwinRow {
+            id: s.id,
+            shown: s.shown,
+            epoch: s.epoch.0,
+            logged: s.logged,
+            committed: s.committed,
+            model: s.model.clone(),
+        })
         .collect()
 }
 
@@ -50,6 +59,10 @@ pub fn view(props: &Props) -> Html {
                 <thead><tr>
                     <th>{ t.t("twin.server") }</th><th>{ t.t("twin.state") }</th><th>{ t.t("twin.epoch") }</th>
                     <th>{ t.t("twin.logged") }</th><th>{ t.t("twin.committed") }</th>
+                    if rows.iter().any(|r| r.model.is_some()) {
+                        <th>{ t.t("cmp.role") }</th><th>{ t.t("cmp.state") }</th>
+                        <th>{ t.t("cmp.about") }</th><th>{ t.t("cmp.facts") }</th>
+                    }
                 </tr></thead>
                 <tbody>
                     { for rows.iter().map(|r| html! {
@@ -59,6 +72,12 @@ pub fn view(props: &Props) -> Html {
                             <td data-field="epoch">{ r.epoch.to_string() }</td>
                             <td data-field="logged">{ r.logged.to_string() }</td>
                             <td data-field="committed">{ r.committed.to_string() }</td>
+                            if let Some(model) = &r.model {
+                                <td data-field="role">{ compare_words::role(t, model) }</td>
+                                <td data-field="stage" data-value={model.stage.name()}>{ compare_words::stage(t, model) }</td>
+                                <td data-field="about">{ &model.about }</td>
+                                <td data-field="facts">{ model.facts.iter().map(|f| compare_words::fact(t, f)).collect::<Vec<_>>().join("; ") }</td>
+                            }
                         </tr>
                     }) }
                 </tbody>

@@ -23,6 +23,8 @@ pub enum Stamp {
     Applied,
     /// No longer in the log, but part of the snapshot.
     Folded,
+    /// It will never count: aborted, superseded.
+    Void,
 }
 
 impl Stamp {
@@ -39,6 +41,7 @@ impl Stamp {
             Stamp::Committed => "committed",
             Stamp::Applied => "applied",
             Stamp::Folded => "folded",
+            Stamp::Void => "void",
         }
     }
 }
@@ -162,6 +165,7 @@ fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> 
     match s.log.binary_search_by_key(&zxid, |c| c.zxid) {
         Ok(i) => s.log.get(i).map(|c| Cell {
             stamp: match (c.committed, c.acked, c.synced) {
+                _ if s.model.as_ref().is_some_and(|m| m.void.contains(&zxid)) => Stamp::Void,
                 (true, ..) => Stamp::Applied,
                 _ if committed.contains(&zxid) => Stamp::Committed,
                 (_, true, _) => Stamp::Acked,

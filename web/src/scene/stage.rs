@@ -9,7 +9,7 @@ use zebu_core::config::MemberKind;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::note::PhaseName;
 use zebu_core::sim::command::ClientId;
-use zebu_core::sim::view::{ClientView, Flight, Place, ServerView, Shown, WorldView};
+use zebu_core::sim::view::{ClientView, Flight, ModelView, Place, ServerView, Shown, WorldView};
 use zebu_core::status::{Timer, TimerKind};
 use zebu_core::time::Instant;
 
@@ -63,6 +63,8 @@ pub struct Server {
     pub clock: Option<Clock>,
     /// Cause or effect of what is picked.
     pub lit: Option<Side>,
+    /// What a compared protocol adds.
+    pub model: Option<ModelView>,
 }
 
 /// A running clock, drawn as an arc around its server.
@@ -151,13 +153,15 @@ impl Stage {
     /// The stage for a view with its servers at these places.
     pub fn on(view: &WorldView, layout: Layout) -> Stage {
         let layout = Rc::new(layout);
+        // Coordinators of different transactions do not rule each other out.
+        let apart = view.servers.iter().any(|s| s.model.as_ref().is_some_and(|m| m.badge.is_some()));
         let newest = view.servers.iter().filter(|s| reigning(s)).map(|s| s.epoch).max();
         let servers: Vec<Server> = view
             .servers
             .iter()
             .map(|s| {
                 let at = layout.server(s.id).unwrap_or_default();
-                server(s, at, newest == Some(s.epoch) && reigning(s), view.at)
+                server(s, at, (apart || newest == Some(s.epoch)) && reigning(s), view.at)
             })
             .collect();
         let links = links(view, &layout, &servers);
@@ -197,7 +201,8 @@ impl Stage {
 }
 
 fn reigning(s: &ServerView) -> bool {
-    s.shown == Shown::Leading && s.phase == Some(PhaseName::Broadcast)
+    let works = s.phase == Some(PhaseName::Broadcast) || s.model.as_ref().is_some_and(|m| m.badge.is_some());
+    s.shown == Shown::Leading && works
 }
 
 fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
@@ -219,6 +224,7 @@ fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
         acks: s.outstanding.first().filter(|_| s.shown == Shown::Leading).map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
         clock: s.inside.timers.first().filter(|_| !s.paused).and_then(|timer| Clock::of(timer, now)),
         lit: None,
+        model: s.model.clone(),
     }
 }
 
