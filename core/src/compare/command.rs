@@ -12,7 +12,6 @@ use crate::sim::trouble::{MessageAct, Trouble};
 use crate::sim::view::Place;
 use crate::trace::{LossReason, TraceEvent};
 use crate::wire::client::Request;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 impl World {
@@ -190,7 +189,7 @@ impl World {
 fn write_of(line: &str) -> Result<Write, CommandError> {
     match line::parse(line)? {
         Request::Create { path, data, .. } | Request::SetData { path, data, .. } => {
-            Ok(Write { path: String::from(path), data: line::text(data.as_deref().unwrap_or_default(), 20) })
+            Ok(Write { path, data: line::text(data.as_deref().unwrap_or_default(), 20) })
         }
         _ => Err(CommandError::OnlyWrites),
     }
