@@ -87,6 +87,7 @@ impl Glyph {
                 Stamp::Committed => "stamp.committed",
                 Stamp::Applied => "stamp.applied",
                 Stamp::Folded => "stamp.folded",
+                Stamp::Void => "stamp.void",
             },
             Glyph::Meter => "meter",
             Glyph::Different => "different",
