@@ -90,6 +90,9 @@ impl World {
                 connected: !a.ended && up(a.home),
                 session: None,
                 ended: a.ended,
+                paused: false,
+                cut: false,
+                recipe: None,
                 waiting: a.waiting.as_ref().map(|(_, line)| line.clone()),
                 talk: a.talk.clone(),
             })
