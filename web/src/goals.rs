@@ -79,7 +79,7 @@ impl Journey {
             Goal::Moment(moment) => timeline.moment() >= moment,
             Goal::Moves(moves) => timeline.moment() >= self.start.saturating_add(moves),
             Goal::Committed(zxid, at) => committed(timeline.driver(), at).is_some_and(|upto| upto >= zxid),
-            Goal::Broken => timeline.world().checks().all().any(|(_, broken)| broken.is_some()),
+            Goal::Broken => timeline.world().violated().is_some(),
             Goal::Leader(after) => leads_after(timeline.driver(), after),
             Goal::End => timeline.driver().outcome().is_some(),
             Goal::Passed(at) => timeline.world().next_event_time().is_none_or(|next| next > at),

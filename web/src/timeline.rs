@@ -361,7 +361,7 @@ impl Timeline {
     }
 }
 
-fn loud(world: &World) -> BTreeSet<u64> {
+fn loud(world: &AnyWorld) -> BTreeSet<u64> {
     world.flights().iter().filter(|f| !f.heartbeat && !f.lost).map(|f| f.id).collect()
 }
 

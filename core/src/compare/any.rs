@@ -92,6 +92,11 @@ impl AnyWorld {
         }
     }
 
+    /// The established leader of the highest epoch that serves.
+    pub fn leader(&self) -> Option<ServerId> {
+        either!(self, w => w.leader())
+    }
+
     /// Executes exactly one event. `None` when there is none.
     pub fn step(&mut self) -> Option<Stepped> {
         self.step_within(None)

@@ -29,6 +29,12 @@ impl World {
         }
     }
 
+    /// Who leads and serves, in the highest epoch if there are several.
+    pub fn leader(&self) -> Option<ServerId> {
+        let up = self.processes.iter().filter(|p| p.up).map(|p| (p.id, p.core.picture()));
+        up.filter(|(_, p)| p.shown == Shown::Leading && p.serving).max_by_key(|(_, p)| p.epoch).map(|(id, _)| id)
+    }
+
     /// Every server in a few words.
     pub fn summary(&self) -> String {
         let each = self.processes.iter().map(|p| {
