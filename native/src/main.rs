@@ -47,6 +47,8 @@ enum Command {
     Scenario(cmd::scenario::Args),
     /// A shell for any ZooKeeper server, or one command.
     Cli(Box<cmd::cli::Args>),
+    /// Hold a lock, an office or a place while a command runs; wait at a barrier; work on a queue.
+    Recipe(Box<cmd::recipe::Args>),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +59,6 @@ fn main() -> ExitCode {
         Command::Sim(args) => cmd::sim::run(args),
         Command::Scenario(args) => cmd::scenario::run(args),
         Command::Cli(args) => cmd::cli::run(*args),
+        Command::Recipe(args) => cmd::recipe::run(*args),
     }
 }

@@ -8,7 +8,7 @@
 mod run;
 
 use crate::tls::ClientTls;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use zebu_core::client::{Answer, ClientEvent, ConnectString, Credential, Ending, RequestError, SaslUser, Standing};
 use zebu_core::id::SessionId;
@@ -41,6 +41,8 @@ pub struct Status {
     /// Why the servers tried last could not be used, one a host: `127.0.0.1:2181: connection refused`. Empty while one
     /// serves.
     pub troubles: Vec<String>,
+    /// Until when no server can have ended the session, by what was heard so far.
+    pub trusted_until: Instant,
 }
 
 /// A handle to a running client. Clones share the session; with the last one the client ends, and the session is left
@@ -67,7 +69,8 @@ enum Command {
 pub fn start(options: Options) -> (Handle, Events) {
     let (commands, queue) = mpsc::unbounded_channel();
     let (told, events) = mpsc::unbounded_channel();
-    let first = Status { standing: Standing::Connecting, session: None, troubles: Vec::new() };
+    let first =
+        Status { standing: Standing::Connecting, session: None, troubles: Vec::new(), trusted_until: Instant::now() };
     let (show, status) = watch::channel(first);
     tokio::spawn(run::run(options, queue, told, show));
     (Handle { commands, status }, events)

@@ -219,6 +219,7 @@ impl Runner {
         let status = Status {
             standing: self.connector.standing(),
             session,
+            trusted_until: self.clock.std_instant(self.connector.client().trusted_until()),
             troubles: self.troubles.iter().map(|(host, why)| format!("{host}: {why}")).collect(),
         };
         self.show.send_if_modified(|shown| {

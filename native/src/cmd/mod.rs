@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod demo;
+pub mod recipe;
 pub mod scenario;
 pub mod serve;
 pub mod sim;

@@ -1,6 +1,6 @@
 //! `zebu cli`: a shell for any ZooKeeper server, with zkCli's commands.
 
-mod access;
+pub mod access;
 mod complete;
 mod exec;
 mod failure;
@@ -53,7 +53,8 @@ fn after_help() -> String {
     )
 }
 
-fn credential(text: &str) -> Result<Credential, String> {
+/// Reads `scheme:auth`.
+pub fn credential(text: &str) -> Result<Credential, String> {
     let (scheme, auth) = match text.split_once(':') {
         Some((scheme, auth)) => (scheme, Some(bytes::Bytes::copy_from_slice(auth.as_bytes()))),
         None => (text, None),
