@@ -235,10 +235,9 @@ impl Work {
             Event::Acquired { node, token } => {
                 self.start(&[("ZEBU_NODE", node), ("ZEBU_TOKEN", token.0.to_string())], b"").await?;
             }
-            Event::Entered | Event::Members { .. } if self.child.is_none() => {
-                if self.kind == Kind::Barrier || self.kind == Kind::DoubleBarrier || self.kind == Kind::Member {
-                    self.start(&[], b"").await?;
-                }
+            // A member's command runs from the first list on.
+            Event::Entered | Event::Members { .. } if self.child.is_none() && self.kind != Kind::Members => {
+                self.start(&[], b"").await?;
             }
             Event::Value { data: Some(data), .. } if !self.command.is_empty() => {
                 self.stop_child().await?;
