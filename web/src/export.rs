@@ -15,9 +15,11 @@ const LONGEST_FILE: usize = 20_000_000;
 /// The messages in a Mermaid diagram: more can't be read.
 const MERMAID_MESSAGES: usize = 200;
 
-/// The run and everything that happened in it, as JSON.
+/// The run as JSON, and everything that happened in it: microseconds, the number of the event, words.
 pub fn json(run: &Run, records: &[TraceRecord]) -> String {
-    let whole = serde_json::json!({ "format": NAME, "run": run.to_json(), "events": records });
+    let event = |r: &TraceRecord| serde_json::json!({ "at": r.at.0, "n": r.event_number, "what": r.event.to_string() });
+    let events: Vec<serde_json::Value> = records.iter().map(event).collect();
+    let whole = serde_json::json!({ "format": NAME, "run": run.to_json(), "events": events });
     let mut text = serde_json::to_string_pretty(&whole).unwrap_or_default();
     text.push('\n');
     text

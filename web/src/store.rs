@@ -1,5 +1,6 @@
 //! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
 
+mod refusals;
 pub mod time;
 
 use self::time::{TimeAction, TimeState};
@@ -10,7 +11,6 @@ use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::player::Player;
-use crate::recipe_words;
 use crate::route::{self, OBSERVERS, Route, SERVERS};
 use crate::timeline::Timeline;
 use std::rc::Rc;
@@ -664,49 +664,7 @@ impl State {
     }
 
     fn refuse(&mut self, error: &CommandError) {
-        let key = match error.code() {
-            "no-such-server" => "err.no-such-server",
-            "server-runs" => "err.server-runs",
-            "server-down" => "err.server-down",
-            "server-frozen" => "err.server-frozen",
-            "server-not-frozen" => "err.server-not-frozen",
-            "link-to-itself" => "err.link-to-itself",
-            "in-two-groups" => "err.in-two-groups",
-            "no-such-client" => "err.no-such-client",
-            "client-ended" => "err.client-ended",
-            "client-exists" => "err.client-exists",
-            "nothing-to-damage" => "err.nothing-to-damage",
-            "no-such-message" => "err.no-such-message",
-            "message-not-held" => "err.message-not-held",
-            "message-held" => "err.message-held",
-            "message-behind-cut" => "err.message-behind-cut",
-            "message-not-first" => "err.message-not-first",
-            "rule-act" => "err.rule-act",
-            "rules-too-many" => "err.rules-too-many",
-            "no-timer" => "err.no-timer",
-            "too-much" => "err.too-much",
-            "too-little" => "err.too-little",
-            "not-in-this-protocol" => "err.not-in-this-protocol",
-            "only-writes" => "err.only-writes",
-            "line-empty" => "err.line-empty",
-            "line-unknown-operation" => "err.line-unknown-operation",
-            "line-path-missing" => "err.line-path-missing",
-            "line-not-a-path" => "err.line-not-a-path",
-            "line-data-missing" => "err.line-data-missing",
-            "line-unknown-option" => "err.line-unknown-option",
-            "line-version-missing" => "err.line-version-missing",
-            "line-too-much" => "err.line-too-much",
-            "line-not-in-multi" => "err.line-not-in-multi",
-            "line-empty-multi" => "err.line-empty-multi",
-            "line-life-missing" => "err.line-life-missing",
-            "line-no-such-kind" => "err.line-no-such-kind",
-            "line-scheme-missing" => "err.line-scheme-missing",
-            "line-list-missing" => "err.line-list-missing",
-            "line-not-a-list" => "err.line-not-a-list",
-            "line-open-quote" => "err.line-open-quote",
-            code => recipe_words::error_key(code).unwrap_or("err.command"),
-        };
-        self.tell(key, vec![("what", error.to_string())]);
+        self.tell(refusals::text_key(error.code()), vec![("what", error.to_string())]);
     }
 
     fn partition(&mut self, text: &str) {

@@ -86,7 +86,7 @@ test('F4: latency, jitter, loss and duplication of a link are set, and its numbe
     await lab.page.locator('.menu').getByLabel(name, { exact: true }).fill(value);
   }
   await lab.press('Set');
-  assert.match(await lab.page.locator('.link-notes').textContent(), /± 15 ms, 30 % lost, 10 % doubled/);
+  assert.match(await lab.page.locator('.link-notes').textContent(), /± 15 ms · 30 % lost · 10 % twice/);
   assert.match(await state(lab), /1 → 2: ± 15 ms, 30 % lost/);
   assert.match(await state(lab), /2 → 1: ± 15 ms, 30 % lost/);
   await lab.press('Heal all');

@@ -254,7 +254,7 @@ pub fn RuleForm(props: &RuleProps) -> Html {
     let end = |node: &NodeRef, name: String| {
         html! {
             <label>{ name.clone() }<select ref={node.clone()} aria-label={name}>
-                <option value="">{ t.t("tr.anybody") }</option>
+                <option value="" selected=true>{ t.t("tr.anybody") }</option>
                 { for servers.iter().map(|s| html! { <option value={s.to_string()}>{ s.to_string() }</option> }) }
             </select></label>
         }
@@ -262,7 +262,7 @@ pub fn RuleForm(props: &RuleProps) -> Html {
     html! {
         <form class="rule-form" {onsubmit}>
             <label>{ t.t("fl.rule.act") }<select ref={act} aria-label={t.t("fl.rule.act")}>
-                { for acts.iter().map(|(name, act)| html! { <option value={*name}>{ trouble_words::act(t, *act) }</option> }) }
+                { for acts.iter().enumerate().map(|(i, (name, act))| html! { <option value={*name} selected={i == 0}>{ trouble_words::act(t, *act) }</option> }) }
             </select></label>
             <label>{ t.t("fl.rule.kind") }<select ref={kind} aria-label={t.t("fl.rule.kind")}>
                 <option value="">{ t.t("tr.any") }</option>
@@ -332,6 +332,7 @@ pub fn LinkForm(props: &LinkProps) -> Html {
     let (a, b) = (*a, *b);
     let fields = [use_node_ref(), use_node_ref(), use_node_ref(), use_node_ref()];
     let way = use_node_ref();
+    let delay = now[0];
     let onsubmit = {
         let (send, fields, way) = (send.clone(), fields.clone(), way.clone());
         Callback::from(move |e: SubmitEvent| {
@@ -347,9 +348,11 @@ pub fn LinkForm(props: &LinkProps) -> Html {
                 _ => &[(a, b), (b, a)],
             };
             for (from, to) in ways.iter().copied() {
+                if millis != delay {
+                    send.emit(Action::Do(Command::Delay { from, to, millis: millis.min(600_000) }));
+                }
                 let unsteady = Trouble::Unsteady { from, to, jitter_ms, loss_percent, copy_percent };
                 send.emit(Action::Do(Command::Trouble(unsteady)));
-                send.emit(Action::Do(Command::Delay { from, to, millis: millis.min(600_000) }));
             }
             send.emit(Action::Menu(None));
         })
@@ -361,7 +364,7 @@ pub fn LinkForm(props: &LinkProps) -> Html {
                 <label>{ name }<input ref={field.clone()} type="number" min="0" max="10000" aria-label={name.clone()} value={n.to_string()}/></label>
             }) }
             <label>{ t.t("fl.link.way") }<select ref={way} aria-label={t.t("fl.link.way")}>
-                <option value="both">{ format!("{a} ⇄ {b}") }</option>
+                <option value="both" selected=true>{ format!("{a} ⇄ {b}") }</option>
                 <option value="forth">{ format!("{a} → {b}") }</option>
                 <option value="back">{ format!("{b} → {a}") }</option>
             </select></label>

@@ -40,7 +40,7 @@ pub fn view(props: &Props) -> Html {
                 }
                 <Do class="ghost" label={t.t("head.scenarios")} action={Action::Open(Some(Dialog::Scenarios))} send={send.clone()}/>
                 <Do class="ghost" label={t.t("head.setup")} action={Action::Open(Some(Dialog::Setup))} send={send.clone()}/>
-                <Do class="ghost" label={t.t("sh.share")} action={Action::Open(Some(Dialog::Share))} send={send.clone()}/>
+                <Do class="ghost wide-only" label={t.t("sh.share")} action={Action::Open(Some(Dialog::Share))} send={send.clone()}/>
                 <Do class="ghost" label={t.t("setup.reset")} action={Action::Reset} send={send.clone()}/>
                 <Do class="icon-only wide-only" label={t.t("head.stage")} action={Action::StageMode} send={send.clone()}
                     pressed={*stage_mode} title={format!("{} (s)", t.t("head.stage"))}>{ icons::frame() }</Do>

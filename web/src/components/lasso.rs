@@ -5,7 +5,6 @@ use crate::i18n::Texts;
 use crate::scene::layout::Point;
 use crate::store::Action;
 use std::rc::Rc;
-use wasm_bindgen::JsCast;
 use web_sys::Element;
 use yew::prelude::*;
 use zebu_core::id::ServerId;
@@ -53,23 +52,23 @@ pub fn Lasso(props: &Props) -> Html {
     let Props { texts: t, servers, size, send } = props;
     let ring = use_state(Vec::<Point>::new);
     let drawing = use_state(|| false);
-    let place = |e: &PointerEvent| -> Option<Point> {
-        let sheet: Element = e.current_target()?.dyn_into().ok()?;
-        let bounds = sheet.get_bounding_client_rect();
+    let sheet = use_node_ref();
+    let place = |sheet: &NodeRef, e: &PointerEvent| -> Option<Point> {
+        let bounds = sheet.cast::<Element>()?.get_bounding_client_rect();
         Some(Point { x: f64::from(e.client_x()) - bounds.left(), y: f64::from(e.client_y()) - bounds.top() })
     };
     let onpointerdown = {
-        let (ring, drawing) = (ring.clone(), drawing.clone());
+        let (ring, drawing, sheet) = (ring.clone(), drawing.clone(), sheet.clone());
         Callback::from(move |e: PointerEvent| {
             e.prevent_default();
-            ring.set(place(&e).into_iter().collect());
+            ring.set(place(&sheet, &e).into_iter().collect());
             drawing.set(true);
         })
     };
     let onpointermove = {
-        let (ring, drawing) = (ring.clone(), drawing.clone());
+        let (ring, drawing, sheet) = (ring.clone(), drawing.clone(), sheet.clone());
         Callback::from(move |e: PointerEvent| {
-            if *drawing && let Some(at) = place(&e) {
+            if *drawing && let Some(at) = place(&sheet, &e) {
                 let mut longer = (*ring).clone();
                 if longer.len() < 2000 {
                     longer.push(at);
@@ -91,10 +90,10 @@ pub fn Lasso(props: &Props) -> Html {
     };
     let points = ring.iter().map(|p| format!("{:.0},{:.0}", p.x, p.y)).collect::<Vec<_>>().join(" ");
     html! {
-        <svg class="lasso" viewBox={format!("0 0 {:.0} {:.0}", size.0, size.1)} role="img" aria-label={t.t("fl.lasso.hint")}
+        <svg class="lasso" ref={sheet} viewBox={format!("0 0 {:.0} {:.0}", size.0, size.1)} role="img" aria-label={t.t("fl.lasso.hint")}
             {onpointerdown} {onpointermove} {onpointerup}>
             <polygon {points}/>
-            <text x={(size.0 / 2.0).to_string()} y="28" text-anchor="middle">{ t.t("fl.lasso.hint") }</text>
+            <text x={(size.0 / 2.0).to_string()} y={(size.1 - 16.0).to_string()} text-anchor="middle">{ t.t("fl.lasso.hint") }</text>
         </svg>
     }
 }

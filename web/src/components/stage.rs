@@ -67,7 +67,9 @@ fn link_note(t: &Texts, l: &Link, troubles: &Troubles) -> Option<Html> {
     let most = |f: fn(&UnsteadyLink) -> u32| ways.iter().map(|n| f(n)).max();
     let (jitter, loss) = (most(|n| n.jitter_ms)?, most(|n| n.loss_percent)?);
     let copies = most(|n| n.copy_percent)?;
-    let text = t.fill("fl.link.note", &[("jitter", &jitter), ("loss", &loss), ("copies", &copies)]);
+    let notes = [("fl.note.jitter", jitter), ("fl.note.loss", loss), ("fl.note.copies", copies)];
+    let words: Vec<String> = notes.iter().filter(|(_, n)| *n > 0).map(|(key, n)| t.fill(key, &[("n", n)])).collect();
+    let text = words.join(" · ");
     let middle = l.from.towards(l.to, 0.5);
     Some(
         html! { <text class="slow-text" text-anchor="middle" x={middle.x.to_string()} y={(middle.y + 18.0).to_string()}>{ text }</text> },

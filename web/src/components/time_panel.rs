@@ -127,7 +127,7 @@ pub fn TimeMenu(props: &Props) -> Html {
                     <input ref={zxid} type="text" placeholder="1:4" size="6" maxlength="24" aria-label={t.t("tt.until.zxid.label")}/>
                     <span>{ t.t("tt.until.zxid") }</span>
                     <select ref={server} aria-label={t.t("tt.until.server.label")}>
-                        { for servers.iter().map(|s| html! { <option value={s.to_string()}>{ s.to_string() }</option> }) }
+                        { for servers.iter().enumerate().map(|(i, s)| html! { <option value={s.to_string()} selected={i == 0}>{ s.to_string() }</option> }) }
                     </select>
                     <button type="submit" class="btn small">{ t.t("tt.until.go") }</button>
                 </form>
