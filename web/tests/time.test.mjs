@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { fresh, suite } from './suite.mjs';
 
@@ -274,12 +275,17 @@ test('S2: a trace is saved and opened again as the same; ShiViz, Mermaid and pic
   assert.match(await other.text('notice'), /no run of the lab/);
 });
 
-test('S3: inside another page it plays, steps and seeks when asked, and leaves the focus alone', async () => {
+test('S3: inside another page it plays, steps and seeks when asked, and leaves the focus alone', async (context) => {
   const lab = await fresh(on);
   // The page around comes from somewhere else, as it will.
-  await lab.page.goto('about:blank');
-  await lab.page.setContent(`<!doctype html><input id="own" autofocus><iframe src="${on.host.url}?embed=1&scenario=leader-crash" width="900" height="600"></iframe>
-      <script>addEventListener('message', (event) => { window.told = event.data; });</script>`);
+  const around = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end(
+    `<!doctype html><link rel="icon" href="data:,"><input id="own" autofocus>
+      <iframe src="${on.host.url}?embed=1&scenario=leader-crash" width="900" height="600"></iframe>
+      <script>addEventListener('message', (event) => { window.told = event.data; });</script>`,
+  ));
+  await new Promise((done) => around.listen(0, '127.0.0.1', done));
+  context.after(() => around.close());
+  await lab.page.goto(`http://127.0.0.1:${around.address().port}/`);
   const frame = lab.page.frameLocator('iframe');
   await frame.getByTestId('servers').locator('[data-server]').first().waitFor({ state: 'attached' });
   await lab.page.waitForTimeout(500);
