@@ -65,7 +65,16 @@ pub fn Menu(props: &Props) -> Html {
     };
     let left = at.x.clamp(110.0, (size.0 - 110.0).max(110.0));
     let below = at.y < size.1 * 0.55;
-    let style = if below {
+    // A long menu stays on the stage, and scrolls where that is lower than the menu.
+    let height = match target {
+        Target::Server(_) => 0.0,
+        Target::Link(..) => 400.0,
+        Target::Message(_) => 320.0,
+    };
+    let style = if height > 0.0 {
+        let top = (at.y + 26.0).min(size.1 - height - 8.0).max(8.0);
+        format!("left:{left:.0}px;top:{top:.0}px;max-height:{:.0}px", (size.1 - top - 8.0).max(120.0))
+    } else if below {
         format!("left:{left:.0}px;top:{:.0}px", at.y + 26.0)
     } else {
         format!("left:{left:.0}px;bottom:{:.0}px", size.1 - at.y + 26.0)

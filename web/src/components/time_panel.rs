@@ -179,7 +179,8 @@ pub fn stopped(t: &Texts, turns: &[Turn]) -> Option<String> {
 
 /// A small picture of another moment; `share` says where over the timeline it stands, 0 to 1.
 pub fn preview(t: &Texts, moment: u64, view: &WorldView, share: f32) -> Html {
-    const SIZE: (f64, f64) = (230.0, 150.0);
+    // Laid out like a stage of its own and shown at a third of that size.
+    const SIZE: (f64, f64) = (760.0, 500.0);
     let stage = Stage::new(view, SIZE.0, SIZE.1);
     let time = t.fill("time.s", &[("n", &format!("{:.2}", view.at.0 as f64 / 1e6))]);
     html! {
@@ -199,8 +200,8 @@ pub fn preview(t: &Texts, moment: u64, view: &WorldView, share: f32) -> Html {
                     };
                     Some(html! {
                         <g class={classes!("mini", kind, epoch_class(s.epoch))}>
-                            <circle cx={format!("{:.0}", at.x)} cy={format!("{:.0}", at.y)} r="13"/>
-                            <text x={format!("{:.0}", at.x)} y={format!("{:.0}", at.y + 5.0)} text-anchor="middle">{ s.id.to_string() }</text>
+                            <circle cx={format!("{:.0}", at.x)} cy={format!("{:.0}", at.y)} r="46"/>
+                            <text x={format!("{:.0}", at.x)} y={format!("{:.0}", at.y + 16.0)} text-anchor="middle">{ s.id.to_string() }</text>
                         </g>
                     })
                 }) }
