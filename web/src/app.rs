@@ -320,6 +320,19 @@ impl App {
         text
     }
 
+    /// What the leader has left of each session: microseconds, and of how many.
+    fn left_of_sessions(&self) -> Vec<(SessionId, u64, u64)> {
+        let view = &self.state.view;
+        let leader = view.servers.iter().filter(|s| s.shown == Shown::Leading && s.serving).max_by_key(|s| s.epoch);
+        let sessions = leader.into_iter().flat_map(|s| &s.sessions);
+        let left = sessions.filter_map(|session| {
+            let left = session.expires?.since(view.at).as_micros();
+            let of = u64::try_from(session.timeout_ms).unwrap_or(0) * 1000;
+            Some((session.id, u64::try_from(left).unwrap_or(u64::MAX).min(of), of))
+        });
+        left.collect()
+    }
+
     fn left(&self) -> Html {
         let s = &self.state;
         let voters =
@@ -327,7 +340,7 @@ impl App {
         html! {
             <aside class="left">
                 <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
-                    send={self.send.clone()}/>
+                    left={self.left_of_sessions()} recipes={s.spec().protocol.is_zookeeper()} send={self.send.clone()}/>
                 <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} lasso={s.lasso} send={self.send.clone()}/>
                 <Faults texts={s.texts.clone()} servers={s.servers()} selected={s.selected} troubles={s.time.troubles.clone()}
                     messages={self.messages()} send={self.send.clone()}/>

@@ -160,7 +160,15 @@ impl Run {
             if line.e > FARTHEST {
                 return Err(RunError::TooMuch("moments"));
             }
-            let long = |c: &Command| matches!(c, Command::Ask { line, .. } if line.len() > LONGEST_LINE);
+            let long = |c: &Command| {
+                let line = match c {
+                    Command::Ask { line, .. } | Command::RunRecipe { line, .. } | Command::TellRecipe { line, .. } => {
+                        line
+                    }
+                    _ => return false,
+                };
+                line.len() > LONGEST_LINE
+            };
             if line.c.iter().any(|(_, command)| long(command)) {
                 return Err(RunError::TooMuch("characters"));
             }

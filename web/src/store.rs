@@ -154,6 +154,13 @@ pub enum Action {
         /// As typed.
         line: String,
     },
+    /// A recipe for a client, as typed.
+    RunRecipe {
+        /// Who; a client that does not exist yet is connected first.
+        client: ClientId,
+        /// As typed.
+        line: String,
+    },
     /// Another ensemble, from its beginning.
     Setup {
         /// Voting servers.
@@ -383,6 +390,7 @@ impl State {
             }
             Action::Partition(text) => self.partition(&text),
             Action::Ask { client, via, line } => self.ask(client, via, line),
+            Action::RunRecipe { client, line } => self.run_recipe(client, line),
             Action::Setup { servers, observers, seed, broken, protocol } => {
                 if self.check_number("setup.servers", servers, SERVERS)
                     && self.check_number("setup.observers", observers, (0, OBSERVERS))
@@ -692,6 +700,19 @@ impl State {
             }
         } else {
             self.command(Command::Ask { client, line, via });
+        }
+    }
+
+    fn run_recipe(&mut self, client: ClientId, line: String) {
+        // A mistyped recipe must not leave a new client behind.
+        if let Err(e) = line.parse::<zebu_core::recipe::Spec>() {
+            self.refuse(&CommandError::Recipe(e));
+            return;
+        }
+        let known = self.view.clients.iter().any(|c| c.id == client);
+        let server = self.view.servers.iter().find(|s| s.serving).map_or(self.selected, |s| s.id);
+        if known || self.command(Command::Connect { client, server }) {
+            self.command(Command::RunRecipe { client, line });
         }
     }
 

@@ -1,12 +1,13 @@
 //! Clients: who is there, what each waits for, and a line to type.
 
+use crate::components::recipes::{RecipeForm, RecipeRow, fault_buttons};
 use crate::components::{Do, Send, icons};
 use crate::i18n::Texts;
 use crate::store::Action;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
-use zebu_core::id::ServerId;
+use zebu_core::id::{ServerId, SessionId};
 use zebu_core::sim::command::{ClientId, Command};
 use zebu_core::sim::view::ClientView;
 
@@ -21,6 +22,10 @@ pub struct Props {
     pub servers: Vec<ServerId>,
     /// The name of the next new one.
     pub free: ClientId,
+    /// What the leader has left of each session: microseconds, and of how many.
+    pub left: Vec<(SessionId, u64, u64)>,
+    /// Whether they can run recipes, be frozen and be cut off.
+    pub recipes: bool,
     /// Where actions go.
     pub send: Send,
 }
@@ -30,7 +35,7 @@ const LINES: usize = 3;
 /// See [`Props`].
 #[component]
 pub fn Clients(props: &Props) -> Html {
-    let Props { texts: t, clients, servers, free, send } = props;
+    let Props { texts: t, clients, servers, free, left, recipes, send } = props;
     let who = use_state(|| None::<u32>);
     let via = use_state(|| None::<i64>);
     let line = use_state(|| String::from("create /a 1"));
@@ -114,20 +119,28 @@ pub fn Clients(props: &Props) -> Html {
                 </datalist>
                 <button type="submit" class="btn primary">{ t.t("client.send") }</button>
             </form>
+            if *recipes {
+                <RecipeForm texts={t.clone()} clients={usable.iter().map(|c| c.id).collect::<Vec<_>>()} free={*free} send={send.clone()}/>
+            }
             if clients.is_empty() {
                 <p class="quiet">{ t.t("client.none") }</p>
                 <p class="quiet mono small">{ t.t("client.examples") }</p>
             }
             <ul class="client-list">
-                { for clients.iter().rev().map(|c| client(t, c, send)) }
+                { for clients.iter().rev().map(|c| client(t, c, left, *recipes, send)) }
             </ul>
         </section>
     }
 }
 
-fn client(t: &Texts, c: &ClientView, send: &Send) -> Html {
+fn client(t: &Rc<Texts>, c: &ClientView, left: &[(SessionId, u64, u64)], recipes: bool, send: &Send) -> Html {
+    let ends = left.iter().find(|(id, ..)| !c.ended && Some(*id) == c.session);
     let state = if c.ended {
         t.t("client.ended")
+    } else if c.paused {
+        t.t("rc.ui.frozen")
+    } else if c.cut {
+        t.t("rc.ui.off")
     } else if c.connected {
         t.t("client.connected")
     } else {
@@ -143,8 +156,9 @@ fn client(t: &Texts, c: &ClientView, send: &Send) -> Html {
             <div class="client-head">
                 <b>{ c.id.to_string() }</b>
                 <span>{ place }</span>
-                <span class={classes!("client-state", c.connected.then_some("well"))}>{ state }</span>
+                <span class={classes!("client-state", (c.connected && !c.paused).then_some("well"))}>{ state }</span>
                 if !c.ended {
+                    if recipes { { fault_buttons(t, c, send) } }
                     <Do class="tiny" label={t.fill("client.close", &[("id", &c.id)])} send={send.clone()}
                         action={Action::Do(Command::CloseSession { client: c.id })}>{ icons::close() }</Do>
                     <Do class="tiny" label={t.fill("client.kill", &[("id", &c.id)])} send={send.clone()}
@@ -152,8 +166,15 @@ fn client(t: &Texts, c: &ClientView, send: &Send) -> Html {
                 }
             </div>
             if let Some(session) = c.session {
-                <p class="session mono">{ t.fill("client.session", &[("id", &session)]) }</p>
+                <p class="session mono">
+                    { t.fill("client.session", &[("id", &session)]) }
+                    if let Some((_, left, of)) = ends {
+                        <i class="session-left" style={format!("--share:{:.2}", *left as f64 / (*of).max(1) as f64)}
+                            title={t.fill("rc.ui.expires", &[("time", &t.duration(*left))])}></i>
+                    }
+                </p>
             }
+            <RecipeRow texts={t.clone()} client={c.clone()} send={send.clone()}/>
             <ol class="talk">
                 { for c.talk.iter().skip(skip).map(|talk| html! {
                     <li class={classes!(talk.event.then_some("event"), talk.failed.then_some("failed"))}>

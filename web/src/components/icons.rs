@@ -51,6 +51,16 @@ pub fn close() -> Html {
     icon("M3.5 3.5l9 9M12.5 3.5l-9 9", false)
 }
 
+/// Cut off: a plug out of its socket.
+pub fn unplug() -> Html {
+    icon("M2 14l3-3M6.5 7l2.5 2.5-2 2a1.8 1.8 0 0 1-2.5-2.5zM14 2l-3 3M9.5 3.5 12 6l-1.5 1.5L8 5z", false)
+}
+
+/// Connect again: a plug in its socket.
+pub fn plug() -> Html {
+    icon("M2 14l3-3M14 2l-3 3M5 8.5 8.5 5 11 7.5 7.5 11z", false)
+}
+
 /// Light and dark.
 pub fn theme() -> Html {
     html! {

@@ -18,6 +18,7 @@ pub mod legend;
 pub mod links;
 pub mod menu;
 pub mod predict;
+pub mod recipes;
 pub mod scenarios;
 pub mod server_node;
 pub mod setup;
