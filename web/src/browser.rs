@@ -15,6 +15,14 @@ pub fn hash() -> String {
     window().and_then(|w| w.location().hash().ok()).unwrap_or_default()
 }
 
+/// Goes to an address behind `#`.
+pub fn go(hash: &str) {
+    if let Some(window) = window() {
+        // An address of our own is never refused.
+        let _ = window.location().set_hash(hash);
+    }
+}
+
 /// Calls back with the new text behind `#` whenever it changes.
 pub fn on_hash(changed: Callback<String>) -> Option<EventListener> {
     let window = window()?;

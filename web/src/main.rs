@@ -4,5 +4,5 @@ fn main() {
     if let Err(why) = zebu_web::proof::offer() {
         zebu_web::browser::complain(&why);
     }
-    yew::Renderer::<zebu_web::app::App>::new().render();
+    yew::Renderer::<zebu_web::root::Root>::new().render();
 }

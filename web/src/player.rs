@@ -78,8 +78,7 @@ impl Player {
 
     /// Speed as text: `×2`, `×1/4`.
     pub fn speed_text(&self) -> String {
-        let n = 1u32 << self.speed.unsigned_abs();
-        if self.speed < 0 { format!("×1/{n}") } else { format!("×{n}") }
+        speed_text(self.speed)
     }
 
     /// Simulated microseconds skipped in this quiet time, if that is worth telling.
@@ -199,6 +198,12 @@ impl Player {
         }
         Some(Gap { from, to, show: flow.max(self.held), gone: 0.0 })
     }
+}
+
+/// A speed that is a power of two, as text: `×2`, `×1/4`.
+pub fn speed_text(speed: i8) -> String {
+    let n = 1u64 << speed.unsigned_abs().min(63);
+    if speed < 0 { format!("×1/{n}") } else { format!("×{n}") }
 }
 
 fn heaviest(happened: &Happened) -> Weight {

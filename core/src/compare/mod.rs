@@ -16,6 +16,7 @@ mod command;
 mod core;
 mod look;
 pub mod note;
+mod outcome;
 mod paper_zab;
 mod paxos;
 mod rows;
@@ -27,4 +28,8 @@ mod world;
 mod tests;
 
 pub use any::AnyWorld;
+pub use outcome::Outcome;
 pub use world::World;
+
+/// The scenarios in which the same crash strikes five protocols, in the order in which they are shown.
+pub const SAME_CRASH: [&str; 5] = ["crash-zookeeper", "crash-paper-zab", "crash-paxos", "crash-2pc", "crash-3pc"];

@@ -4,6 +4,7 @@ pub mod ballots;
 pub mod caption;
 pub mod checks;
 pub mod clients;
+pub mod compare_page;
 pub mod controls;
 pub mod event_list;
 pub mod faults;

@@ -35,12 +35,16 @@ pub fn Scenarios(props: &Props) -> Html {
         leave.emit(e.clone());
         close.emit(e);
     });
+    let to_compare = send.reform(|_: MouseEvent| Action::Open(None::<Dialog>));
     html! {
         <Frame texts={t.clone()} title={t.t("scenario.list")} send={send.clone()}>
             <ol class="scenario-list">
                 <li><button type="button" class={classes!("scenario", current.is_none().then_some("current"))} onclick={free}>
                     <b>{ t.t("scenario.free") }</b>
                 </button></li>
+                <li><a class="scenario" href="#/compare" onclick={to_compare}>
+                    <b>{ t.t("side.open") }</b><span>{ t.t("side.open.why") }</span>
+                </a></li>
                 { for lessons.iter().map(|lesson| {
                     let go = send.reform({
                         let name = lesson.name.clone();
