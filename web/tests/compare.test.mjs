@@ -1,0 +1,66 @@
+// The compared protocols in Chromium: a model on the lab's own stage, and one crash on five protocols side by side.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fresh, suite } from './suite.mjs';
+
+const on = suite();
+
+// The comparison has no ensemble of its own, so it is opened without the lab's waiting for one.
+async function comparison() {
+  const context = await on.browser.newContext({ viewport: { width: 1600, height: 1000 }, locale: 'en-GB' });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(`${on.host.url}#/compare`);
+  await page.getByTestId('outcomes').waitFor({ timeout: 60_000 });
+  const rows = () =>
+    page.locator('[data-outcome]').evaluateAll((all) =>
+      Object.fromEntries(
+        all.map((row) => {
+          const field = (name) => row.querySelector(`[data-field="${name}"]`).textContent.trim();
+          return [row.dataset.outcome, { state: row.dataset.state, waiting: field('waiting'), values: field('values'), agree: field('agree') }];
+        }),
+      ),
+    );
+  return { page, rows, complaints, close: () => context.close() };
+}
+
+test('one crash on five protocols has five outcomes, and going back takes them away', async () => {
+  const side = await comparison();
+  assert.equal(await side.page.locator('[data-pane]').count(), 5);
+  await side.page.getByRole('button', { name: 'Pause' }).click();
+  const before = await side.rows();
+  assert.ok(Object.values(before).every((row) => row.state === 'waiting'), JSON.stringify(before));
+  await side.page.getByRole('button', { name: 'To the end' }).click();
+  const after = await side.rows();
+  assert.equal(after['crash-zookeeper'].state, 'answered');
+  assert.equal(after['crash-paper-zab'].state, 'answered');
+  assert.equal(after['crash-paxos'].state, 'answered');
+  assert.equal(after['crash-2pc'].state, 'refused');
+  assert.equal(after['crash-2pc'].waiting, '2, 3, 4 and 5');
+  assert.equal(after['crash-3pc'].state, 'inconsistent');
+  await side.page.getByRole('slider').fill('0');
+  assert.deepEqual(await side.rows(), before);
+  assert.deepEqual(side.complaints, []);
+  await side.close();
+});
+
+test('a compared protocol runs in free mode, with its states in the text twin', async () => {
+  const lab = await fresh(on, { hash: '#/?protocol=two-phase-commit&servers=4' });
+  await lab.hurry();
+  await lab.send('set /x A', 1);
+  const twin = lab.page.getByTestId('servers');
+  await twin.locator('[data-server="4"] [data-value="committed"]').waitFor({ state: 'attached', timeout: 60_000 });
+  assert.equal(await twin.locator('[data-server="1"] [data-field="role"]').textContent(), 'coordinator');
+  assert.equal(await twin.locator('[data-server="2"] [data-field="role"]').textContent(), 'participant');
+  assert.equal(await lab.page.locator('[data-check="atomicity"].well').count(), 1);
+});
+
+test('three-phase commit turns its chip red with both histories as the reason', async () => {
+  const lab = await fresh(on, { hash: '#/s/3pc-splits?run=end' });
+  await lab.page.getByTestId('trace-digest').first().waitFor({ state: 'attached', timeout: 60_000 });
+  const reason = await lab.page.locator('[data-broken="atomicity"]').textContent();
+  assert.match(reason, /COMMIT at servers .*ABORT at servers/);
+});
