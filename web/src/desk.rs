@@ -2,7 +2,7 @@
 //! world.
 
 use crate::scene::layout::Geometry;
-use std::collections::BTreeMap;
+use zebu_core::collections::BTreeMap;
 use zebu_core::id::ServerId;
 use zebu_core::sim::view::Place;
 

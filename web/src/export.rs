@@ -1,8 +1,8 @@
 //! A run for other people's tools: JSON, ShiViz, Mermaid.
 
 use crate::share::{Run, RunError};
-use std::collections::BTreeMap;
 use std::fmt::Write;
+use zebu_core::collections::BTreeMap;
 use zebu_core::sim::view::Place;
 use zebu_core::trace::{TraceEvent, TraceRecord};
 

@@ -1,8 +1,9 @@
 //! Every message of a run from its sending to its end, what can be counted, and what was the cause of what. Filled with
 //! the history, once; going back in time only reads it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
+use zebu_core::collections::BTreeMap;
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::Place;
 use zebu_core::time::Instant;

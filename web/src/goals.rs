@@ -145,7 +145,7 @@ fn leads_after(driver: &Driver, after: Epoch) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use zebu_core::collections::BTreeSet;
     use zebu_core::config::BrokenRule;
     use zebu_core::sim::WorldSpec;
     use zebu_core::sim::command::{ClientId, Command};

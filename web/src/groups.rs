@@ -1,6 +1,6 @@
 //! Groups of servers as typed: `1,2 | 3,4,5`.
 
-use std::collections::BTreeSet;
+use zebu_core::collections::BTreeSet;
 use zebu_core::id::ServerId;
 
 /// What is wrong with typed groups.

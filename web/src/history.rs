@@ -3,8 +3,8 @@
 
 use crate::captions::{Weight, weight};
 use crate::flow::Flow;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use zebu_core::collections::BTreeMap;
 use zebu_core::id::{Epoch, ServerId};
 use zebu_core::note::{Note, PhaseName};
 use zebu_core::time::Instant;

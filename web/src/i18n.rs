@@ -1,8 +1,8 @@
 //! Texts in English and Chinese. The page never contains a sentence of its own: everything comes from
 //! `static/texts/{en,zh}.json`, so that the language can change at any moment.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use zebu_core::collections::BTreeMap;
 use zebu_core::id::ServerId;
 
 /// The languages of the lab.
@@ -130,7 +130,7 @@ pub fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use zebu_core::collections::BTreeSet;
 
     fn holes(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()

@@ -2,8 +2,8 @@
 
 use crate::driver::Driver;
 use crate::history::History;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use zebu_core::collections::BTreeMap;
 use zebu_core::sim::command::Command;
 
 /// Clones kept of a line that is not played.

@@ -7,8 +7,8 @@
 use crate::driver::{Driver, Moved};
 use crate::history::History;
 use crate::lines::{Line, LineLog, LineView, Mark};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::compare::AnyWorld;
 use zebu_core::sim::CommandError;
 use zebu_core::sim::command::Command;

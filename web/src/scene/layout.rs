@@ -2,7 +2,7 @@
 //!
 //! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
-use std::collections::BTreeMap;
+use zebu_core::collections::BTreeMap;
 use zebu_core::id::ServerId;
 
 /// A place on the stage.

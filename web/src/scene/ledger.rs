@@ -1,7 +1,7 @@
 //! The ledger: rows are servers, columns are zxids, so that one look says what is where.
 
 use crate::scene::palette::epoch_class;
-use std::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::view::{ServerView, Shown, WorldView};
 

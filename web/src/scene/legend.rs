@@ -4,7 +4,7 @@ use crate::scene::ledger::{Ledger, Stamp};
 use crate::scene::packets::short_kind;
 use crate::scene::stage::{Stage, Way};
 use crate::scene::tree::{Difference, TreeModel};
-use std::collections::BTreeSet;
+use zebu_core::collections::BTreeSet;
 use zebu_core::sim::view::{Flight, Shown};
 
 /// A sign.

@@ -5,7 +5,7 @@ use crate::flow::Side;
 use crate::scene::layout::Point;
 use crate::scene::palette::epoch_class;
 use crate::scene::stage::Stage;
-use std::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::sim::view::{Flight, Place};
 use zebu_core::time::Instant;
 

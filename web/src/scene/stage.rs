@@ -3,8 +3,8 @@
 use crate::flow::{Light, Message, Side};
 use crate::scene::layout::{Layout, Point};
 use crate::scene::palette::epoch_class;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use zebu_core::collections::BTreeMap;
 use zebu_core::config::MemberKind;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::note::PhaseName;

@@ -1,6 +1,6 @@
 //! The znode tree of one server, with what differs from the leader's marked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::id::{ServerId, SessionId};
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::{Shown, WorldView, ZnodeView};
