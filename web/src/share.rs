@@ -4,6 +4,7 @@
 use crate::goals::FARTHEST;
 use crate::lines::LineLog;
 use crate::route::{OBSERVERS, SERVERS};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zebu_core::sim::WorldSpec;
 use zebu_core::sim::command::Command;
@@ -98,9 +99,20 @@ struct WrittenLine {
     e: u64,
 }
 
+/// By way of text: the lab then has one reader and one writer of JSON for each type, not two, which is a tenth of what
+/// a browser loads.
+fn to_value(value: &impl Serialize) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(&serde_json::to_string(value)?)
+}
+
+/// As [`to_value`].
+fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> serde_json::Result<T> {
+    serde_json::from_str(&value.to_string())
+}
+
 /// What of a spec is not as usual.
 fn unusual(spec: &WorldSpec) -> serde_json::Map<String, serde_json::Value> {
-    let object = |spec: &WorldSpec| match serde_json::to_value(spec) {
+    let object = |spec: &WorldSpec| match to_value(spec) {
         Ok(serde_json::Value::Object(map)) => map,
         _ => serde_json::Map::new(),
     };
@@ -122,7 +134,7 @@ impl Run {
             d: format!("{:016x}", self.digest),
             k: self.bookmarks.iter().map(|b| (b.name.clone(), b.line, b.moment)).collect(),
         };
-        serde_json::to_value(written).unwrap_or_default()
+        to_value(&written).unwrap_or_default()
     }
 
     /// From JSON.
@@ -137,8 +149,8 @@ impl Run {
             return Err(RunError::Version { theirs: version.unwrap_or(0).to_string(), scenario, seed });
         }
         let broken = |e: serde_json::Error| RunError::Broken(e.to_string().chars().take(120).collect());
-        let written: Written = serde_json::from_value(value).map_err(broken)?;
-        let mut spec: WorldSpec = serde_json::from_value(written.w.into()).map_err(broken)?;
+        let written: Written = from_value(value).map_err(broken)?;
+        let mut spec: WorldSpec = from_value(written.w.into()).map_err(broken)?;
         spec.trace = true;
         check_spec(&spec)?;
         let digest = u64::from_str_radix(&written.d, 16).map_err(|_| RunError::Broken("d".into()))?;
@@ -205,7 +217,8 @@ impl Run {
             return Err(RunError::TooMuch("characters"));
         }
         let bytes = from_base64url(text).ok_or_else(|| RunError::Broken("base64".into()))?;
-        let value = serde_json::from_slice(&bytes).map_err(|_| RunError::Broken("JSON".into()))?;
+        let text = String::from_utf8(bytes).map_err(|_| RunError::Broken("UTF-8".into()))?;
+        let value = serde_json::from_str(&text).map_err(|_| RunError::Broken("JSON".into()))?;
         Run::from_json(value)
     }
 }
