@@ -24,13 +24,14 @@ use crate::components::time_panel::{self, TimeMenu};
 use crate::components::timeline_bar::{TimelineBar, model};
 use crate::components::tree_panel::TreePanel;
 use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, text_twin, views};
-use crate::desk::Centre;
+use crate::desk::{Centre, Choose};
 use crate::embed;
 use crate::export;
 use crate::history::Entry;
 use crate::i18n::{Lang, Texts};
 use crate::keys;
 use crate::next;
+use crate::notes::{Lines, Notes};
 use crate::paint::Painter;
 use crate::raf::{Frames, Pace};
 use crate::scene::ballots::Board;
@@ -86,6 +87,8 @@ pub struct App {
     embed: bool,
     /// The moment that page was told of last, and whether the show ran.
     told: Option<(u64, bool)>,
+    /// The presenter's window.
+    notes: Option<Notes>,
     _size: Option<SizeWatch>,
     _listeners: Vec<EventListener>,
 }
@@ -101,16 +104,20 @@ impl Component for App {
             Some("dark") => state.theme = Theme::Dark,
             _ => {}
         }
+        state.desk.take_answers(&browser::stored("zebu-answers").unwrap_or_default());
         let query = embed::parse(&browser::search());
         let hash = browser::hash();
         state.reduce(Action::Route(query.hash.filter(|_| hash.len() < 2).unwrap_or(hash)));
         let send: Send = ctx.link().callback(Msg::Do);
         let around = query.embed.then(|| browser::on_message(message_handler(ctx))).flatten();
-        let listeners = [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx)), around];
+        let laser = browser::follow_pointer("laser");
+        let listeners =
+            [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx)), around, laser];
         browser::remove_loading();
         let app = App {
             stage: Rc::new(stage(&state)),
             spoken: (0.0, String::new()),
+            notes: None,
             painter: Painter::new(NodeRef::default()),
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
             pace: Pace::default(),
@@ -151,7 +158,17 @@ impl Component for App {
             Msg::Do(action) => {
                 let shown = if let Action::Show(tab) = action { Some(tab) } else { None };
                 let dress = matches!(action, Action::Language(_) | Action::ToggleTheme(_));
+                let (notes, answered) = (action == Action::Notes, matches!(action, Action::Desk(Choose::Answer(..))));
                 let changed = self.state.reduce(action);
+                if notes {
+                    self.notes = Notes::open(&self.state.texts.t("see.notes"));
+                }
+                if answered {
+                    browser::store("zebu-answers", &self.state.desk.answers_as_text());
+                }
+                if let Some((name, text)) = self.state.file.take() {
+                    browser::download(&name, &text);
+                }
                 if changed {
                     self.picture();
                 }
@@ -191,6 +208,7 @@ impl Component for App {
                     texts: t.clone(),
                     lesson: scenario.as_ref().map(|l| l.title.clone()),
                     setup: self.setup_text(),
+                    recording: s.desk.recording.is_some(),
                     stage_mode: s.stage_mode,
                     system_is_dark: browser::media("(prefers-color-scheme: dark)"),
                     send: self.send.clone(),
@@ -201,7 +219,7 @@ impl Component for App {
                         <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} troubles={s.time.troubles.clone()} send={self.send.clone()}
                             packets={self.painter.root()}/>
                         { self.spacetime() }
-                        { views::view(t, &s.desk, &self.send) }
+                        { views::view(t, &s.desk, s.stage_mode, s.searching(), &self.send) }
                         if s.desk.legend { <Legend texts={t.clone()} legend={self.legend()} send={self.send.clone()}/> }
                         { self.menu() }
                         { self.notice() }
@@ -260,6 +278,9 @@ impl App {
         self.state.look();
         let stage = stage(&self.state);
         self.speak();
+        if let Some(notes) = self.notes.take() {
+            self.notes = notes.show(&self.note_lines()).then_some(notes);
+        }
         if *self.stage != stage {
             self.stage = Rc::new(stage);
         }
@@ -277,6 +298,27 @@ impl App {
                 self.spoken = (now, text);
             }
         }
+    }
+
+    /// What the presenter reads.
+    fn note_lines(&self) -> Lines {
+        let t = &self.state.texts;
+        let (words, lesson) = (self.words(), lesson(&self.state));
+        let l = lesson.as_ref();
+        let place = l.map(|l| t.fill("scenario.of", &[("n", &l.place.0), ("all", &l.place.1)])).unwrap_or_default();
+        let title = l.map_or_else(|| t.t("app.free"), |l| format!("{} · {place}", l.title));
+        let then = self.state.next_note().unwrap_or_default();
+        let time = t.fill("time.s", &[("n", &format!("{:.2}", self.state.view.at.0 as f64 / 1e6))]);
+        vec![
+            ("title", title),
+            ("note", l.map(|l| l.note.clone()).unwrap_or_default()),
+            ("happened", words.text),
+            ("why", words.why),
+            ("ask", l.and_then(|l| l.asked.as_ref()).map(|a| a.for_presenter()).unwrap_or_default()),
+            ("textbook", l.and_then(|l| l.textbook.as_ref()).map(|(s, d)| format!("{s} — {d}")).unwrap_or_default()),
+            ("next", if then.is_empty() { then } else { format!("→ {then}") }),
+            ("time", time),
+        ]
     }
 
     /// Tells the painter what is under way.
@@ -463,8 +505,9 @@ impl App {
             return ballots::pane(&s.texts, &board);
         }
         let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
+        let send = self.send.clone();
         let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
-        html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads}/> }
+        html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads} {send}/> }
     }
 
     fn ledger(&self) -> LedgerModel {

@@ -185,6 +185,28 @@ impl Drop for SizeWatch {
     }
 }
 
+/// Moves the element of this id to wherever the pointer is.
+pub fn follow_pointer(id: &'static str) -> Option<EventListener> {
+    let window = window()?;
+    Some(EventListener::new(&window, "pointermove", move |event| {
+        let found = self::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(id));
+        if let (Some(element), Some(at)) = (found, event.dyn_ref::<web_sys::PointerEvent>()) {
+            let style = format!("transform:translate({}px,{}px)", at.client_x(), at.client_y());
+            element.set_attribute("style", &style).ok();
+        }
+    }))
+}
+
+/// Hands a text over as a file.
+pub fn download(name: &str, text: &str) {
+    let Some(document) = window().and_then(|w| w.document()) else { return };
+    let Some(link) = document.create_element("a").ok().and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
+    let address = format!("data:application/json;charset=utf-8,{}", String::from(js_sys::encode_uri_component(text)));
+    if link.set_attribute("href", &address).is_ok() && link.set_attribute("download", name).is_ok() {
+        link.click();
+    }
+}
+
 /// Removes what the page shows while the program loads.
 pub fn remove_loading() {
     if let Some(element) = window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("loading")) {

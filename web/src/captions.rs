@@ -442,3 +442,29 @@ pub fn zk_error(t: &Texts, error: ZkError) -> String {
     let key = format!("zk.{error:?}");
     if t.has(&key) { t.t(&key) } else { t.fill("zk.other", &[("code", &error.code())]) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_of_every_scenario_has_its_words_in_both_languages() {
+        use zebu_core::scenario::Player;
+        let languages = [Texts::load(crate::i18n::Lang::En), Texts::load(crate::i18n::Lang::Zh)];
+        let mut told = 0;
+        for scenario in crate::lessons::all() {
+            let mut player = Player::new(scenario);
+            player.run_to_end().unwrap();
+            for record in player.trace().iter().filter(|r| weight(&r.event) > Weight::Quiet) {
+                for t in &languages {
+                    let words =
+                        caption(t, &record.event, 3).unwrap_or_else(|| panic!("{:?} is not told", record.event));
+                    let raw = |text: &str| text.starts_with("ev.") || text.contains('{') || text.contains("check.");
+                    assert!(!words.text.is_empty() && !raw(&words.text) && !raw(&words.why), "{words:?}");
+                    told += 1;
+                }
+            }
+        }
+        assert!(told > 5000, "{told}");
+    }
+}

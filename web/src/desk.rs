@@ -91,6 +91,8 @@ pub struct Desk {
     pub given_up: bool,
     /// How often the challenge was begun.
     pub attempts: u32,
+    /// A run is recorded, from this moment on.
+    pub recording: Option<u64>,
 }
 
 /// Columns drawn at first, and more with every request.
@@ -111,6 +113,7 @@ impl Default for Desk {
             moved: BTreeMap::new(),
             given_up: false,
             attempts: 0,
+            recording: None,
         }
     }
 }
@@ -142,9 +145,30 @@ impl Desk {
         }
     }
 
+    /// All answers as one line, to be kept for the next visit.
+    pub fn answers_as_text(&self) -> String {
+        self.answers
+            .iter()
+            .map(|((name, step), choice)| format!("{name}/{step}={choice}"))
+            .collect::<Vec<_>>()
+            .join(";")
+    }
+
+    /// Takes up answers that were kept; what can't be read is left out.
+    pub fn take_answers(&mut self, text: &str) {
+        for part in text.split(';') {
+            let parsed = part.split_once('=').and_then(|(place, choice)| {
+                let (name, step) = place.rsplit_once('/')?;
+                Some(((name.to_string(), step.parse().ok()?), choice.parse().ok()?))
+            });
+            self.answers.extend(parsed);
+        }
+    }
+
     /// Another run begins; `again`: the same as before.
     pub fn begin(&mut self, again: bool) {
         self.pick = None;
+        self.recording = None;
         self.columns = COLUMNS;
         self.attempts = if again { self.attempts.saturating_add(1) } else { 1 };
         if !again {
@@ -167,6 +191,10 @@ mod tests {
         desk.choose(Choose::Answer("a".into(), 4, 2));
         assert_eq!(desk.answers.get(&("a".into(), 3)), Some(&1));
         assert_eq!(desk.answers.len(), 2);
+        let mut again = Desk::default();
+        again.take_answers(&desk.answers_as_text());
+        again.take_answers("nonsense;a/b=c;=;/1=");
+        assert_eq!(again.answers, desk.answers);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The lab: Zebu's consensus core, animated. Everything here but the thin modules that touch the browser
-//! (`app`, `browser`, `paint`, `raf`, `components`) is plain data and is tested natively.
+//! (`app`, `browser`, `notes`, `paint`, `raf`, `components`) is plain data and is tested natively.
 
 pub mod app;
 pub mod browser;
 pub mod captions;
+pub mod compare;
 pub mod compare_words;
 pub mod components;
 pub mod desk;
@@ -20,6 +21,7 @@ pub mod keys;
 pub mod lessons;
 pub mod lines;
 pub mod next;
+pub mod notes;
 pub mod paint;
 pub mod phases;
 pub mod picture;
@@ -27,9 +29,11 @@ pub mod player;
 pub mod proof;
 pub mod raf;
 pub mod recipe_words;
+pub mod record;
 pub mod root;
 pub mod route;
 pub mod scene;
+pub mod search;
 pub mod share;
 pub mod side;
 pub mod store;

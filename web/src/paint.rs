@@ -48,7 +48,7 @@ impl Painter {
 
     /// Takes over what is under way at `now`.
     pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, jumped: bool) {
-        self.size = (stage.layout.text * 0.78).clamp(11.0, 24.0);
+        self.size = if stage.layout.text >= 24.0 { 24.0 } else { (stage.layout.text * 0.78).clamp(11.0, 17.0) };
         for change in self.layer.update(flights, now, stage, jumped) {
             match change {
                 Change::Show(slot, sprite) => self.show(slot, &sprite),

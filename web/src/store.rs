@@ -1,6 +1,10 @@
 //! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
 
+mod opening;
 mod refusals;
+mod runs;
+#[cfg(test)]
+mod tests;
 pub mod time;
 
 use self::time::{TimeAction, TimeState};
@@ -11,7 +15,9 @@ use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::player::Player;
+use crate::record;
 use crate::route::{self, OBSERVERS, Route, SERVERS};
+use crate::search::Search;
 use crate::timeline::Timeline;
 use std::rc::Rc;
 use zebu_core::config::BrokenRule;
@@ -208,6 +214,14 @@ pub enum Action {
     StageMode,
     /// A choice about the picture.
     Desk(Choose),
+    /// The presenter's window.
+    Notes,
+    /// Begin to record the run, or stop and hand it over as a file.
+    Record,
+    /// A scenario file that was opened.
+    OpenFile(String),
+    /// Look for the shortest run that breaks a rule, with the rule that is broken on purpose.
+    Search,
     /// A black screen while a class is taught, and back.
     Black,
     /// Take the lasso in hand, or put it away.
@@ -260,13 +274,11 @@ pub struct State {
     pub lasso: bool,
     /// Journeys, bookmarks, what comes.
     pub time: TimeState,
+    /// A search under way.
+    search: Option<Search>,
+    /// A file to hand over: its name and its text.
+    pub file: Option<(String, String)>,
 }
-
-/// What a newcomer sees first.
-const OPENING: &str = "one-after-the-other";
-
-/// Seconds to read a passage: to begin with, and for each character (a Chinese one takes as long as three others).
-const READING: (f64, f64) = (2.5, 0.055);
 
 impl State {
     /// The page as it opens: free mode, playing.
@@ -296,7 +308,14 @@ impl State {
             guide: None,
             lasso: false,
             time: TimeState::default(),
+            search: None,
+            file: None,
         }
+    }
+
+    /// How many runs a search has tried, while it goes on.
+    pub fn searching(&self) -> Option<u32> {
+        self.search.as_ref().map(Search::tried)
     }
 
     /// The run.
@@ -327,6 +346,16 @@ impl State {
         Some((spoken(index + 1), spoken(steps.len()), step))
     }
 
+    /// The words of the passage that comes next.
+    pub fn next_note(&self) -> Option<String> {
+        let here = self.timeline.driver().chapter().map_or(0, |(index, _)| index + 1);
+        let next = self.lesson.as_ref()?.steps.iter().skip(here).find_map(|s| s.note.as_ref())?;
+        Some(match self.texts.lang {
+            Lang::En => next.en.clone(),
+            Lang::Zh => next.zh.clone(),
+        })
+    }
+
     /// The servers' ids.
     pub fn servers(&self) -> Vec<ServerId> {
         self.view.servers.iter().map(|s| s.id).collect()
@@ -352,6 +381,22 @@ impl State {
         match action {
             Action::Frame(dt, limit) => return self.frame(dt, limit),
             Action::Desk(choice) => self.desk.choose(choice),
+            // The page opens it.
+            Action::Notes => {}
+            Action::Record => self.record(),
+            Action::OpenFile(text) => match record::read(&text) {
+                Ok(scenario) => {
+                    self.dialog = None;
+                    self.begin(scenario.world.clone(), Some(scenario));
+                }
+                Err(what) => self.tell("see.file.wrong", vec![("what", what.chars().take(160).collect())]),
+            },
+            Action::Search => {
+                self.pause();
+                self.dialog = None;
+                let broken = self.timeline.world().spec().broken.or(Some(BrokenRule::CommitWithoutQuorum));
+                self.search = Search::new(self.spec.servers, self.spec.seed, broken);
+            }
             Action::Black if self.stage_mode || self.desk.black => self.desk.choose(Choose::Black),
             // In front of a class the key makes the screen black; else it is a bookmark.
             Action::Black => self.time(TimeAction::Mark),
@@ -469,6 +514,14 @@ impl State {
     }
 
     fn frame(&mut self, dt: f64, limit: usize) -> bool {
+        if let Some(search) = &mut self.search {
+            // A few a frame: the page stays alive.
+            let more = (0..3).all(|_| search.try_one());
+            if !more && let Some(search) = self.search.take() {
+                self.open_found(&search);
+            }
+            return true;
+        }
         if self.travel_frame(limit) {
             return true;
         }
@@ -489,24 +542,6 @@ impl State {
             self.refresh();
         }
         frame.moves > 0
-    }
-
-    /// Seconds that the passage which speaks now takes to read.
-    fn reading(&self) -> f64 {
-        let note = self.chapter().and_then(|(_, _, step)| step.note.as_ref());
-        let weight = note.map_or(0, |n| match self.texts.lang {
-            Lang::En => n.en.chars().count(),
-            Lang::Zh => n.zh.chars().count() * 3,
-        });
-        READING.0 + weight as f64 * READING.1
-    }
-
-    /// What a newcomer sees first: a lesson, already playing and narrated.
-    fn open(&mut self) {
-        let Some(lesson) = lessons::find(OPENING) else { return self.begin(WorldSpec::default(), None) };
-        self.begin(lesson.world.clone(), Some(lesson));
-        self.player.set_playing(true);
-        self.guide = Some(0.0);
     }
 
     /// Brings the picture up to this moment.
@@ -722,79 +757,5 @@ impl State {
             Some(Outcome::Met { trace_digest }) => Some(*trace_digest),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frames(state: &mut State, seconds: f64) {
-        for _ in 0..(seconds * 30.0) as usize {
-            state.reduce(Action::Frame(1.0 / 30.0, 60));
-        }
-    }
-
-    #[test]
-    fn a_newcomer_sees_a_lesson_that_goes_on_by_itself() {
-        let mut state = State::new(Lang::En);
-        state.reduce(Action::Route(String::new()));
-        assert_eq!(state.lesson().map(|l| l.name.as_str()), Some(OPENING));
-        assert!(state.player().is_playing());
-        for _ in 0..400 {
-            frames(&mut state, 1.0);
-            if state.timeline().driver().outcome().is_some() {
-                break;
-            }
-        }
-        assert!(matches!(state.timeline().driver().outcome(), Some(Outcome::Met { .. })));
-        assert_eq!(state.chapter().map(|(n, all, _)| n == all), Some(true));
-    }
-
-    #[test]
-    fn whoever_presses_something_takes_over() {
-        let mut state = State::new(Lang::En);
-        state.reduce(Action::Route("#/".into()));
-        frames(&mut state, 1.0);
-        state.reduce(Action::Pause);
-        let moment = state.timeline().moment();
-        frames(&mut state, 20.0);
-        assert_eq!(state.timeline().moment(), moment);
-        state.reduce(Action::Leave);
-        assert!(state.lesson().is_none() && state.player().is_playing());
-        state.reduce(Action::Route("#/?".into()));
-        assert!(state.lesson().is_none(), "free mode has an address");
-    }
-
-    #[test]
-    fn black_belongs_to_stage_mode() {
-        let mut state = State::new(Lang::En);
-        state.reduce(Action::Black);
-        assert!(!state.desk.black);
-        state.reduce(Action::StageMode);
-        state.reduce(Action::Black);
-        assert!(state.desk.black);
-        state.reduce(Action::StageMode);
-        state.reduce(Action::Black);
-        assert!(!state.desk.black, "there is always a way back");
-    }
-
-    #[test]
-    fn an_answer_is_kept_and_the_run_shows_the_truth() {
-        use crate::components::predict;
-        let mut state = State::new(Lang::En);
-        state.reduce(Action::Lesson(OPENING.into()));
-        while predict::asked(&state).is_none() {
-            state.reduce(Action::Play);
-            state.reduce(Action::NextChapter);
-        }
-        let asked = predict::asked(&state).unwrap();
-        assert_eq!((asked.chosen, asked.truth), (None, None));
-        state.reduce(Action::Desk(Choose::Answer(OPENING.into(), 3, 0)));
-        assert_eq!(predict::asked(&state).unwrap().chosen, Some(0));
-        state.reduce(Action::Play);
-        state.reduce(Action::NextChapter);
-        let told = predict::asked(&state).unwrap();
-        assert_eq!((told.chosen, told.truth.map(|(answer, _)| answer)), (Some(0), Some(1)));
     }
 }

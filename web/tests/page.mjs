@@ -9,7 +9,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const tools = process.env.ZEBU_NODE_TOOLS ?? join(root, 'target/test-tools/node');
+export const tools = process.env.ZEBU_NODE_TOOLS ?? join(root, 'target/test-tools/node');
 const { chromium } = createRequire(join(tools, 'package.json'))('playwright-core');
 
 const TYPES = {
@@ -56,8 +56,8 @@ const PATIENCE = 60_000;
 
 // One page of the lab.
 export class Lab {
-  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '#/?' } = {}) {
-    const context = await browser.newContext({ viewport, colorScheme, locale: 'en-GB' });
+  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '#/?', reducedMotion = 'no-preference' } = {}) {
+    const context = await browser.newContext({ viewport, colorScheme, reducedMotion, locale: 'en-GB' });
     const page = await context.newPage();
     const lab = new Lab(context, page);
     page.on('console', (message) => {

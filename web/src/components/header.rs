@@ -14,6 +14,8 @@ pub struct Props {
     pub lesson: Option<String>,
     /// Servers and seed in short.
     pub setup: String,
+    /// The run is recorded.
+    pub recording: bool,
     /// Only the picture is shown.
     pub stage_mode: bool,
     /// The system wants it dark.
@@ -24,7 +26,7 @@ pub struct Props {
 
 /// See [`Props`].
 pub fn view(props: &Props) -> Html {
-    let Props { texts: t, lesson, setup, stage_mode, system_is_dark, send } = props;
+    let Props { texts: t, lesson, setup, recording, stage_mode, system_is_dark, send } = props;
     html! {
         <header class="head">
             <h1 class="mark">{ icons::mark() }<span>{ "Zebu" }</span></h1>
@@ -35,6 +37,9 @@ pub fn view(props: &Props) -> Html {
                 } }
             </p>
             <nav class="head-buttons">
+                if lesson.is_none() {
+                    <Do class="ghost wide-only" label={t.t("see.record")} action={Action::Record} send={send.clone()} pressed={*recording}/>
+                }
                 if lesson.is_some() {
                     <Do label={t.t("app.free")} action={Action::Leave} send={send.clone()}/>
                 }

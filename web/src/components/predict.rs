@@ -27,10 +27,19 @@ pub struct Asked {
     step: usize,
     question: String,
     choices: Vec<String>,
+    answer: usize,
     /// What was chosen, if anything was.
     pub chosen: Option<usize>,
     /// What the run has shown, and why; `None` before it has.
     pub truth: Option<(usize, String)>,
+}
+
+impl Asked {
+    /// The question with its answer, for whoever teaches.
+    pub fn for_presenter(&self) -> String {
+        let answer = self.choices.get(self.answer).cloned().unwrap_or_default();
+        format!("{} ✓ {answer}", self.question)
+    }
 }
 
 /// The question that belongs to this moment: that of this passage, or of the one before with its answer.
@@ -50,6 +59,7 @@ pub fn asked(state: &State) -> Option<Asked> {
         step,
         question: own(t, &predict.question),
         choices: predict.choices.iter().map(|c| own(t, c)).collect(),
+        answer: predict.answer,
         chosen: state.desk.answers.get(&(scenario.name.clone(), step)).copied(),
         truth: (passages == 1 || over).then(|| (predict.answer, own(t, &predict.because))),
     })
@@ -69,7 +79,7 @@ pub fn question(t: &Rc<Texts>, asked: &Asked, send: &Send) -> Html {
                     html! {
                         <Do label={choice.clone()} {action} send={send.clone()} pressed={mine}
                             disabled={told || asked.chosen.is_some() && !mine}
-                            class={classes!("choice", (told && right).then_some("right"), (told && mine && !right).then_some("wrong"))}/>
+                            class={classes!("choice", (told && right).then_some("truth"), (told && mine && !right).then_some("error"))}/>
                     }
                 }) }
             </div>
@@ -141,6 +151,7 @@ pub fn challenge(t: &Rc<Texts>, trial: &Trial, send: &Send) -> Html {
             if let Some(proof) = &trial.proof { <p class="proof"><Said texts={t.clone()} text={proof.clone()}/></p> }
             <div class="choices">
                 <Do label={t.t("see.challenge.again")} action={Action::Reset} send={send.clone()}/>
+                <Do label={t.t("see.search")} action={Action::Search} send={send.clone()}/>
                 <Do label={switch} action={Action::Do(Command::Break { rule })} send={send.clone()}/>
                 if trial.proof.is_none() {
                     <Do label={t.t("see.challenge.giveup")} action={Action::Desk(Choose::GiveUp)} send={send.clone()}/>

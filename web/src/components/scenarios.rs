@@ -1,11 +1,13 @@
 //! The list of scenarios.
 
+use crate::browser;
 use crate::components::Send;
 use crate::components::help::Frame;
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::store::{Action, Dialog};
 use std::rc::Rc;
+use web_sys::HtmlInputElement;
 use yew::prelude::*;
 use zebu_core::scenario::Text;
 
@@ -36,8 +38,17 @@ pub fn Scenarios(props: &Props) -> Html {
         close.emit(e);
     });
     let to_compare = send.reform(|_: MouseEvent| Action::Open(None::<Dialog>));
+    let onchange = {
+        let send = send.clone();
+        Callback::from(move |e: Event| {
+            if let Some(field) = e.target_dyn_into::<HtmlInputElement>() {
+                browser::read_file(&field, send.reform(Action::OpenFile));
+            }
+        })
+    };
     html! {
         <Frame texts={t.clone()} title={t.t("scenario.list")} send={send.clone()}>
+            <label class="open-file">{ t.t("see.file.open") }<input type="file" accept=".json,application/json" {onchange}/></label>
             <ol class="scenario-list">
                 <li><button type="button" class={classes!("scenario", current.is_none().then_some("current"))} onclick={free}>
                     <b>{ t.t("scenario.free") }</b>

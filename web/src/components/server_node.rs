@@ -90,9 +90,11 @@ pub fn ServerDisc(props: &Props) -> Html {
     let crowned = leads && s.model.as_ref().is_none_or(|m| m.crown);
     let down = s.shown == Shown::Down;
     let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_key(p))) };
+    // The name says what is written on the disc, in that order.
+    let state = second.as_ref().map_or_else(|| word.clone(), |second| format!("{word} {second}"));
     let name = t.fill(
         "stage.server.label",
-        &[("id", &id), ("state", &word), ("epoch", &s.epoch), ("logged", &s.logged), ("committed", &s.committed)],
+        &[("id", &id), ("state", &state), ("epoch", &s.epoch), ("logged", &s.logged), ("committed", &s.committed)],
     );
     let name = match &s.model {
         Some(model) => compare_words::label(t, id, model, &word),
@@ -150,20 +152,23 @@ pub fn ServerDisc(props: &Props) -> Html {
             <text class="number" text-anchor="middle" y={(-r * 0.02).to_string()} font-size={(r * 0.66).to_string()}>
                 { id.to_string() }
             </text>
-            <text class="word" text-anchor="middle" y={(r * 0.36).to_string()} font-size={(r * 0.285).max(11.0).to_string()}>
+            { " " }
+            <text class="word" text-anchor="middle" y={(r * 0.36).to_string()} font-size={(if *text >= 24.0 { (r * 0.285).max(24.0) } else { (r * 0.285).max(11.0) }).to_string()}>
                 { word }
             </text>
+            { " " }
             if let Some(second) = second {
                 <text class="second" text-anchor="middle" y={(r * 0.62).to_string()}
-                    font-size={(r * 0.2).max(9.0).to_string()}>{ second }</text>
+                    font-size={(if *text >= 24.0 { 24.0 } else { (r * 0.2).max(9.0) }).to_string()}>{ second }</text>
             }
             if s.paused {
                 <path class="bars" d={format!("M{0:.1} {1:.1}v{2:.1}M{3:.1} {1:.1}v{2:.1}", r * 0.78, -r * 1.06, r * 0.42, r * 0.98)}/>
             }
+            { " " }
             <g class={classes!("badge", (s.colour == "e0").then_some("hollow"))} transform={format!("translate(0 {:.1})", r)}>
                 <rect x={(-badge_width / 2.0).to_string()} y={(-text * 0.72).to_string()} width={badge_width.to_string()}
                     height={(text * 1.44).to_string()} rx={(text * 0.72).to_string()}/>
-                <text text-anchor="middle" y={(text * 0.3).to_string()} font-size={(text * 0.86).to_string()}>{ badge }</text>
+                <text text-anchor="middle" y={(text * 0.3).to_string()} font-size={(if *text >= 24.0 { 24.0 } else { text * 0.86 }).to_string()}>{ badge }</text>
             </g>
         </g>
     }
@@ -171,7 +176,11 @@ pub fn ServerDisc(props: &Props) -> Html {
 
 /// The arc of the clock that matters: what is left of it, from the top, clockwise.
 fn clock(t: &Texts, s: &Server, r: f64, text: f64) -> Html {
-    let Some(clock) = s.clock else { return html! {} };
+    // A patience that is wound up again all the time would only look like a second ring.
+    let Some(clock) = s.clock.filter(|c| c.share < 0.78 || matches!(c.what, TimerKind::Votes | TimerKind::Finalize))
+    else {
+        return html! {};
+    };
     let radius = r * if s.shown == Shown::Leading { 1.24 } else { 1.12 };
     // In steps that the eye can tell apart, so that a disc is not drawn anew for less.
     let share = (clock.share * 48.0).round() / 48.0 * 100.0;
@@ -185,7 +194,7 @@ fn clock(t: &Texts, s: &Server, r: f64, text: f64) -> Html {
     let tenths = format!("{:.1}", clock.left as f64 / 1e6);
     let words = t.fill(key, &[("time", &t.fill("time.s", &[("n", &tenths)]))]);
     html! {
-        <g class={classes!("clock", clock.urgent.then_some("urgent"))} data-clock={format!("{share:.0}")}>
+        <g aria-hidden="true" class={classes!("clock", clock.urgent.then_some("urgent"))} data-clock={format!("{share:.0}")}>
             <circle r={format!("{radius:.1}")} pathLength="100" stroke-dasharray={format!("{share:.1} 100")} transform="rotate(-90)"/>
             if clock.urgent {
                 <text x={format!("{:.1}", radius * 0.74)} y={format!("{:.1}", -radius * 0.8)} font-size={format!("{:.1}", text * 0.9)}>{ words }</text>

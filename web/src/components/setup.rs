@@ -97,6 +97,7 @@ pub fn Setup(props: &Props) -> Html {
                     </select>
                 </label>
                 <button type="submit" class="btn primary">{ t.t("setup.apply") }</button>
+                <button type="button" class="btn" onclick={send.reform(|_: MouseEvent| Action::Search)} title={t.t("see.search.hint")}>{ t.t("see.search") }</button>
             </form>
         </Frame>
     }

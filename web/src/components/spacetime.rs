@@ -106,7 +106,7 @@ fn line(t: &Texts, l: &Line, few: bool, pick: Option<Pick>, send: &Send) -> Html
     });
     let pressed = choose(send, l.pick, pick == Some(l.pick));
     let onclick = pressed.reform(|_: MouseEvent| ());
-    let texted = few || l.lit.is_some() || matches!(l.fate, Fate::Held | Fate::Lost);
+    let texted = few && l.labelled || l.lit.is_some() || matches!(l.fate, Fate::Held | Fate::Lost);
     let d = format!("M{:.1} {:.1}L{:.1} {:.1}", l.from.0, l.from.1, l.to.0, l.to.1);
     html! {
         <g key={format!("m{}", l.id)} class={classes!("st-line", l.colour, l.fate.class(), l.lit.map(|s| s.class()))} {onclick}

@@ -2,11 +2,13 @@
 
 use crate::components::Send;
 use crate::components::server_node::{ServerDisc, label};
+use crate::desk::Choose;
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
 use crate::scene::stage::{Client, Link, Stage as Model, Way};
 use crate::store::{Action, Target};
 use std::rc::Rc;
+use web_sys::Element;
 use yew::prelude::*;
 use zebu_core::id::ServerId;
 use zebu_core::sim::trouble::{Troubles, UnsteadyLink};
@@ -32,12 +34,29 @@ pub struct Props {
 #[component]
 pub fn Stage(props: &Props) -> Html {
     let Props { texts: t, stage, selected, troubles, send, packets } = props;
+    let svg = use_node_ref();
     let layout = &stage.layout;
     let close = send.reform(|_: MouseEvent| Action::Menu(None));
+    let drag = use_mut_ref(|| Option::<Drag>::None);
+    let onpointerdown = {
+        let drag = drag.clone();
+        Callback::from(move |e: PointerEvent| *drag.borrow_mut() = Drag::begin(&e))
+    };
+    let onpointermove = {
+        let (drag, send, node) = (drag.clone(), send.clone(), svg.clone());
+        Callback::from(move |e: PointerEvent| {
+            let moved = drag.borrow_mut().as_mut().and_then(|d| d.moved(&e, &node));
+            if let Some((id, at)) = moved {
+                send.emit(Action::Desk(Choose::Move(id, at)));
+            }
+        })
+    };
+    let onpointerup = Callback::from(move |_: PointerEvent| *drag.borrow_mut() = None);
     let thick = layout.radius > 45.0;
     html! {
         <svg class={classes!("stage-svg", thick.then_some("thick"))} viewBox={format!("0 0 {:.0} {:.0}", layout.width, layout.height)}
-            role="group" aria-label={t.fill("app.stage.label", &[("n", &stage.servers.len())])} onclick={close}>
+            role="group" aria-label={t.fill("app.stage.label", &[("n", &stage.servers.len())])} onclick={close}
+            ref={svg} {onpointerdown} {onpointermove} {onpointerup}>
             <g class="links">
                 { for stage.links.iter().map(|l| link_line(t, l, layout.radius, send)) }
             </g>
@@ -74,6 +93,41 @@ fn link_note(t: &Texts, l: &Link, troubles: &Troubles) -> Option<Html> {
     Some(
         html! { <text class="slow-text" text-anchor="middle" x={middle.x.to_string()} y={(middle.y + 18.0).to_string()}>{ text }</text> },
     )
+}
+
+/// A server that is being dragged by a mouse or a pen. (A finger scrolls.)
+struct Drag {
+    server: ServerId,
+    from: (i32, i32),
+    far: bool,
+}
+
+/// Pixels from which on a press is a drag.
+const FAR: i32 = 6;
+
+impl Drag {
+    fn begin(e: &PointerEvent) -> Option<Drag> {
+        let held = e.pointer_type() != "touch" && e.button() == 0;
+        let disc = e.target_dyn_into::<Element>().filter(|_| held)?.closest(".server").ok()??;
+        let server = ServerId(disc.get_attribute("data-id")?.parse().ok()?);
+        Some(Drag { server, from: (e.client_x(), e.client_y()), far: false })
+    }
+
+    /// The server's new place, as shares of the stage.
+    fn moved(&mut self, e: &PointerEvent, svg: &NodeRef) -> Option<(ServerId, (f64, f64))> {
+        let element = svg.cast::<Element>()?;
+        let distance = (e.client_x() - self.from.0).abs().max((e.client_y() - self.from.1).abs());
+        if !self.far && distance >= FAR {
+            self.far = true;
+            // From now on the click belongs to the stage, and opens no menu. A refusal only leaves the menu open.
+            element.set_pointer_capture(e.pointer_id()).ok();
+        }
+        let rect = element.get_bounding_client_rect();
+        let share = |at: i32, start: f64, length: f64| (f64::from(at) - start) / length.max(1.0);
+        let x = share(e.client_x(), rect.left(), rect.width());
+        let y = share(e.client_y(), rect.top(), rect.height());
+        self.far.then_some((self.server, (x, y)))
+    }
 }
 
 /// One link: a line to see, a broad one to hit.

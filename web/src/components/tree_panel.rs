@@ -1,7 +1,9 @@
 //! The znodes of the selected server.
 
+use crate::components::Send;
 use crate::i18n::Texts;
 use crate::scene::tree::{Difference, Line, Owner, TreeModel};
+use crate::store::{Action, Tab};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -14,12 +16,14 @@ pub struct Props {
     pub tree: Rc<TreeModel>,
     /// The server leads itself.
     pub leads: bool,
+    /// Where actions go.
+    pub send: Send,
 }
 
 /// See [`Props`].
 #[component]
 pub fn TreePanel(props: &Props) -> Html {
-    let Props { texts: t, tree, leads } = props;
+    let Props { texts: t, tree, leads, send } = props;
     let different = tree.lines.iter().filter(|l| l.difference != Difference::Same).count();
     let summary = match tree.leader {
         _ if tree.lines.is_empty() => t.t("tree.empty"),
@@ -32,7 +36,7 @@ pub fn TreePanel(props: &Props) -> Html {
         <section class="tree-pane" aria-labelledby="tree-title">
             <div class="pane-head"><h2 id="tree-title">{ t.fill("tree.title", &[("id", &tree.server)]) }</h2></div>
             <ul class="tree" data-testid="tree">
-                { for tree.lines.iter().map(|l| line(t, l)) }
+                { for tree.lines.iter().map(|l| line(t, l, send)) }
             </ul>
             if tree.more > 0 { <p class="quiet">{ t.fill("tree.more", &[("n", &tree.more)]) }</p> }
             <p class="quiet small">{ summary }</p>
@@ -40,7 +44,7 @@ pub fn TreePanel(props: &Props) -> Html {
     }
 }
 
-fn line(t: &Texts, l: &Line) -> Html {
+fn line(t: &Texts, l: &Line, send: &Send) -> Html {
     let (class, title) = match l.difference {
         Difference::Same => (None, None),
         Difference::Changed => (Some("changed"), Some(t.t("tree.changed"))),
@@ -48,15 +52,20 @@ fn line(t: &Texts, l: &Line) -> Html {
         Difference::Missing => (Some("missing"), Some(t.t("tree.missing"))),
     };
     let owner = l.owner.map(|o| match o {
-        Owner::Client(id) => t.fill("tree.ephemeral", &[("owner", &id)]),
-        Owner::Session(id) => t.fill("tree.ephemeral", &[("owner", &id)]),
+        // The way to the client whose end is the znode's end.
+        Owner::Client(id) => html! {
+            <button type="button" class="v owner" data-owner={id.to_string()} onclick={send.reform(|_: MouseEvent| Action::Show(Tab::Clients))}>
+                { t.fill("tree.ephemeral", &[("owner", &id)]) }
+            </button>
+        },
+        Owner::Session(id) => html! { <span class="v">{ t.fill("tree.ephemeral", &[("owner", &id)]) }</span> },
     });
     html! {
         <li key={l.path.clone()} class={classes!("znode", class)} style={format!("--depth:{}", l.depth)} title={title.clone()} data-path={l.path.clone()}>
             <span class="name">{ &l.name }</span>
             if !l.data.is_empty() { <span class="data">{ format!("= {}", l.data) }</span> }
             if l.version > 0 { <span class="v">{ format!("v{}", l.version) }</span> }
-            if let Some(owner) = owner { <span class="v">{ owner }</span> }
+            if let Some(owner) = owner { { owner } }
             if l.watches > 0 {
                 <span class="eye" title={t.fill("tree.watched", &[("n", &l.watches)])}>
                     <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="M1 8s2.5-4.5 7-4.5S15 8 15 8s-2.5 4.5-7 4.5S1 8 1 8z" fill="none" stroke="currentColor" stroke-width="1.5"/><circle cx="8" cy="8" r="2" fill="currentColor"/></svg>

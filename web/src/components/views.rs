@@ -9,7 +9,7 @@ use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 /// The switches.
-pub fn view(t: &Texts, desk: &Desk, send: &Send) -> Html {
+pub fn view(t: &Texts, desk: &Desk, stage_mode: bool, searching: Option<u32>, send: &Send) -> Html {
     let geometry = {
         let send = send.clone();
         Callback::from(move |e: Event| {
@@ -40,6 +40,11 @@ pub fn view(t: &Texts, desk: &Desk, send: &Send) -> Html {
             }
             <Do class="tiny" label={t.t("see.legend")} action={Action::Desk(Choose::Legend)} send={send.clone()} pressed={desk.legend}
                 title={format!("{} (l)", t.t("see.legend"))}/>
+            <Do class="tiny wide-only" label={t.t("see.notes")} action={Action::Notes} send={send.clone()}/>
+            if stage_mode {
+                <Do class="tiny exit" label={t.t("see.stage.leave")} action={Action::StageMode} send={send.clone()} title={format!("{} (s)", t.t("see.stage.leave"))}/>
+            }
+            if let Some(n) = searching { <p class="searching" role="status">{ t.fill("see.search.running", &[("n", &n)]) }</p> }
         </div>
     }
 }

@@ -94,6 +94,15 @@ pub struct Layout {
 /// Discs get no smaller than this.
 const SMALLEST_RADIUS: f64 = 15.0;
 
+/// From this width on the stage is one for a class.
+pub const LARGE: f64 = 1600.0;
+
+/// The largest disc that a stage of this size may have.
+fn largest_radius(width: f64, height: f64) -> f64 {
+    let share = if width >= LARGE { 0.155 } else { 0.125 };
+    (height * share).min(width * 0.1).clamp(19.0, if width >= LARGE { 104.0 } else { 80.0 })
+}
+
 /// The smallest stage that is laid out; a smaller element is drawn scaled.
 pub const SMALLEST: (f64, f64) = (320.0, 240.0);
 
@@ -102,7 +111,7 @@ impl Layout {
     pub fn ring(ids: &[ServerId], width: f64, height: f64) -> Layout {
         let width = width.max(SMALLEST.0);
         let height = height.max(SMALLEST.1);
-        let most = (height * 0.125).min(width * 0.1).clamp(19.0, 80.0);
+        let most = largest_radius(width, height);
         let beside = Layout::largest(ids, width, height, most, false);
         let below = Layout::largest(ids, width, height, most, true);
         let fits = !beside.crowded() && beside.radius >= below.radius * 0.7;
@@ -140,7 +149,7 @@ impl Layout {
 
     /// The largest discs with which nothing touches, for places given as shares; words stand under the discs.
     fn by_shares(width: f64, height: f64, shares: Vec<(ServerId, (f64, f64))>) -> Layout {
-        let mut radius = (height * 0.125).min(width * 0.1).clamp(19.0, 80.0);
+        let mut radius = largest_radius(width, height);
         loop {
             let base = Layout::with_radius(&[], width, height, radius, true);
             let side = (base.label_width / 2.0).max(radius) + 6.0;
@@ -173,7 +182,12 @@ impl Layout {
     }
 
     fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64, below: bool) -> Layout {
-        let text = (radius * 0.29).clamp(11.0, 22.0);
+        // For the last row of a class the words grow faster than the discs.
+        let text = if width >= LARGE {
+            (radius * 0.33).clamp(if ids.len() <= 5 { 24.0 } else { 11.0 }, 32.0)
+        } else {
+            (radius * 0.29).clamp(11.0, 22.0)
+        };
         let label_height = text * if below { 3.0 } else { 2.5 };
         let compact = text < 12.5;
         let label_width = text * 0.61 * if compact { 10.5 } else { 14.0 };
@@ -251,7 +265,7 @@ impl Layout {
 
     /// Half the side of a client's square.
     pub fn client_radius(&self) -> f64 {
-        (self.radius * 0.26).clamp(9.0, 18.0)
+        if self.width >= LARGE { 20.0 } else { (self.radius * 0.26).clamp(9.0, 18.0) }
     }
 }
 
@@ -394,6 +408,14 @@ mod tests {
         assert!(layout.text >= 19.0, "{}", layout.text);
         assert_eq!(layout.servers[0].1.x.round(), 576.0, "server 1 is at the top");
         assert!(layout.servers[1].1.x > 576.0, "clockwise");
+    }
+
+    #[test]
+    fn in_stage_mode_words_have_24_pixels() {
+        for height in [560.0, 640.0, 720.0] {
+            let layout = Layout::ring(&ids(5), 1920.0, height);
+            assert!(layout.text >= 24.0, "{} at {height}", layout.text);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use zebu_core::sim::view::{Place, WorldView};
 use zebu_core::trace::TraceEvent;
 
 /// Width of a moment.
-pub const STEP: f64 = 22.0;
+pub const STEP: f64 = 30.0;
 
 /// The newest moments that are drawn.
 pub const MOMENTS: usize = 180;
@@ -56,6 +56,8 @@ pub struct Line {
     pub fate: Fate,
     /// Type and key field.
     pub text: String,
+    /// The text is written: of several that leave together with the same one, only at the first.
+    pub labelled: bool,
     /// Its epoch's colour.
     pub colour: &'static str,
     /// Cause or effect of what is picked.
@@ -150,6 +152,7 @@ impl Diagram {
         let x = |moment: u64| 14.0 + moments.partition_point(|m| *m < moment) as f64 * STEP;
 
         let held: BTreeSet<u64> = view.flights.iter().filter(|f| f.lost).map(|f| f.id).collect();
+        let mut written: BTreeSet<(Place, u64, Rc<str>)> = BTreeSet::new();
         let lines: Vec<Line> = messages
             .iter()
             .filter(|m| m.sent >= first)
@@ -170,6 +173,7 @@ impl Diagram {
                     to,
                     fate,
                     text: format!("{} {}", crate::scene::packets::short_kind(&m.kind), m.label).trim_end().to_string(),
+                    labelled: written.insert((m.from, m.sent, m.kind.clone())),
                     colour: epoch_in(&m.label),
                     lit: light.and_then(|l| l.message(m)),
                     pick: Pick { place, moment },
