@@ -74,9 +74,9 @@ mod tests {
     fn the_first_different_event_is_named() {
         let beginning = Driver::free(WorldSpec::default());
         let kill = |at, id| (at, Command::Kill { server: ServerId(id) });
-        let common = kill(50, 2);
-        assert_eq!(parting(&beginning, &[common.clone()], &[common.clone()], 300), None);
-        let found = parting(&beginning, &[common.clone()], &[common.clone(), kill(200, 5)], 300).unwrap();
+        let common = [kill(50, 2)];
+        assert_eq!(parting(&beginning, &common, &common, 300), None);
+        let found = parting(&beginning, &common, &[kill(50, 2), kill(200, 5)], 300).unwrap();
         assert_eq!(found.moment, 200);
         let stopped = |r: &TraceRecord| matches!(r.event, TraceEvent::Stopped { server: ServerId(5), .. });
         assert!(found.second.iter().any(stopped) && !found.first.iter().any(stopped));

@@ -102,7 +102,7 @@ impl Search {
         match self.run(&candidate) {
             Run::Broken(found) => {
                 if self.best.as_ref().is_none_or(|b| found.events < b.events) {
-                    self.best = Some(found);
+                    self.best = Some(*found);
                 }
             }
             // What can't be pressed leads nowhere; what breaks nothing may with one press more.
@@ -133,7 +133,7 @@ impl Search {
                     return Run::Safe;
                 }
                 if let Some(found) = self.broken(&world, begin, &commands) {
-                    return Run::Broken(found);
+                    return Run::Broken(Box::new(found));
                 }
             }
             if let Some(command) = command {
@@ -154,7 +154,7 @@ impl Search {
 }
 
 enum Run {
-    Broken(Found),
+    Broken(Box<Found>),
     Safe,
     Refused,
 }
