@@ -70,7 +70,7 @@ pub fn future(t: &Texts, upcoming: &[Upcoming], flights: &[Flight], now: u64, se
                     };
                     html! {
                         <li key={i}><Do class={classes!("coming", coming.event.quiet.then_some("quiet"))} {label} send={send.clone()}
-                            action={Action::Time(TimeAction::Until(goal))}><b>{ words }</b><span>{ wait }</span></Do></li>
+                            action={Action::Time(TimeAction::Until(goal))}><b>{ words }</b>{ " " }<span>{ wait }</span></Do></li>
                     }
                 }) }
             </ol>
