@@ -2,7 +2,7 @@
 
 use crate::share::{Run, RunError};
 use std::fmt::Write;
-use zebu_core::collections::BTreeMap;
+use zebu_core::collections::{BTreeMap, order};
 use zebu_core::sim::view::Place;
 use zebu_core::trace::{TraceEvent, TraceRecord};
 
@@ -123,7 +123,7 @@ pub fn mermaid(records: &[TraceRecord]) -> String {
     }
     let last = lines.get(lines.len().saturating_sub(MERMAID_MESSAGES)..).unwrap_or_default();
     let mut places: Vec<Place> = last.iter().flat_map(|(from, to, _)| [*from, *to]).collect();
-    places.sort_unstable();
+    order::sort(&mut places);
     places.dedup();
     let mut out = String::from("sequenceDiagram\n");
     for place in places {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use zebu_core::collections::BTreeMap;
+use zebu_core::collections::{BTreeMap, order};
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::Place;
 use zebu_core::time::Instant;
@@ -277,14 +277,14 @@ impl Flow {
         light.past.insert(place, moment);
         light.future.insert(place, moment);
         let mut arrived: Vec<(u64, &Message)> = window.iter().filter_map(|m| m.delivered().map(|at| (at, m))).collect();
-        arrived.sort_unstable_by_key(|(at, m)| (std::cmp::Reverse(*at), std::cmp::Reverse(m.sent)));
+        order::sort_by_key(&mut arrived, |(at, m)| (std::cmp::Reverse(*at), std::cmp::Reverse(m.sent)));
         for (at, m) in &arrived {
             if light.past.get(&m.to).is_some_and(|limit| at <= limit) {
                 let limit = light.past.entry(m.from).or_insert(m.sent);
                 *limit = m.sent.max(*limit);
             }
         }
-        arrived.sort_unstable_by_key(|(at, m)| (m.sent, *at));
+        order::sort_by_key(&mut arrived, |(at, m)| (m.sent, *at));
         for (at, m) in &arrived {
             if light.future.get(&m.from).is_some_and(|limit| m.sent >= *limit) {
                 let limit = light.future.entry(m.to).or_insert(*at);

@@ -8,7 +8,7 @@ use crate::driver::{Driver, Moved};
 use crate::history::History;
 use crate::lines::{Line, LineLog, LineView, Mark};
 use std::rc::Rc;
-use zebu_core::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::{BTreeMap, BTreeSet, order};
 use zebu_core::compare::AnyWorld;
 use zebu_core::sim::CommandError;
 use zebu_core::sim::command::Command;
@@ -137,7 +137,7 @@ impl Timeline {
     pub fn lines(&self) -> Vec<LineView> {
         let mut lines: Vec<LineView> = self.resting.values().map(|line| line.view(false)).collect();
         lines.push(self.line.view(true));
-        lines.sort_by_key(|line| line.id);
+        order::sort_by_key(&mut lines, |line| line.id);
         lines
     }
 
@@ -145,7 +145,7 @@ impl Timeline {
     pub fn logs(&self) -> (Vec<LineLog>, usize) {
         let mut lines: Vec<&Line> = self.resting.values().collect();
         lines.push(&self.line);
-        lines.sort_by_key(|line| line.id);
+        order::sort_by_key(&mut lines, |line| line.id);
         let index = |id: u32| lines.iter().position(|line| line.id == id);
         let log = |line: &&Line| LineLog {
             from: line.from.and_then(|(parent, at)| Some((index(parent)?, at))),

@@ -6,6 +6,7 @@
 //! whoever uses them: the names, the order of iteration and what is serialised, hence also every digest. A test holds
 //! them against each other, and so does every scenario, which has one digest in the browser and natively.
 
+pub mod order;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod sorted;
 

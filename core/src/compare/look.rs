@@ -1,5 +1,6 @@
 //! Making the picture of a world of a compared protocol: the same as ZooKeeper's.
 
+use crate::collections::order;
 use crate::compare::World;
 use crate::compare::core::Picture;
 use crate::compare::world::{Body, Next, Process};
@@ -113,7 +114,7 @@ impl World {
     /// The next `most` things that will happen, as things stand now.
     pub fn upcoming(&self, most: usize) -> Vec<Upcoming> {
         let mut all: Vec<_> = self.coming().collect();
-        all.sort_unstable();
+        order::sort(&mut all);
         let message = |next| if let Next::Arrive(number) = next { Some(number) } else { None };
         let some = all.into_iter().take(most);
         some.filter_map(|(at, next)| {

@@ -3,7 +3,7 @@
 //!
 //! Server 1 has no rows. Every other server is a participant of every transaction; whoever a client asks coordinates.
 
-use crate::collections::{BTreeMap, BTreeSet};
+use crate::collections::{BTreeMap, BTreeSet, order};
 use crate::compare::core::{Letter, Msg as AnyMsg, Out, Picture, Testimony, Ticket, Timer, Write};
 use crate::compare::note::{Fact, Role, Stage, Turn};
 use crate::compare::rows::{Rows, Waiter};
@@ -390,7 +390,7 @@ pub(super) fn commit_picture(p: CommitPicture<'_>) -> Picture {
             committed: p.decided.get(id) == Some(&true),
         })
         .collect();
-    log.sort_unstable_by_key(|cell| cell.zxid);
+    order::sort_by_key(&mut log, |cell| cell.zxid);
     let mut facts = Vec::new();
     if let Some(id) = p.about {
         facts.push((Fact::Transaction, id.to_string()));

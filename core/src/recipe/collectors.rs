@@ -5,7 +5,7 @@
 //! The znodes are persistent, so that a collector that comes back soon still has its sources. Whether a status still
 //! changes is judged by the assigner's own clock: nobody has to agree on the time.
 
-use crate::collections::BTreeMap;
+use crate::collections::{BTreeMap, order};
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::recipe::desk::{self, Desk, Event};
@@ -294,7 +294,7 @@ fn plan(known: &BTreeMap<String, Known>, all: &[String], now: Instant) -> Vec<(S
         }
     }
     // Who loses something is told first: no source is collected twice for longer than that takes.
-    changes.sort_by_key(|(name, share, _)| known.get(name).is_some_and(|k| k.sources.len() < share.len()));
+    order::sort_by_key(&mut changes, |(name, share, _)| known.get(name).is_some_and(|k| k.sources.len() < share.len()));
     changes
 }
 
@@ -321,7 +321,7 @@ impl Machine for Assigner {
             (Looking::List, Ok((_, Response::Children(names)))) => {
                 self.known.retain(|name, _| names.contains(name));
                 self.names = names.into();
-                self.names.make_contiguous().sort_unstable();
+                order::sort(self.names.make_contiguous());
                 self.next_name(desk);
             }
             (Looking::List, Err(ZkError::NoNode)) => desk.prepare(&self.dir),

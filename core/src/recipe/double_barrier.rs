@@ -4,6 +4,7 @@
 //! what the others watch. On the way out the lowest waits for the highest and each other one for the lowest, so that a
 //! departure wakes one or a few; the last takes `ready` with it.
 
+use crate::collections::order;
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::recipe::desk::{self, Desk, Event};
@@ -107,7 +108,7 @@ impl DoubleBarrier {
     /// Who is still there decides what to do on the way out.
     fn look(&mut self, desk: &mut Desk, mut names: Vec<String>) {
         names.retain(|name| name != READY);
-        names.sort_unstable();
+        order::sort(&mut names);
         self.there.clone_from(&names);
         let own = self.own();
         let others = || names.iter().filter(|name| *name != own);

@@ -1,5 +1,6 @@
 //! A place in a line of ephemeral sequential znodes: what the queue-style lock and the shared lock have in common.
 
+use crate::collections::order;
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::recipe::desk::{self, Desk, Event, Loss};
@@ -120,7 +121,7 @@ fn before(names: &[String], own: &str, behind: Behind) -> Option<String> {
         .filter_map(|name| Some((desk::sequence(name)?, name)))
         .filter(|(n, _)| *n < number)
         .collect();
-    lower.sort_unstable();
+    order::sort(&mut lower);
     lower.last().map(|(_, name)| (*name).clone())
 }
 

@@ -1,6 +1,7 @@
 //! Membership: everyone who is there has an ephemeral znode, and whoever wants to know lists and watches them. Who dies
 //! is gone when its session is: the timeout is how late the list may be.
 
+use crate::collections::order;
 use crate::error::ZkError;
 use crate::id::Zxid;
 use crate::recipe::desk::{self, Desk, Event};
@@ -100,7 +101,7 @@ impl Machine for Membership {
             }
             (Phase::Whose, Err(ZkError::NoNode)) => self.phase = Phase::Join,
             (Phase::List, Ok((_, Response::Children(mut names)))) => {
-                names.sort_unstable();
+                order::sort(&mut names);
                 self.phase = Phase::Watch;
                 if self.joined && self.name.as_ref().is_some_and(|own| !names.contains(own)) {
                     // Somebody removed it.

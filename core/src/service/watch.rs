@@ -6,7 +6,7 @@
 //! [`Watch::in_child`], and counted in their terms.
 
 use crate::auth;
-use crate::collections::{BTreeMap, BTreeSet};
+use crate::collections::{BTreeMap, BTreeSet, order};
 use crate::config::AccessRules;
 use crate::id::LinkId;
 use crate::tree::{Change, path};
@@ -359,7 +359,7 @@ impl Told {
     /// Each once, in order.
     fn links(mut self) -> Vec<LinkId> {
         if self.sources > 1 {
-            self.links.sort_unstable();
+            order::sort(&mut self.links);
             self.links.dedup();
         }
         self.links

@@ -1,5 +1,6 @@
 //! Carrying out the finer faults of [`crate::sim::trouble`].
 
+use crate::collections::order;
 use crate::id::ServerId;
 use crate::sim::faults::Faults;
 use crate::sim::label::Described;
@@ -296,7 +297,7 @@ impl World {
         for lane in self.net.conns.values().flat_map(|c| &c.lanes) {
             held.extend(lane.queue.iter().skip_while(|p| !p.held).map(|p| p.id));
         }
-        held.sort_unstable();
+        order::sort(&mut held);
         Troubles {
             links: links.collect(),
             servers: servers.filter(|s| !quiet(s)).collect(),

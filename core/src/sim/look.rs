@@ -1,7 +1,7 @@
 //! Making the picture of a world.
 
 use crate::client::line;
-use crate::collections::BTreeMap;
+use crate::collections::{BTreeMap, order};
 use crate::config::MemberKind;
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::server::{Plain, Server};
@@ -127,7 +127,7 @@ impl World {
                 }
             }
         }
-        flights.sort_by_key(|f| f.id);
+        order::sort_by_key(&mut flights, |f| f.id);
         flights
     }
 
@@ -211,7 +211,7 @@ impl World {
             all.push((event.at, u64::MAX, Upcoming { event, message: None, timer: None }));
         }
         // Stable: what stands first among equals stays first.
-        all.sort_by_key(|(at, number, _)| (*at, *number));
+        order::sort_by_key(&mut all, |(at, number, _)| (*at, *number));
         all.truncate(most);
         all.into_iter().map(|(_, _, upcoming)| upcoming).collect()
     }

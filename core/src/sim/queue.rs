@@ -1,5 +1,6 @@
 //! What is due when: a total order by (time, number), so that a run is one sequence.
 
+use crate::collections::order;
 use crate::id::{ServerId, Zxid};
 use crate::sim::command::ClientId;
 use crate::time::Instant;
@@ -71,7 +72,7 @@ impl Queue {
     /// All in order of time, for the state's hash and for people.
     pub fn in_order(&self) -> alloc::vec::Vec<(Instant, u64, Due)> {
         let mut all: alloc::vec::Vec<_> = self.heap.iter().map(|Reverse(x)| *x).collect();
-        all.sort_unstable();
+        order::sort(&mut all);
         all
     }
 }

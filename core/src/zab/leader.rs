@@ -1,6 +1,6 @@
 //! Leading: discovery, synchronisation, broadcast from the leader's side (quorum-protocol §6, §7, §9).
 
-use crate::collections::{BTreeMap, BTreeSet};
+use crate::collections::{BTreeMap, BTreeSet, order};
 use crate::config::BrokenRule;
 use crate::effect::DropReason;
 use crate::error::Violation;
@@ -148,7 +148,7 @@ impl Leader {
             .filter(|l| l.votes && l.step.gets_proposals())
             .map(|l| l.owes.map_or(l.heard, |(_, since)| since.min(l.heard)) + whole)
             .collect();
-        silent.sort_unstable_by(|a, b| b.cmp(a));
+        order::sort_by(&mut silent, |a, b| b.cmp(a));
         let others = config.ensemble.quorum_size().saturating_sub(1);
         let quorum = others.checked_sub(1).map(|last| {
             let at = silent.get(last).copied().unwrap_or(self.ping_at);

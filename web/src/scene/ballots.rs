@@ -1,5 +1,6 @@
 //! The ballot board of an election: who votes for whom, and which comparison decides.
 
+use zebu_core::collections::order;
 use zebu_core::id::ServerId;
 use zebu_core::note::Decider;
 use zebu_core::sim::view::{Shown, WorldView};
@@ -44,9 +45,9 @@ impl Board {
 
     /// The board of some votes; `None` without any.
     pub fn of(mut votes: Vec<(ServerId, Vote, bool)>, need: usize) -> Option<Board> {
-        votes.sort_unstable_by_key(|(voter, ..)| *voter);
+        order::sort_by_key(&mut votes, |(voter, ..)| *voter);
         let mut ranked: Vec<Vote> = votes.iter().map(|(_, vote, _)| *vote).collect();
-        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        order::sort_by(&mut ranked, |a, b| b.cmp(a));
         ranked.dedup();
         let best = *ranked.first()?;
         let decided = ranked.get(1).map(|next| (best, *next, Decider::between(&best, next)));

@@ -2,7 +2,7 @@
 //!
 //! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
-use zebu_core::collections::BTreeMap;
+use zebu_core::collections::{BTreeMap, order};
 use zebu_core::id::ServerId;
 
 /// A place on the stage.
@@ -283,7 +283,7 @@ fn row_shares(ids: &[ServerId], leader: Option<ServerId>) -> Vec<(ServerId, (f64
         })
         .collect();
     shares.extend(leader.map(|l| (l, (0.5, 0.0))));
-    shares.sort_unstable_by_key(|(id, _)| *id);
+    order::sort_by_key(&mut shares, |(id, _)| *id);
     shares
 }
 

@@ -1,6 +1,6 @@
 //! The znode tree of one server, with what differs from the leader's marked.
 
-use zebu_core::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::{BTreeMap, BTreeSet, order};
 use zebu_core::id::{ServerId, SessionId};
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::{Shown, WorldView, ZnodeView};
@@ -108,7 +108,7 @@ impl TreeModel {
             let here: BTreeSet<&str> = own.tree.iter().map(|z| z.path.as_str()).collect();
             let missing = theirs.values().filter(|z| !here.contains(z.path.as_str()));
             lines.extend(missing.map(|z| line(z, Difference::Missing)));
-            lines.sort_unstable_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+            order::sort_by(&mut lines, |a, b| a.path.split('/').cmp(b.path.split('/')));
         }
         let more = lines.len().saturating_sub(LINES);
         lines.truncate(LINES);
