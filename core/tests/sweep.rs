@@ -69,7 +69,11 @@ fn broken_rules_are_found() {
     for (broken, within, rules) in [
         (BrokenRule::CommitWithoutQuorum, 3, &[Rule::QuorumBeforeCommit][..]),
         (BrokenRule::AckBeforeSync, 3, &[Rule::DurableBeforeAck]),
-        (BrokenRule::IgnoreEpoch, 300, &[Rule::OneLeaderPerEpoch, Rule::EpochsOnlyGrow, Rule::LeaderIsComplete]),
+        (
+            BrokenRule::IgnoreEpoch,
+            300,
+            &[Rule::OneCandidatePerEpoch, Rule::OneLeaderPerEpoch, Rule::EpochsOnlyGrow, Rule::LeaderIsComplete],
+        ),
     ] {
         let options = SweepOptions { broken: Some(broken), ..SweepOptions::default() };
         let found = (1..=within).find_map(|seed| run_seed(seed, &options).violation);

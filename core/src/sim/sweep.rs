@@ -13,6 +13,7 @@ use crate::time::Instant;
 use crate::trace::TraceRecord;
 use crate::trace::digest::Digest;
 use crate::wire::client::Request;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -122,25 +123,39 @@ pub fn log_digest(seed: u64) -> LogDigest {
     LogDigest { digest: digest.finish(), ..log }
 }
 
-/// The clients of a run.
-enum Clients {
-    Plain(Workload),
-    Model(Load),
+/// The clients of a run. Behind a trait object, so that who never runs the model's does not carry their code.
+trait Clients {
+    fn next_at(&self) -> Instant;
+    fn act(&mut self, world: &mut World);
+    /// Those whom the model has to look at once more in the end.
+    fn modelled(&self) -> Vec<ClientId>;
 }
 
-impl Clients {
+impl Clients for Workload {
     fn next_at(&self) -> Instant {
-        match self {
-            Clients::Plain(load) => load.next_at(),
-            Clients::Model(load) => load.next_at(),
-        }
+        self.next_at()
     }
 
     fn act(&mut self, world: &mut World) {
-        match self {
-            Clients::Plain(load) => load.act(world),
-            Clients::Model(load) => load.act(world),
-        }
+        self.act(world);
+    }
+
+    fn modelled(&self) -> Vec<ClientId> {
+        Vec::new()
+    }
+}
+
+impl Clients for Load {
+    fn next_at(&self) -> Instant {
+        self.next_at()
+    }
+
+    fn act(&mut self, world: &mut World) {
+        self.act(world);
+    }
+
+    fn modelled(&self) -> Vec<ClientId> {
+        self.clients().collect()
     }
 }
 
@@ -148,7 +163,7 @@ struct Run {
     seed: u64,
     world: World,
     faults: Faults,
-    load: Clients,
+    load: Box<dyn Clients>,
     chaos_end: Instant,
 }
 
@@ -163,14 +178,14 @@ impl Run {
         spec.service = ServiceRules { local_sessions: spec.service.local_sessions, ..draw_rules(seed) };
         let mut world = World::new(spec);
         world.watch_with_model();
-        Run::of(seed, world, Clients::Model(Load::draw(seed)))
+        Run::of(seed, world, Box::new(Load::draw(seed)))
     }
 
     fn plain(seed: u64, options: &SweepOptions, trace: bool) -> Run {
-        Run::of(seed, World::new(drawn(seed, options, trace)), Clients::Plain(Workload::draw(seed)))
+        Run::of(seed, World::new(drawn(seed, options, trace)), Box::new(Workload::draw(seed)))
     }
 
-    fn of(seed: u64, world: World, load: Clients) -> Run {
+    fn of(seed: u64, world: World, load: Box<dyn Clients>) -> Run {
         let mut rng = crate::rng::Rng::new(seed).fork(80);
         let chaos_end = Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000));
         Run { seed, world, faults: Faults::draw(seed), load, chaos_end }
@@ -271,8 +286,11 @@ impl Run {
     /// Every client of the model reads once more: whatever it still had to be told comes before that answer. Then all
     /// trees are compared.
     fn last_look(&mut self, show: &mut dyn FnMut(&TraceRecord)) {
-        let Clients::Model(load) = &self.load else { return };
-        let clients: Vec<ClientId> = load.clients().filter(|id| !self.world.client_is_over(*id)).collect();
+        if !self.world.has_model() {
+            return;
+        }
+        let clients: Vec<ClientId> =
+            self.load.modelled().into_iter().filter(|id| !self.world.client_is_over(*id)).collect();
         for client in &clients {
             self.world.request(*client, Request::Exists { path: "/".into(), watch: false }, None);
         }

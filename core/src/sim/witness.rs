@@ -36,7 +36,16 @@ impl World {
         }
     }
 
+    /// Whether there is a model beside this world. There is none in the browser, where its code would only be a part
+    /// of what has to be loaded.
+    pub(super) fn has_model(&self) -> bool {
+        cfg!(not(target_arch = "wasm32")) && self.model.is_some()
+    }
+
     pub(super) fn consult(&mut self, ask: impl FnOnce(&mut Model) -> Result<(), Finding>) {
+        if !self.has_model() {
+            return;
+        }
         if let Some(model) = &mut self.model
             && let Err((rule, why)) = ask(model)
         {
@@ -46,6 +55,9 @@ impl World {
 
     /// Tells the model what has been committed since.
     pub(super) fn tell_model(&mut self) {
+        if !self.has_model() {
+            return;
+        }
         let Some(model) = &self.model else { return };
         let news: Vec<Bytes> = self.checks.committed_from(model.placed()).cloned().collect();
         for txn in news {
