@@ -18,9 +18,10 @@ pub fn is_special(path: &str) -> bool {
     matches!(path, ROOT | ZOOKEEPER | QUOTA | CONFIG)
 }
 
-/// Whether a character may stand in a path: no control characters, no private use, no specials.
+/// Whether a character may stand in a path: no control characters, no private use, no specials, and none that Java
+/// writes as two surrogates (client-protocol §10.1): a Java client could not name such a znode.
 const fn is_allowed(c: char) -> bool {
-    !matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}')
+    !matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..)
 }
 
 /// Checks a whole path: absolute, no trailing slash (but for the root), no empty, `.` or `..` component, allowed
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn validation() {
-        let good = ["/", "/a", "/a/b", "/uni\u{e9}", "/...", "/a.b", "/\u{f900}", "/\u{1f600}", "/a b"];
+        let good = ["/", "/a", "/a/b", "/uni\u{e9}", "/...", "/a.b", "/\u{f900}", "/\u{ffef}", "/a b"];
         let bad = [
             "",
             "a",
@@ -82,6 +83,9 @@ mod tests {
             "/\u{fff0}",
             "/\u{fffd}",
             "/\u{ffff}",
+            "/\u{10000}",
+            "/\u{1f600}",
+            "/\u{10ffff}",
         ];
         for path in good {
             assert_eq!(validate(path), Ok(()), "{path:?}");

@@ -435,16 +435,15 @@ fn check_version(current: i32, expected: i32) -> Result<(), ZkError> {
 
 /// client-protocol §10.1.
 fn check_path(path: &str) -> Result<(), ZkError> {
-    let is_forbidden = |c: char| {
-        let code = u32::from(c);
-        code <= 0x1f
-            || (0x7f..=0x9f).contains(&code)
-            || (0xd800..=0xf8ff).contains(&code)
-            || (0xfff0..=0xffff).contains(&code)
+    // As Java sees it: in units of 16 bits, of which larger characters take two, both surrogates.
+    let is_forbidden = |unit: u16| {
+        unit <= 0x1f || (0x7f..=0x9f).contains(&unit) || (0xd800..=0xf8ff).contains(&unit) || unit >= 0xfff0
     };
     let fine = match path.strip_prefix('/') {
         Some("") => true,
-        Some(rest) => rest.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(is_forbidden)),
+        Some(rest) => {
+            rest.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.encode_utf16().any(is_forbidden))
+        }
         None => false,
     };
     if fine { Ok(()) } else { Err(ZkError::BadArguments) }
