@@ -43,17 +43,28 @@ impl Board {
         Board::of(votes.collect(), view.servers.first().map_or(1, |s| s.quorum)).filter(|_| looking)
     }
 
-    /// The board of some votes; `None` without any.
+    /// The board of some votes; `None` without any. Those of who looks are compared with each other. A settled vote is
+    /// of an earlier election: it counts only for a leader whom a quorum follows, and that leader needs no comparison.
     pub fn of(mut votes: Vec<(ServerId, Vote, bool)>, need: usize) -> Option<Board> {
         order::sort_by_key(&mut votes, |(voter, ..)| *voter);
-        let mut ranked: Vec<Vote> = votes.iter().map(|(_, vote, _)| *vote).collect();
+        let followed = |leader: ServerId| votes.iter().filter(|(_, v, settled)| *settled && v.leader == leader).count();
+        let in_office = votes.iter().filter(|(_, _, settled)| *settled).map(|(_, v, _)| *v);
+        let in_office = in_office.clone().find(|v| followed(v.leader) >= need);
+        let mut ranked: Vec<Vote> = votes.iter().filter(|(_, _, settled)| !settled).map(|(_, vote, _)| *vote).collect();
         order::sort_by(&mut ranked, |a, b| b.cmp(a));
         ranked.dedup();
-        let best = *ranked.first()?;
-        let decided = ranked.get(1).map(|next| (best, *next, Decider::between(&best, next)));
+        let best = in_office.or(ranked.first().copied())?;
+        let decided = match in_office {
+            Some(_) => None,
+            None => ranked.get(1).map(|next| (best, *next, Decider::between(&best, next))),
+        };
+        let is_best = |vote: &Vote, settled: bool| match in_office {
+            Some(office) => vote.leader == office.leader,
+            None => !settled && *vote == best,
+        };
         let ballots: Vec<Ballot> = votes
-            .into_iter()
-            .map(|(voter, vote, settled)| Ballot { voter, vote, best: vote == best, settled })
+            .iter()
+            .map(|&(voter, vote, settled)| Ballot { voter, vote, best: is_best(&vote, settled), settled })
             .collect();
         let have = ballots.iter().filter(|b| b.best).count();
         Some(Board { ballots, decided, have, need })
@@ -85,6 +96,20 @@ mod tests {
         let equal = Board::of(vec![(ServerId(1), vote(1, 1, 3), false), (ServerId(2), vote(1, 1, 3), false)], 2);
         assert_eq!(equal.map(|b| (b.decided, b.have)), Some((None, 2)));
         assert_eq!(Board::of(Vec::new(), 2), None);
+    }
+
+    #[test]
+    fn votes_of_an_earlier_election_are_not_compared() {
+        // 4 and 5 still follow 5, by votes from before there was anything in a log; 1, 2 and 3 are to agree on 3.
+        let old = |voter| (ServerId(voter), vote(0, 0, 5), true);
+        let new = |voter, leader| (ServerId(voter), vote(1, 3, leader), false);
+        let board = Board::of(vec![old(4), old(5), new(1, 3), new(2, 2), new(3, 3)], 3).unwrap();
+        assert_eq!(board.decided, Some((vote(1, 3, 3), vote(1, 3, 2), Decider::ServerId)));
+        assert_eq!((board.have, board.ballots.iter().filter(|b| b.best).count()), (2, 2));
+        // A leader in office whom a quorum follows is not outvoted by a larger id.
+        let board = Board::of(vec![old(1), old(2), old(4), (ServerId(9), vote(0, 0, 9), false)], 3).unwrap();
+        assert_eq!((board.decided, board.have), (None, 3));
+        assert!(!board.ballots[3].best);
     }
 
     #[test]
