@@ -61,7 +61,7 @@ impl Line {
         self.chapters.retain(|at| *at <= moment);
     }
 
-    /// Nobody looks at it for now: it gets by with few clones.
+    /// Another line is on the stage: this one keeps few clones until somebody comes back to it.
     pub fn rest(&mut self) {
         while self.marks.len() > RESTING_MARKS {
             let thinned: Vec<u64> = self.marks.keys().copied().skip(1).step_by(2).collect();
