@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use zebu_core::effect::{LinkClose, ToLink};
 use zebu_core::id::{LinkId, SessionId};
 
-/// A connection with more than this waiting to be written does not read: it is ended.
-const OUTBOX_MAX: usize = 256 * 1024;
+/// A connection for which more bytes wait than this does not read: it is ended. As many again may lie with its own task.
+const OUTBOX_MAX: usize = 32 << 20;
 
 /// What a connection's bytes go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,20 @@ pub enum Transport {
     MutualTls,
 }
 
+/// What waits for a connection.
+#[derive(Debug, Default)]
+struct Outbox {
+    messages: Vec<ToLink>,
+    bytes: usize,
+}
+
+/// What a message takes up here. Others may share an event's path, or hold it for themselves as well. What a reply
+/// holds was asked for by a request, and of those there are not many (see `PENDING_MAX`).
+fn size(msg: &ToLink) -> usize {
+    let path = if let ToLink::Event(event) = msg { event.path.len() } else { 0 };
+    size_of::<ToLink>() + path
+}
+
 /// One connection's side that others see.
 #[derive(Debug)]
 pub struct LinkBox {
@@ -33,9 +47,10 @@ pub struct LinkBox {
     pub remote: SocketAddr,
     /// What lies between.
     pub transport: Transport,
-    outbox: Mutex<Vec<ToLink>>,
+    outbox: Mutex<Outbox>,
     wake: Notify,
     overrun: AtomicBool,
+    ended: AtomicBool,
     /// 0 before the handshake is answered.
     session: AtomicI64,
     heard: AtomicBool,
@@ -50,9 +65,14 @@ pub struct LinkBox {
 impl LinkBox {
     /// Something for this connection; in order of the calls.
     pub fn push(&self, msg: ToLink) {
+        let size = size(&msg);
+        if matches!(msg, ToLink::Close(_)) {
+            self.ended.store(true, Relaxed);
+        }
         let mut outbox = self.outbox.lock();
-        if outbox.len() < OUTBOX_MAX {
-            outbox.push(msg);
+        if outbox.bytes + size <= OUTBOX_MAX {
+            outbox.bytes += size;
+            outbox.messages.push(msg);
         } else {
             self.overrun.store(true, Relaxed);
         }
@@ -62,7 +82,7 @@ impl LinkBox {
 
     /// Takes all that waits.
     pub fn drain(&self) -> Vec<ToLink> {
-        std::mem::take(&mut *self.outbox.lock())
+        std::mem::take(&mut *self.outbox.lock()).messages
     }
 
     /// Waits until something may wait.
@@ -73,6 +93,11 @@ impl LinkBox {
     /// Whether something had to be thrown away: the connection can't be used any more.
     pub fn is_overrun(&self) -> bool {
         self.overrun.load(Relaxed)
+    }
+
+    /// Whether the server has ended it; the message that says so may still wait.
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Relaxed)
     }
 
     /// Its session, once there is one.
@@ -105,9 +130,10 @@ impl Links {
             id: LinkId(self.next.fetch_add(1, Relaxed) + 1),
             remote,
             transport,
-            outbox: Mutex::new(Vec::new()),
+            outbox: Mutex::default(),
             wake: Notify::new(),
             overrun: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             session: AtomicI64::new(0),
             heard: AtomicBool::new(false),
             established: crate::clock::wall_millis(),
@@ -190,11 +216,35 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_never_reads_is_found() {
+    fn a_client_that_never_reads_is_found_by_the_bytes_that_wait() {
+        let links = Links::default();
+        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+        let of = |length: usize| {
+            let path = "p".repeat(length).into();
+            ToLink::Event(WatcherEvent { kind: EventKind::Created, path })
+        };
+        for length in [10, 1000, 1 << 20] {
+            let link = links.open(remote, Transport::Plain);
+            let each = size_of::<ToLink>() + length;
+            let (event, fit) = (of(length), OUTBOX_MAX / each);
+            (0..fit).for_each(|_| link.push(event.clone()));
+            assert!(!link.is_overrun());
+            link.push(event.clone());
+            assert!(link.is_overrun());
+            assert_eq!(link.drain().len(), fit, "{length}");
+            link.push(event);
+            assert_eq!(link.drain().len(), 1, "what is taken does not count any more");
+        }
+    }
+
+    #[test]
+    fn who_is_ended_shows_it_at_once() {
         let links = Links::default();
         let link = links.open(SocketAddr::from(([127, 0, 0, 1], 1)), Transport::Plain);
-        (0..=OUTBOX_MAX).for_each(|_| link.push(event()));
-        assert!(link.is_overrun());
-        assert_eq!(link.drain().len(), OUTBOX_MAX);
+        link.push(event());
+        assert!(!link.is_ended());
+        link.push(ToLink::Close(LinkClose::NotServing));
+        assert!(link.is_ended());
+        assert_eq!(link.drain().len(), 2);
     }
 }

@@ -5,13 +5,13 @@ import struct
 
 PATIENCE = 20.0
 
-CREATE, GET_DATA, CLOSE = 1, 4, -11
+CREATE, GET_DATA, PING, MULTI_READ, CLOSE = 1, 4, 11, 22, -11
 REMOVE_WATCHES, SET_WATCHES2, ADD_WATCH = 18, 105, 106
 CREATE_CONTAINER, CREATE_TTL = 19, 21
 EPHEMERAL = 1
 PERSISTENT, RECURSIVE = 0, 1
 CREATED, DELETED, CHANGED, CHILD = 1, 2, 3, 4
-EVENT_XID = -1
+EVENT_XID, PING_XID = -1, -2
 CONTAINER, TTL = 4, 5
 
 
@@ -45,8 +45,17 @@ def event(body):
     return kind, body[12 : 12 + length].decode()
 
 
-def open_port(port):
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+def open_port(port, receive_buffer=None):
+    """A connection; with `receive_buffer` the system takes only about so many bytes that are not read yet."""
+    connection = socket.socket()
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(("127.0.0.1", port))
+    except OSError:
+        connection.close()
+        raise
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -54,8 +63,8 @@ def open_port(port):
 class RawClient:
     """A session kept by nobody: it sends what it is told and never pings."""
 
-    def __init__(self, port, timeout_ms=4000):
-        self.socket = open_port(port)
+    def __init__(self, port, timeout_ms=4000, receive_buffer=None):
+        self.socket = open_port(port, receive_buffer)
         try:
             self.socket.sendall(frame(connect_request(timeout_ms)))
             answer = self.read_frame()
@@ -69,13 +78,13 @@ class RawClient:
         return self.read_exactly(length)
 
     def read_exactly(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
             chunk = self.socket.recv(count - len(data))
             if not chunk:
                 raise EOFError(f"the server closed the connection after {len(data)} of {count} bytes")
             data += chunk
-        return data
+        return bytes(data)
 
     def request(self, xid, opcode, body=b""):
         """Sends a request and returns the error code of its answer."""

@@ -11,7 +11,21 @@ from kazoo.exceptions import NotReadOnlyCallError
 from kazoo.protocol.states import KeeperState
 
 from ensemble import OwnEnsembleTest, wait_for
-from raw import CREATE, EPHEMERAL, RawClient, connect_request, create_record, frame, is_closed, open_port
+from raw import (
+    CREATE,
+    EPHEMERAL,
+    GET_DATA,
+    MULTI_READ,
+    PING,
+    PING_XID,
+    RawClient,
+    connect_request,
+    create_record,
+    frame,
+    is_closed,
+    open_port,
+    string,
+)
 
 EPHEMERAL_ON_LOCAL_SESSION = -120
 NOT_READ_ONLY = -119
@@ -192,6 +206,53 @@ class LargeBuffer(OwnEnsembleTest):
                 reader.sync(path)
                 self.assertEqual(reader.get(path)[0], large)
             reader.stop()
+
+
+class SlowReader(OwnEnsembleTest):
+    """A session lives by what its client says, however slowly that takes a large answer."""
+
+    TIMEOUT_MS = 4000
+    SIZE = 1_000_000
+    # Together more than the server's system takes over from it.
+    READS = 10
+
+    def begin(self):
+        """A client with an ephemeral node that has asked for much and read nothing of it, and one that watches."""
+        server = self.ensemble.followers()[0]
+        watcher = self.ensemble.client(server)
+        watcher.create("/large", os.urandom(self.SIZE))
+        raw = RawClient(server.client_port, timeout_ms=self.TIMEOUT_MS, receive_buffer=65536)
+        self.addCleanup(raw.close)
+        self.assertEqual(raw.timeout_ms, self.TIMEOUT_MS)
+        self.assertEqual(raw.create(1, "/e", EPHEMERAL), 0)
+        self.assertIsNotNone(watcher.exists("/e"))
+        one = struct.pack(">i?i", GET_DATA, False, -1) + string("/large") + b"\0"
+        raw.send(2, MULTI_READ, one * self.READS + struct.pack(">i?i", -1, True, -1))
+        return raw, watcher
+
+    def test_one_that_pings_keeps_its_session(self):
+        raw, watcher = self.begin()
+        begun = time.monotonic()
+        taken, pings = b"", 0
+        while time.monotonic() < begun + 3 * self.TIMEOUT_MS / 1000:
+            raw.send(PING_XID, PING)
+            pings += 1
+            taken += raw.read_exactly(1000)
+            time.sleep(0.2)
+        self.assertIsNotNone(watcher.exists("/e"))
+        (length,) = struct.unpack(">i", taken[:4])
+        answer = taken[4:] + raw.read_exactly(length + 4 - len(taken))
+        self.assertEqual(struct.unpack(">iqi", answer[:16])[::2], (2, 0))
+        data, _ = watcher.get("/large")
+        self.assertEqual(answer.count(data), self.READS)
+        for _ in range(pings):
+            self.assertEqual(raw.read_answer()[:2], (PING_XID, 0))
+        self.assertEqual(raw.create(3, "/after"), 0)
+
+    def test_one_that_is_silent_is_ended(self):
+        raw, watcher = self.begin()
+        wait_for("its ephemeral node is gone", lambda: watcher.exists("/e") is None)
+        self.assertTrue(is_closed(raw.socket))
 
 
 class Tokens(OwnEnsembleTest):
