@@ -68,8 +68,8 @@ pub struct ZooCfg {
     pub data_log_dir: PathBuf,
     /// Host part of the client port; `None` for all addresses.
     pub client_host: Option<String>,
-    /// The client port.
-    pub client_port: u16,
+    /// The client port, unless clients are served by TLS alone, or not at all.
+    pub client_port: Option<u16>,
     /// `clientPortListenBacklog`; `None` leaves it to the system.
     pub client_backlog: Option<i32>,
     /// `tickTime`, milliseconds.
@@ -224,6 +224,14 @@ impl ZooCfg {
         let voters = servers.values().filter(|s| s.kind == MemberKind::Participant).count();
         let max_buffer = keys.number("jute.maxbuffer", 1024..=1 << 30)?.unwrap_or(0xf_ffff) as usize;
         let secure = tls::secure(file, &mut keys)?;
+        if client_port.is_none() && secure.as_ref().is_none_or(|secure| secure.port.is_none()) {
+            if standalone {
+                return Err(
+                    keys.missing("clientPort", "the port for clients, such as 2181 (or secureClientPort, for TLS)")
+                );
+            }
+            remarks.push("neither clientPort nor secureClientPort: this server serves no clients".to_string());
+        }
         let cfg = ZooCfg {
             id,
             standalone,
@@ -247,7 +255,7 @@ impl ZooCfg {
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
             max_buffer,
-            whitelist: observation::whitelist(&mut keys)?,
+            whitelist: observation::whitelist(&mut keys, &mut remarks)?,
             admin: observation::admin(&mut keys)?,
             prometheus: observation::prometheus(&mut keys)?,
             shown: observation::shown(&entries),
@@ -403,19 +411,22 @@ fn check_peer_type(
 fn client_address(
     keys: &mut Keys<'_>,
     in_line: Option<(Option<String>, u16)>,
-) -> Result<(Option<String>, u16), ConfigError> {
+) -> Result<(Option<String>, Option<u16>), ConfigError> {
     let port = keys.number("clientPort", 1..=i64::from(u16::MAX))?.map(|p| p as u16);
     let host = keys.find("clientPortAddress");
     if let Some(entry) = host.filter(|e| e.value.is_empty() || e.value.contains(char::is_whitespace)) {
         return Err(keys.wrong(entry, "an address or a host name"));
     }
     let any = |host: &String| !matches!(host.as_str(), "0.0.0.0" | "::" | "*");
+    let has_host = host.is_some();
     let host = host.map(|e| e.value.trim_matches(['[', ']']).to_string()).filter(any);
     match (port, in_line) {
-        (None, None) => Err(keys.missing("clientPort", "the port for clients, such as 2181")),
-        (Some(port), None) => Ok((host, port)),
-        (None, Some((line_host, port))) => Ok((line_host.filter(any).or(host), port)),
-        (Some(port), Some((line_host, line_port))) if port == line_port => Ok((line_host.filter(any).or(host), port)),
+        (None, None) if has_host => Err(keys.missing("clientPort", "the port for clients at clientPortAddress")),
+        (port, None) => Ok((host, port)),
+        (None, Some((line_host, port))) => Ok((line_host.filter(any).or(host), Some(port))),
+        (Some(port), Some((line_host, line_port))) if port == line_port => {
+            Ok((line_host.filter(any).or(host), Some(port)))
+        }
         (Some(_), Some((_, line_port))) => {
             let entry = keys.find("clientPort").cloned();
             let entry = entry.unwrap_or(properties::Entry { line: 0, key: "clientPort".into(), value: String::new() });

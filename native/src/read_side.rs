@@ -73,7 +73,8 @@ impl ReadSide for SharedRead {
         let result = f(&mut state, &mut fired);
         count_fired(begun, &fired, &mut self.metrics.applied.lock());
         for (link, event) in fired.drain(..) {
-            self.links.push(link, ToLink::Event(event));
+            // One that is gone has no watches any more, or will have none soon.
+            let _ = self.links.push(link, ToLink::Event(event));
         }
         drop(state);
         (result, fired)

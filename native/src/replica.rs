@@ -15,9 +15,10 @@ use crate::trace_mask::{self, TraceMask};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tracing::{debug, info, trace, warn};
-use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving};
+use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving, ToLink};
 use zebu_core::id::ServerId;
 use zebu_core::input::Input;
 use zebu_core::note::Note;
@@ -169,7 +170,12 @@ fn carry_out(
                     quorum.send(conn, msg);
                 }
             }
-            Effect::ToLink { link, msg } => out.links.push(link, msg),
+            Effect::ToLink { link, msg } => {
+                let is_reply = matches!(msg, ToLink::Reply { .. });
+                if !out.links.push(link, msg) && is_reply {
+                    out.metrics.counters.stale_replies.fetch_add(1, Relaxed);
+                }
+            }
             Effect::Notify { to, note } if to == out.id => post.push(Input::Notification { from: to, note }),
             Effect::Notify { to, note } => {
                 if let Some(election) = &out.election {

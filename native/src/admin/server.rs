@@ -3,7 +3,7 @@
 use super::json::Pairs;
 use crate::metrics::report::Number;
 use crate::operator::statistics::Statistics;
-use crate::operator::{Operator, VERSION, environment};
+use crate::operator::{Operator, environment, version};
 use serde::Serialize;
 use zebu_core::effect::Serving;
 use zebu_core::server::ReadSide as _;
@@ -13,7 +13,7 @@ use zebu_core::tree::digest;
 pub fn configuration(operator: &Operator) -> impl Serialize + use<> {
     #[derive(Serialize)]
     struct Configuration {
-        client_port: u16,
+        client_port: i32,
         data_dir: String,
         data_log_dir: String,
         tick_time: i64,
@@ -25,7 +25,7 @@ pub fn configuration(operator: &Operator) -> impl Serialize + use<> {
     }
     let c = operator.configuration();
     Configuration {
-        client_port: c.client_port,
+        client_port: c.client_port.map_or(-1, i32::from),
         data_dir: c.data_dir.display().to_string(),
         data_log_dir: c.log_dir.display().to_string(),
         tick_time: c.tick_ms,
@@ -173,7 +173,7 @@ pub fn stats(operator: &Operator, serving: &Serving, with_connections: bool) -> 
     };
     let (connections, secure_connections) = with_connections.then(|| super::clients::brief(operator)).unzip();
     Stats {
-        version: VERSION,
+        version: version(),
         read_only: serving.is_read_only(),
         server_stats,
         client_response: s.responses.into(),
@@ -196,7 +196,7 @@ pub async fn monitor(operator: &Operator, serving: &Serving) -> impl Serialize +
         numbers: Pairs<String, Number>,
     }
     Monitor {
-        version: VERSION,
+        version: version(),
         server_state: operator.mode(serving),
         peer_state: operator.peer_state(serving),
         numbers: Pairs(operator.report().await.numbers()),

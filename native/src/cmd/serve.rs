@@ -146,7 +146,10 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         };
         let host = cfg.client_host.as_deref();
         let key = "clientPort or clientPortAddress";
-        let client = listen_soon(host, cfg.client_port, cfg.client_backlog, "client port", key).await?;
+        let client = match cfg.client_port {
+            Some(port) => Some(listen_soon(host, port, cfg.client_backlog, "client port", key).await?),
+            None => None,
+        };
         let secure = match cfg.secure.as_ref().and_then(|secure| Some((secure, secure.port?))) {
             Some((secure, port)) => {
                 let (host, key) = (secure.host.as_deref(), "secureClientPort or secureClientPortAddress");
@@ -160,7 +163,9 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         };
         Ok::<_, ListenError>((quorum, election, client, secure, metrics))
     })?;
-    info!("client port {}", client_listener.local_addr()?);
+    if let Some(listener) = &client_listener {
+        info!("client port {}", listener.local_addr()?);
+    }
     if let Some(listener) = &secure_listener {
         info!("secure client port {}", listener.local_addr()?);
     }
@@ -226,7 +231,9 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         Some(tls) => Speaks::Both(tls),
         None => Speaks::Plain,
     };
-    runtime.spawn(port.clone().run(client_listener, speaks));
+    if let Some(listener) = client_listener {
+        runtime.spawn(port.clone().run(listener, speaks));
+    }
     if let (Some(listener), Some(tls)) = (secure_listener, tls) {
         runtime.spawn(port.clone().run(listener, Speaks::Tls(tls)));
     }

@@ -85,8 +85,8 @@ pub fn prometheus(keys: &mut Keys<'_>) -> Result<Option<Prometheus>, ConfigError
 }
 
 /// `4lw.commands.whitelist`: always `srvr`, by which Apache's scripts ask for the mode; with read-only mode `isro` too, by
-/// which clients look for a server that is not.
-pub fn whitelist(keys: &mut Keys<'_>) -> Result<BTreeSet<&'static str>, ConfigError> {
+/// which clients look for a server that is not. A word that is none allows nothing, and is remarked.
+pub fn whitelist(keys: &mut Keys<'_>, remarks: &mut Vec<String>) -> Result<BTreeSet<&'static str>, ConfigError> {
     let mut allowed = BTreeSet::from(["srvr"]);
     if keys.flag("readonlymode.enabled", false)? {
         allowed.insert("isro");
@@ -97,7 +97,10 @@ pub fn whitelist(keys: &mut Keys<'_>) -> Result<BTreeSet<&'static str>, ConfigEr
             Some(word) => drop(allowed.insert(*word)),
             None if word == "*" => allowed.extend(WORDS),
             None => {
-                return Err(keys.wrong(entry, format_args!("* or a list, with commas, of {}", WORDS.join(", "))));
+                let (line, key, known) = (entry.line, &entry.key, WORDS.join(", "));
+                remarks.push(format!(
+                    "line {line}: {key}: {word:?} is no word and has no effect; words are * and {known}"
+                ));
             }
         }
     }

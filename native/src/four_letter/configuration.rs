@@ -9,7 +9,7 @@ pub fn conf(c: &Configuration) -> String {
     let mut out = format!(
         "clientPort={}\nsecureClientPort={}\ndataDir={}\ndataDirSize={}\ndataLogDir={}\ndataLogSize={}\ntickTime={}\n\
          maxClientCnxns={}\nminSessionTimeout={}\nmaxSessionTimeout={}\nclientPortListenBacklog={}\nserverId={}\n",
-        c.client_port,
+        c.client_port.map_or(-1, i32::from),
         c.secure_client_port.map_or(-1, i32::from),
         c.data_dir.display(),
         c.data_size,
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn as_apache_writes_it() {
         let configuration = Configuration {
-            client_port: 23191,
+            client_port: Some(23191),
             secure_client_port: None,
             data_dir: "DATADIR/version-2".into(),
             data_size: 66245,
@@ -77,5 +77,7 @@ mod tests {
         assert_eq!(conf(&configuration), format!("{head}{rest}"));
         let alone = Configuration { quorum: None, server_id: 0, ..configuration };
         assert_eq!(conf(&alone), format!("{head}serverId=0\n"));
+        let secure = Configuration { client_port: None, secure_client_port: Some(23192), ..alone };
+        assert!(conf(&secure).starts_with("clientPort=-1\nsecureClientPort=23192\n"));
     }
 }

@@ -1,7 +1,7 @@
 //! `mntr` and `hash`.
 
 use super::push;
-use crate::operator::{Operator, VERSION};
+use crate::operator::{Operator, version};
 use zebu_core::effect::Serving;
 use zebu_core::server::ReadSide as _;
 
@@ -9,7 +9,7 @@ use zebu_core::server::ReadSide as _;
 pub async fn mntr(operator: &Operator, serving: &Serving) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: &dyn std::fmt::Display| push(&mut out, format_args!("zk_{key}\t{value}\n"));
-    line("version", &VERSION);
+    line("version", &version());
     line("server_state", &operator.mode(serving));
     operator.peer_state(serving).into_iter().for_each(|state| line("peer_state", &state));
     for (name, number) in operator.report().await.numbers() {

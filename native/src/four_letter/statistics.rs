@@ -2,7 +2,7 @@
 
 use super::{connections, push};
 use crate::operator::statistics::Statistics;
-use crate::operator::{Operator, VERSION};
+use crate::operator::{Operator, version};
 use zebu_core::effect::Serving;
 use zebu_core::id::LinkId;
 
@@ -29,7 +29,7 @@ pub fn reset(operator: &Operator) -> String {
 
 fn head(serving: &Serving) -> String {
     let read_only = "READ-ONLY mode; serving only read-only clients\n";
-    format!("Zookeeper version: {VERSION}\n{}", if serving.is_read_only() { read_only } else { "" })
+    format!("Zookeeper version: {}\n{}", version(), if serving.is_read_only() { read_only } else { "" })
 }
 
 fn lines(s: &Statistics) -> String {

@@ -50,6 +50,12 @@ counters! {
     sessionless_connections_expired,
     /// Connections refused because too many TLS handshakes were under way.
     tls_handshake_exceeded,
+    /// How often a connection whose requests may not be taken looked again in vain.
+    request_throttle_wait_count,
+    /// Requests that were not taken before their connections ended.
+    stale_requests_dropped,
+    /// Answers to requests whose connections had ended.
+    stale_replies,
     /// Connections ended because no clients are served.
     cnxn_closed_without_zk_server_running,
 }

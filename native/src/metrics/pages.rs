@@ -104,6 +104,10 @@ pub struct ClientPage {
     pub read_commitproc_time_ms: Summary,
     /// From handing a write to the server until it is applied here.
     pub write_commitproc_time_ms: Summary,
+    /// How long requests waited because too many were under way, before they were taken.
+    pub request_throttle_queue_time_ms: Summary,
+    /// How many of the tokens for connects were used up, at each.
+    pub connection_token_deficit: Summary,
     /// Bytes read, by the first name of the path.
     pub read_per_namespace: Keyed,
 }
@@ -124,6 +128,8 @@ impl Default for ClientPage {
             updatelatency: Summary::time_in_detail(),
             read_commitproc_time_ms: Summary::time_in_detail(),
             write_commitproc_time_ms: Summary::time_in_detail(),
+            request_throttle_queue_time_ms: Summary::time_in_detail(),
+            connection_token_deficit: Summary::plain(),
             read_per_namespace: Keyed::new(Summary::plain()),
         }
     }
@@ -145,13 +151,16 @@ impl ClientPage {
         self.updatelatency.merge(&other.updatelatency);
         self.read_commitproc_time_ms.merge(&other.read_commitproc_time_ms);
         self.write_commitproc_time_ms.merge(&other.write_commitproc_time_ms);
+        self.request_throttle_queue_time_ms.merge(&other.request_throttle_queue_time_ms);
+        self.connection_token_deficit.merge(&other.connection_token_deficit);
         self.read_per_namespace.merge(&other.read_per_namespace);
     }
 
     pub(super) fn tell(&self, out: &mut Report) {
         tell!(out, self;
             counter: bytes_received_count, response_bytes, watch_bytes, throttled_ops;
-            summary: readlatency, updatelatency, read_commitproc_time_ms, write_commitproc_time_ms;
+            summary: readlatency, updatelatency, read_commitproc_time_ms, write_commitproc_time_ms,
+                request_throttle_queue_time_ms, connection_token_deficit;
             keyed: read_per_namespace;
         );
         out.gauge("packets_received", self.packets_received);

@@ -63,11 +63,19 @@ impl Summary {
 
     /// A number was seen; of times, microseconds.
     pub fn add(&mut self, value: u64) {
-        self.sum = self.sum.saturating_add(value);
+        self.add_times(value, 1);
+    }
+
+    /// It was seen so many times.
+    pub fn add_times(&mut self, value: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        self.sum = self.sum.saturating_add(value.saturating_mul(times));
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         // It grows for larger values, and fails only where memory has no number for them.
-        let _ = self.values.record(value);
+        let _ = self.values.record_n(value, times);
     }
 
     /// A time was seen.

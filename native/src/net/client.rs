@@ -3,6 +3,7 @@
 use super::connection::{Connection, Stream};
 use super::limits::{Handshake, Limits};
 use super::links::{Links, Transport};
+use super::listen::accept;
 use crate::entropy;
 use crate::four_letter::FourLetter;
 use crate::metrics::Metrics;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 use zebu_core::auth::x509;
 use zebu_core::config::AccessRules;
@@ -64,14 +65,7 @@ impl ClientPort {
     /// Serves connections for ever.
     pub async fn run(self: Arc<Self>, listener: TcpListener, speaks: Speaks) {
         loop {
-            let (stream, remote) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(e) => {
-                    warn!("client port: can't accept a connection: {e}");
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            };
+            let (stream, remote) = accept(&listener, "client port").await;
             let ip = remote.ip().to_canonical();
             if !self.limits.comes() {
                 self.metrics.counters.connection_rejected.fetch_add(1, Relaxed);

@@ -67,6 +67,9 @@ pub struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if self.port.limits.throttles() {
+            self.port.metrics.counters.stale_requests_dropped.fetch_add(self.incoming.frames(), Relaxed);
+        }
         self.port.metrics.outstanding.fetch_sub(self.counted as i64, Relaxed);
         self.port.limits.give_back(self.large);
     }
@@ -129,7 +132,11 @@ impl Connection {
                         break;
                     }
                 },
-                () = sleep(self.port.limits.rules.stall), if stalled => {}
+                () = sleep(self.port.limits.rules.stall), if stalled => {
+                    if !self.incoming.bytes.is_empty() {
+                        self.port.metrics.counters.request_throttle_wait_count.fetch_add(1, Relaxed);
+                    }
+                }
                 () = sleep_until(limit.into()) => {
                     if self.link.session().is_none() {
                         self.port.metrics.counters.sessionless_connections_expired.fetch_add(1, Relaxed);
@@ -251,9 +258,10 @@ impl Connection {
             && !self.port.limits.stalls(all)
     }
 
-    /// How many requests of all connections are not answered yet.
+    /// How many requests of all connections are not answered yet, with what this one has taken or answered just now.
     fn under_way(&self) -> usize {
-        usize::try_from(self.port.metrics.outstanding.load(Relaxed)).unwrap_or(0)
+        let uncounted = self.link.pending() as i64 - self.counted as i64;
+        usize::try_from(self.port.metrics.outstanding.load(Relaxed) + uncounted).unwrap_or(0)
     }
 
     /// Whether nothing of any connection is taken now.
@@ -304,6 +312,9 @@ impl Connection {
     /// A frame that came when it says, or something behind it did.
     fn on_frame(&mut self, frame: Bytes, arrived: Instant) {
         let op = self.tally.frame(&frame);
+        if self.port.limits.throttles() {
+            self.tally.throttled(arrived);
+        }
         let kind = if op == Some(OpCode::Ping) { Kind::ClientPing } else { Kind::ClientRequest };
         if self.traces(kind) {
             trace!("client {}: {}", self.shared.remote, op.map_or("an unknown operation", OpCode::name));
@@ -344,6 +355,8 @@ impl Connection {
                                 self.closing = Some(LinkClose::BadRequest(why));
                                 return;
                             }
+                            let deficit = self.port.limits.token_deficit();
+                            self.port.metrics.clients.with(|page| page.connection_token_deficit.add(deficit));
                             let counters = &self.port.metrics.counters;
                             counters.connection_request_count.fetch_add(1, Relaxed);
                             if request.session.0 != 0 {

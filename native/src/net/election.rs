@@ -5,7 +5,7 @@
 //! to say and none is there; one that fails is tried again with the next notification, which the core repeats with
 //! growing pauses as long as it is in an election.
 
-use super::listen::{ListenError, listen};
+use super::listen::{self, ListenError, listen};
 use crate::config_file::{ServerLine, ZooCfg, bracketed};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -151,14 +151,7 @@ async fn accept(
 ) {
     let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     loop {
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(e) => {
-                warn!("election port: can't accept a connection: {e}");
-                sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let (stream, remote) = listen::accept(&listener, "election port").await;
         let Ok(permit) = handshakes.clone().try_acquire_owned() else {
             warn!("election port: refuses {remote}: {MAX_HANDSHAKES} others have not said who they are yet");
             continue;

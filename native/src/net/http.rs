@@ -1,5 +1,6 @@
 //! Serving HTTP to operators and their tools: few connections, and none that stays silent.
 
+use super::listen::accept;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Connections open at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
@@ -41,14 +42,7 @@ async fn serve_within(
     loop {
         // The semaphore is never closed.
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(e) => {
-                warn!("{purpose}: can't accept a connection: {e}");
-                sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
+        let (stream, remote) = accept(&listener, purpose).await;
         let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(remote))));
         let mut stream = Box::pin(TimeoutStream::new(stream));
         stream.as_mut().set_write_timeout_pinned(Some(patience));

@@ -81,9 +81,22 @@ impl Limits {
         self.tokens.lock().drop
     }
 
+    /// How many of the tokens that connects cost are used up.
+    pub fn token_deficit(&self) -> u64 {
+        if self.rules.connects.tokens == 0 {
+            return 0;
+        }
+        self.rules.connects.tokens - self.tokens.lock().left
+    }
+
+    /// Whether there is a number of requests under way at which no more are taken.
+    pub fn throttles(&self) -> bool {
+        self.rules.max_requests > 0
+    }
+
     /// Whether no request is taken while so many are under way.
     pub fn stalls(&self, under_way: usize) -> bool {
-        self.rules.max_requests > 0 && under_way >= self.rules.max_requests
+        self.throttles() && under_way >= self.rules.max_requests
     }
 
     /// Whether a request that was heard of at `arrived` has waited too long to be done still.

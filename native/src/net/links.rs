@@ -149,12 +149,13 @@ impl Links {
         self.open.lock().remove(&id);
     }
 
-    /// Tells one connection something; one that is gone does not hear it.
-    pub fn push(&self, id: LinkId, msg: ToLink) {
+    /// Tells one connection something. False if it is gone.
+    pub fn push(&self, id: LinkId, msg: ToLink) -> bool {
         let link = self.open.lock().get(&id).cloned();
-        if let Some(link) = link {
+        if let Some(link) = &link {
             link.push(msg);
         }
+        link.is_some()
     }
 
     /// Ends all connections.
@@ -202,7 +203,7 @@ mod tests {
         let remote = SocketAddr::from(([127, 0, 0, 1], 1));
         let (a, b) = (links.open(remote, Transport::Plain), links.open(remote, Transport::Plain));
         assert_ne!(a.id, b.id);
-        links.push(a.id, event());
+        assert!(links.push(a.id, event()));
         assert_eq!((a.drain().len(), b.drain().len()), (1, 0));
         a.heard();
         assert_eq!(links.take_touched(), [], "no session yet");
@@ -210,7 +211,7 @@ mod tests {
         a.heard();
         assert_eq!((links.take_touched(), links.take_touched()), (vec![SessionId(7)], vec![]));
         links.close(a.id);
-        links.push(a.id, event());
+        assert!(!links.push(a.id, event()), "it is gone");
         links.close_all(&LinkClose::NotServing);
         assert_eq!((a.drain().len(), b.drain().len(), links.len()), (0, 1, 1));
     }

@@ -1,10 +1,11 @@
-//! Opening a listening port, with errors that say what to do.
+//! Opening a listening port, with errors that say what to do, and taking connections to it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::sleep;
+use tracing::warn;
 
 /// Why a port could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,20 @@ pub async fn listen(
         }
     }
     Err(failed)
+}
+
+/// The next connection to a port; `purpose` names it in the log. Where the system refuses one (it has no descriptors
+/// left, say), it is asked again a moment later.
+pub async fn accept(listener: &TcpListener, purpose: &str) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(e) => {
+                warn!("{purpose}: can't accept a connection: {e}");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
 fn advice(error: &io::Error, key: &str) -> String {

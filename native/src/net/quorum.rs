@@ -1,6 +1,6 @@
 //! The quorum port: packets between leader and learners, in order within a connection.
 
-use super::listen::{ListenError, listen_soon};
+use super::listen::{self, ListenError, listen_soon};
 use crate::config_file::{ServerLine, ZooCfg};
 use crate::mailbox::Mailbox;
 use bytes::{Bytes, BytesMut};
@@ -172,23 +172,16 @@ fn weight(msg: &PeerMsg) -> usize {
 
 async fn accept<Q: Send + 'static>(listener: TcpListener, shared: Arc<Shared<Q>>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                if shared.open.lock().len() >= MAX_CONNECTIONS {
-                    warn!("quorum port: refuses {remote}: {MAX_CONNECTIONS} connections are open");
-                    continue;
-                }
-                debug!("quorum port: {remote} connected");
-                let shared = shared.clone();
-                tokio::spawn(async move {
-                    shared.serve(stream, Sender::Learner, |conn| Input::Accepted { conn }).await;
-                });
-            }
-            Err(e) => {
-                warn!("quorum port: can't accept a connection: {e}");
-                sleep(Duration::from_millis(100)).await;
-            }
+        let (stream, remote) = listen::accept(&listener, "quorum port").await;
+        if shared.open.lock().len() >= MAX_CONNECTIONS {
+            warn!("quorum port: refuses {remote}: {MAX_CONNECTIONS} connections are open");
+            continue;
         }
+        debug!("quorum port: {remote} connected");
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            shared.serve(stream, Sender::Learner, |conn| Input::Accepted { conn }).await;
+        });
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Tally {
     submitted: VecDeque<Instant>,
     written: Vec<u64>,
     waited: Vec<u64>,
+    /// How long frames waited to be taken, where they may have had to.
+    throttled_for: Vec<u64>,
     received: u64,
     received_bytes: u64,
     sent: u64,
@@ -61,6 +63,7 @@ impl Tally {
             submitted: VecDeque::new(),
             written: Vec::new(),
             waited: Vec::new(),
+            throttled_for: Vec::new(),
             received: 0,
             received_bytes: 0,
             sent: 0,
@@ -95,6 +98,11 @@ impl Tally {
         self.greeted = true;
         self.waiting.push_back(asked);
         asked.op
+    }
+
+    /// The frame that came last had been there since `arrived`, and was not taken because too many were under way.
+    pub fn throttled(&mut self, arrived: Instant) {
+        self.throttled_for.push(micros(arrived, Instant::now()));
     }
 
     /// Whether the link has queued what came last. Otherwise it has answered it, past whatever waits.
@@ -181,6 +189,9 @@ impl Tally {
             page.response_sizes.absorb(self.sizes);
             self.written.drain(..).for_each(|us| page.write_commitproc_time_ms.add(us));
             self.waited.drain(..).for_each(|us| page.read_commitproc_time_ms.add(us));
+            let at_once = self.received.saturating_sub(self.throttled_for.len() as u64);
+            page.request_throttle_queue_time_ms.add_times(0, at_once);
+            self.throttled_for.drain(..).for_each(|us| page.request_throttle_queue_time_ms.add(us));
             for Asked { at, xid, op } in self.answered.drain(..) {
                 let us = micros(at, now);
                 if op.is_some_and(changes) {
@@ -336,6 +347,8 @@ mod tests {
         assert_eq!(page.packets_sent, 4);
         assert_eq!(page.response_bytes, page.watch_bytes + 2 * reply.len() as u64 + 41);
         assert_eq!(page.response_sizes.told()[0], reply.len() as i64 - 4);
+        let waited = &page.request_throttle_queue_time_ms;
+        assert_eq!((waited.count(), waited.sum()), (4, 0.0), "nobody was throttled");
         let told = link.stats.told();
         assert_eq!((told.received, told.sent), (4, 4));
         assert_eq!((told.last_op, told.last_cxid, told.last_zxid), ("GETD", 2, 10));

@@ -8,8 +8,8 @@ use zebu_core::config::MemberKind;
 /// What `conf` and `configuration` tell.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// The plain client port.
-    pub client_port: u16,
+    /// The plain client port, if there is one.
+    pub client_port: Option<u16>,
     /// `secureClientPort`.
     pub secure_client_port: Option<u16>,
     /// Where the snapshots are.

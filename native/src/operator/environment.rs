@@ -1,6 +1,6 @@
 //! Where the server runs.
 
-use super::{Operator, VERSION};
+use super::{Operator, version};
 use nix::sys::resource::{Resource, getrlimit};
 
 /// Names and values, those of Apache's that mean something without Java, in its order.
@@ -17,7 +17,7 @@ pub fn environment() -> Vec<(&'static str, String)> {
         other => other,
     };
     let mut out = vec![
-        ("zookeeper.version", VERSION.into()),
+        ("zookeeper.version", version().into()),
         ("host.name", kernel("hostname").trim().into()),
         ("java.io.tmpdir", std::env::temp_dir().display().to_string()),
         ("os.name", os.into()),
@@ -69,7 +69,7 @@ mod tests {
         assert!(open.is_some_and(|n| n > 2) && most.is_some_and(|n| n > 2));
         let all = environment();
         let value = |key| all.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone()).unwrap_or_default();
-        assert_eq!(value("zookeeper.version"), VERSION);
+        assert_eq!(value("zookeeper.version"), version());
         assert!(value("os.memory.total").trim_end_matches("MB").parse::<u64>().is_ok_and(|n| n > 0));
     }
 }

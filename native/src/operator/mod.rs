@@ -19,8 +19,9 @@ use crate::read_side::SharedRead;
 use crate::replica::{Post, Question, role};
 use crate::store::snapshots::LastSnapshot;
 use crate::trace_mask::TraceMask;
+use jiff::Timestamp;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -28,8 +29,16 @@ use zebu_core::effect::Serving;
 use zebu_core::server::Server;
 use zebu_core::wire::notification::ServerState;
 
-/// What those who ask for a version are told: the features of 3.8, in this implementation.
-pub const VERSION: &str = concat!("3.8.0-zebu-", env!("CARGO_PKG_VERSION"));
+/// What those who ask for a version are told, as Apache has it: the features of 3.8, in this implementation, and when
+/// it was built.
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let built = env!("ZEBU_BUILT").parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let built = built.unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC");
+        format!("3.8.0-zebu-{}, built on {built}", env!("CARGO_PKG_VERSION"))
+    });
+    &VERSION
+}
 
 /// What those are told who ask a server without a leader.
 pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
@@ -86,5 +95,18 @@ impl Operator {
         // Whoever asked may have gone.
         self.post.ask(Question::Look(Box::new(move |server| drop(answer.send(look(server))))));
         timeout(PATIENCE, answered).await.ok()?.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_has_apaches_shape() {
+        let (version, built) = version().split_once(", built on ").expect("two parts");
+        assert_eq!(version, concat!("3.8.0-zebu-", env!("CARGO_PKG_VERSION")));
+        let built = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M UTC", built).expect("a date");
+        assert!(built.year() >= 2025, "{built}");
     }
 }

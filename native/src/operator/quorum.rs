@@ -27,7 +27,7 @@ pub struct VoterFact {
     pub quorum_address: String,
     /// `host:port` for elections.
     pub election_address: String,
-    /// `host:port` for clients, where its line says so (or it is us).
+    /// `host:port` for clients, where its line says so (or it is us and we have a plain port).
     pub client_address: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Operator {
         let at = |host: &str, port: u16| format!("{}:{port}", bracketed(host));
         let any = "0.0.0.0";
         let client_address = if id == self.cfg.id {
-            Some(at(self.cfg.client_host.as_deref().unwrap_or(any), self.cfg.client_port))
+            self.cfg.client_port.map(|port| at(self.cfg.client_host.as_deref().unwrap_or(any), port))
         } else {
             line.client.as_ref().map(|(host, port)| at(host.as_deref().unwrap_or(any), *port))
         };

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tracing::info;
 use zebu_core::id::Zxid;
+use zebu_core::tree::Tree;
 use zebu_core::wire::txn::Txn;
 
 /// Why no snapshot came about.
@@ -68,13 +69,33 @@ impl Compactor {
 /// Does it on this thread. `Ok(false)` if it was cancelled.
 pub fn compact(snapshot_dir: &Path, log_dir: &Path, upto: Zxid, cancelled: &AtomicBool) -> Result<bool, CompactError> {
     let begun = Instant::now();
+    let Some(Folded { tree, from }) = fold(snapshot_dir, log_dir, upto, cancelled)? else { return Ok(false) };
+    if from < upto {
+        snapshots::write(snapshot_dir, &tree)?;
+        info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
+    }
+    Ok(true)
+}
+
+/// A state made from files.
+pub struct Folded {
+    /// The state.
+    pub tree: Tree,
+    /// The snapshot that was there already.
+    pub from: Zxid,
+}
+
+/// The state at `upto`, where the log is durable that far; of a newer snapshot, its own. `Ok(None)` if it was cancelled.
+pub fn fold(
+    snapshot_dir: &Path,
+    log_dir: &Path,
+    upto: Zxid,
+    cancelled: &AtomicBool,
+) -> Result<Option<Folded>, CompactError> {
     let base = snapshots::newest(snapshot_dir).map_err(RecoveryError::from)?;
     let Some((from, mut tree)) = base else {
         return Err(RecoveryError::NoSnapshot { log: log_dir.into() }.into());
     };
-    if from >= upto {
-        return Ok(true);
-    }
     let mut reader = LogReader::new(log_dir, Some(from))?;
     let mut last = from;
     while last < upto && !cancelled.load(Relaxed) {
@@ -88,12 +109,10 @@ pub fn compact(snapshot_dir: &Path, log_dir: &Path, upto: Zxid, cancelled: &Atom
         last = zxid;
     }
     if cancelled.load(Relaxed) {
-        return Ok(false);
+        return Ok(None);
     }
-    if last != upto {
+    if last < upto {
         return Err(CompactError::Short { dir: log_dir.into(), last, wanted: upto });
     }
-    snapshots::write(snapshot_dir, &tree)?;
-    info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
-    Ok(true)
+    Ok(Some(Folded { tree, from }))
 }

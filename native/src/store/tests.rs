@@ -1,6 +1,6 @@
 //! Whole stores: what a start makes of files that a crash, a rotting disk or Apache's server left.
 
-use super::compactor::compact;
+use super::compactor::{compact, fold};
 use super::dir::Dirs;
 use super::recovery::recover;
 use super::thread::{Settings, Storage};
@@ -304,6 +304,11 @@ fn compaction_gives_the_tree_of_its_zxid_exactly() {
     let found = disk.recover().expect("all is well");
     assert_eq!((found.snapshot, found.tree.digest(), found.entries.len()), (z(6), expected.digest(), 2));
     assert_eq!(tree_of(&found).digest(), tree_of(&whole).digest());
+    for (wanted, got) in [(5, 6), (6, 6), (7, 7), (8, 8)] {
+        let folded = fold(&disk.dir(), &disk.dir(), z(wanted), &never).expect("made").expect("not cancelled");
+        assert_eq!((folded.from, folded.tree.applied()), (z(6), z(got)), "a snapshot that is newer is as good");
+    }
+    assert_eq!(disk.recover().expect("all is well").snapshot, z(6), "folding writes nothing");
     let why = compact(&disk.dir(), &disk.dir(), z(9), &never).expect_err("not in the log").to_string();
     assert!(why.contains("ends at 1:8") && why.contains("1:9"), "{why}");
     assert!(!compact(&disk.dir(), &disk.dir(), z(8), &AtomicBool::new(true)).expect("cancelled"));

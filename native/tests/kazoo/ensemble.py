@@ -174,7 +174,7 @@ class Ensemble:
             self.configure(server, settings)
 
     def configure(self, server, settings=None):
-        """Writes `zoo.cfg` and `myid` of one server. A setting may be a function of the server."""
+        """Writes `zoo.cfg` and `myid` of one server. A setting may be a function of the server; None leaves it out."""
         lines = {
             "tickTime": TICK_MS,
             "initLimit": 20,
@@ -193,6 +193,7 @@ class Ensemble:
         for peer in self.servers.values():
             role = "observer" if peer.id in self.observer_ids else "participant"
             lines[f"server.{peer.id}"] = f"127.0.0.1:{peer.quorum_port}:{peer.election_port}:{role}"
+        lines = {key: value for key, value in lines.items() if value is not None}
         server.config.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
         (server.folder / "myid").write_text(f"{server.id}\n")
 

@@ -31,7 +31,8 @@ STATISTICS = (
     r"Zxid: 0x[0-9a-f]+\nMode: (leader|follower|observer|standalone)\nNode count: \d+\n"
     r"(Proposal sizes last/min/max: -?\d+/-?\d+/-?\d+\n)?"
 )
-VERSION = r"Zookeeper version: 3\.8\.0-\S+\n"
+BUILT = r"3\.8\.0-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC\n"
+VERSION = "Zookeeper version: " + BUILT
 SHAPES = {
     "ruok": r"imok",
     "srvr": VERSION + STATISTICS,
@@ -42,7 +43,7 @@ SHAPES = {
     r"dataLogSize=\d+\ntickTime=500\nmaxClientCnxns=0\nminSessionTimeout=1000\nmaxSessionTimeout=10000\n"
     r"clientPortListenBacklog=-1\nserverId=\d\ninitLimit=20\nsyncLimit=10\nelectionAlg=3\nelectionPort=\d+\n"
     r"quorumPort=\d+\npeerType=0\nmembership: \n(server\.\d=127\.0\.0\.1:\d+:\d+:participant\S*\n){3}version=\w+",
-    "envi": r"Environment:\nzookeeper\.version=3\.8\.0-\S+\nhost\.name=.*\n([a-z.]+=.*\n)+os\.memory\.total=\d+MB\n",
+    "envi": r"Environment:\nzookeeper\.version=" + BUILT + r"host\.name=.*\n([a-z.]+=.*\n)+os\.memory\.total=\d+MB\n",
     "isro": r"rw",
     "dirs": r"datadir_size: \d+\nlogdir_size: \d+\n",
     "wchs": r"\d+ connections watching \d+ paths\nTotal watches:\d+\n",
@@ -52,7 +53,7 @@ SHAPES = {
     "gtmk": r"\d+",
     "crst": r"Connection stats reset\.\n",
     "srst": r"Server stats reset\.\n",
-    "mntr": r"zk_version\t3\.8\.0-\S+\nzk_server_state\t\w+\nzk_peer_state\t\w+ - broadcast\n(zk_\S+\t-?\d+(\.\d+)?\n)+",
+    "mntr": r"zk_version\t" + BUILT + r"zk_server_state\t\w+\nzk_peer_state\t\w+ - broadcast\n(zk_\S+\t-?\d+(\.\d+)?\n)+",
     "dump": rf"SessionTracker dump:\n(Session Sets \(\d+\)/\(\d+\):\n(\d+ expire at {DATE}:\n(\t0x[0-9a-f]+\n)+)*|"
     r"Global Sessions\(\d+\):\n(0x[0-9a-f]+\t\d+ms\n)*)"
     r"ephemeral nodes dump:\nSessions with Ephemerals \(\d+\):\n(0x[0-9a-f]+:\n(\t/.*\n)+)*"
@@ -78,18 +79,20 @@ COUNTERS = """
     stale_sessions_expired sessionless_connections_expired cnxn_closed_without_zk_server_running
     ttl_node_created_count digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
     learner_commit_received_count revalidate_count sync_processor_request_queued op_count_total
-    large_requests_rejected tls_handshake_exceeded
+    large_requests_rejected tls_handshake_exceeded request_throttle_wait_count stale_requests_dropped stale_replies
 """.split()
 BASIC = """
     fsynctime snapshottime dbinittime startup_txns_loaded startup_txns_load_time startup_snap_load_time election_time
     follower_sync_time observer_sync_time sync_processor_queue_size sync_processor_batch_size prep_processor_queue_size
     prep_process_time commit_process_time inflight_snap_count inflight_diff_count node_created_watch_count
     node_deleted_watch_count node_changed_watch_count node_children_watch_count unavailable_time leader_unavailable_time
+    connection_token_deficit
 """.split()
 ADVANCED = """
     readlatency updatelatency propagation_latency proposal_latency proposal_ack_creation_latency
     commit_propagation_latency quorum_ack_latency sync_processor_queue_time_ms sync_processor_queue_flush_time_ms
     sync_processor_queue_and_flush_time_ms read_commitproc_time_ms write_commitproc_time_ms
+    request_throttle_queue_time_ms
 """.split()
 
 # The fields of AdminServer's answers before `command` and `error`, in Apache's order.

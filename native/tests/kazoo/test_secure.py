@@ -123,6 +123,10 @@ class Sasl(Servers):
 
 class Tls(Servers):
     def start_tls(self, size=1, **settings):
+        self.start(size, **self.tls(**settings))
+
+    def tls(self, **settings):
+        """Settings for TLS with these besides or instead."""
         self.authority = Authority(self.folder)
         server, _ = self.authority.issue("server", (NameOID.COMMON_NAME, "localhost"), password="key secret")
         self.port = free_ports(1)[0]
@@ -133,7 +137,20 @@ class Tls(Servers):
             "ssl.keyStore.password": "key secret",
             "ssl.trustStore.location": self.authority.path,
         }
-        self.start(size, **{key: value for key, value in {**base, **settings}.items() if value is not None})
+        return {**base, **settings}
+
+    def ask(self, word):
+        """A four-letter word inside TLS."""
+        user = self.user("asker")
+        context = ssl.create_default_context(cafile=user["ca"])
+        context.load_cert_chain(user["certfile"])
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as plain:
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                secure.sendall(word.encode())
+                said = b""
+                while chunk := secure.recv(4096):
+                    said += chunk
+        return said.decode()
 
     def user(self, common_name, authority=None):
         subject = (
@@ -244,6 +261,36 @@ class Tls(Servers):
         for client in (plain, ann, unnamed):
             client.stop()
 
+    def test_tls_alone(self):
+        """A server without clientPort: operators see -1 and null where others have that port."""
+        settings = {
+            "standaloneEnabled": "false",
+            "clientPort": None,
+            "clientPortAddress": None,
+            "4lw.commands.whitelist": "conf, no such word",
+            "admin.enableServer": "true",
+            "admin.serverPort": lambda server: server.admin_port,
+        }
+        self.ensemble = Ensemble(self._testMethodName, size=1, **self.tls(**settings))
+        self.addCleanup(self.ensemble.close)
+        server = self.ensemble[1]
+        server.start()
+        self.connect(f"127.0.0.1:{self.port}", **self.user("ann")).create("/served")
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.client_port), timeout=20)
+        log = server.log.read_text()
+        self.assertNotIn("INFO client port", log)
+        self.assertIn('4lw.commands.whitelist: "no such word" is no word', log)
+        self.assertTrue(self.ask("conf").startswith(f"clientPort=-1\nsecureClientPort={self.port}\n"))
+
+        def told(command):
+            url = f"http://127.0.0.1:{server.admin_port}/commands/{command}"
+            return json.loads(urllib.request.urlopen(url, timeout=20).read())
+
+        self.assertEqual(told("configuration")["client_port"], -1)
+        self.assertIsNone(told("voting_view")["current_config"]["1"]["clientAddress"])
+        self.assertIsNone(told("zabstate")["client_address"])
+
     def test_without_client_certificates(self):
         self.start_tls(**{"ssl.clientAuth": "none", "ssl.trustStore.location": None})
         client = self.connect(f"127.0.0.1:{self.port}", use_ssl=True, ca=str(self.authority.path), verify_certs=True)
@@ -260,14 +307,6 @@ class Tls(Servers):
 
     def test_four_letter_words_inside_tls(self):
         self.start_tls()
-        user = self.user("ann")
-        context = ssl.create_default_context(cafile=user["ca"])
-        context.load_cert_chain(user["certfile"])
-        for word, answer in [(b"ruok", b"imok"), (b"srvr", b"Zookeeper version")]:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=20) as plain:
-                with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
-                    secure.sendall(word)
-                    said = b""
-                    while chunk := secure.recv(4096):
-                        said += chunk
+        for word, answer in [("ruok", "imok"), ("srvr", "Zookeeper version")]:
+            said = self.ask(word)
             self.assertTrue(said.startswith(answer), said)

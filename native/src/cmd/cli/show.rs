@@ -1,7 +1,6 @@
 //! What commands print: text in zkCli's form, and JSON.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64ct::{Base64, Encoding as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -59,7 +58,7 @@ pub fn stat_json(stat: &Stat) -> Value {
 
 /// Data as base64.
 pub fn base64(data: &[u8]) -> String {
-    STANDARD.encode(data)
+    Base64::encode_string(data)
 }
 
 /// Data as JSON: text, or an object with base64 if it is none; null for none at all.

@@ -29,6 +29,17 @@ impl Incoming {
         self.bytes.len() < READ_AHEAD
     }
 
+    /// How many whole frames are there.
+    pub fn frames(&self) -> u64 {
+        let (mut rest, mut count) = (&self.bytes[..], 0);
+        while let Some((length, behind)) = rest.split_first_chunk::<4>()
+            && let Some(behind) = usize::try_from(i32::from_be_bytes(*length)).ok().and_then(|size| behind.get(size..))
+        {
+            (rest, count) = (behind, count + 1);
+        }
+        count
+    }
+
     /// The last `count` bytes have just come.
     pub fn came(&mut self, count: usize, now: Instant) {
         self.heard = now;
@@ -86,6 +97,22 @@ mod tests {
             .map(|(_, arrived)| arrived.duration_since(start).as_secs())
             .collect();
         assert_eq!(arrived, [1, 3, 3]);
+    }
+
+    #[test]
+    fn frames_that_wait() {
+        for (bytes, count) in [
+            (&b""[..], 0),
+            (b"\0\0\0", 0),
+            (b"\0\0\0\x01", 0),
+            (b"\0\0\0\x01a", 1),
+            (b"\0\0\0\x01a\0\0\0\0\0\0\0\x02b", 2),
+            (b"\xff\xff\xff\xffa", 0),
+        ] {
+            let mut incoming = Incoming::new(Instant::now());
+            incoming.bytes.extend_from_slice(bytes);
+            assert_eq!(incoming.frames(), count, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -63,21 +63,30 @@ fn port(change: impl Fn(&mut ClientLimits)) -> Arc<ClientPort> {
     })
 }
 
-/// A connection whose client has a session with this timeout.
-fn connection(port: &Arc<ClientPort>, timeout_ms: i32) -> Connection {
+/// A connection that begins.
+fn connection_of(port: &Arc<ClientPort>) -> Connection {
     let shared = port.links.open(SocketAddr::from(([127, 0, 0, 1], 1)), Transport::Plain);
-    let link = Link::new(shared.id, "127.0.0.1");
-    let mut connection = Connection::new(link, Vec::new(), shared, port.clone());
-    let (passwd, read_only) = (Bytes::from_static(&[0; 16]), None);
+    Connection::new(Link::new(shared.id, "127.0.0.1"), Vec::new(), shared, port.clone())
+}
+
+/// The frame by which a client asks for a session.
+fn connect() -> Bytes {
     let asked = ConnectRequest {
         protocol: 0,
         last_zxid_seen: Zxid::ZERO,
-        timeout_ms,
+        timeout_ms: 4000,
         session: SessionId(0),
-        passwd: passwd.clone(),
-        read_only,
+        passwd: Bytes::from_static(&[0; 16]),
+        read_only: None,
     };
-    comes(&mut connection, &frame(|out| asked.encode(out)), Instant::now());
+    frame(|out| asked.encode(out))
+}
+
+/// A connection whose client has a session with this timeout.
+fn connection(port: &Arc<ClientPort>, timeout_ms: i32) -> Connection {
+    let mut connection = connection_of(port);
+    let (passwd, read_only) = (Bytes::from_static(&[0; 16]), None);
+    comes(&mut connection, &connect(), Instant::now());
     connection.go_on();
     connection.inbox.push_back(ToLink::Connected(ConnectResponse { timeout_ms, session: SESSION, passwd, read_only }));
     connection.go_on();
@@ -167,6 +176,20 @@ fn no_more_writes_are_handed_over_than_may_be_under_way() {
 }
 
 #[test]
+fn a_throttle_counts_what_is_taken_at_the_same_time() {
+    let port = port(|limits| limits.max_requests = 2);
+    let mut connection = connection(&port, 60_000);
+    (1..=4).for_each(|xid| comes(&mut connection, &delete(xid, 1), Instant::now()));
+    connection.go_on();
+    assert_eq!((submitted(&port), connection.link.pending()), (2, 2));
+    for xid in [1, 2] {
+        connection.inbox.push_back(reply(xid));
+        connection.go_on();
+        assert_eq!((submitted(&port), connection.link.pending()), (1, 2), "room for one is used at once");
+    }
+}
+
+#[test]
 fn a_large_request_counts_until_it_is_answered_itself() {
     let port = port(|limits| (limits.large_threshold, limits.large_max) = (Some(1000), 10_000));
     let mut connection = connection(&port, 60_000);
@@ -218,6 +241,37 @@ fn who_has_waited_too_long_is_told_and_who_came_later_is_served() {
     comes(&mut connection, &request[500..], now);
     connection.go_on();
     assert_eq!((submitted(&port), port.metrics.all_clients().throttled_ops), (1, 1));
+}
+
+#[tokio::test]
+async fn what_throttles_keep_waiting_is_measured() {
+    let port = port(|limits| (limits.max_requests, limits.stall) = (1, Duration::from_millis(1)));
+    let mut waiting = connection(&port, 600_000);
+    comes(&mut waiting, &delete(1, 1), Instant::now());
+    waiting.go_on();
+    assert_eq!(waiting.link.pending(), 1);
+    let counters = &port.metrics.counters;
+    let waits = || counters.request_throttle_wait_count.load(Relaxed);
+    assert_eq!(waits(), 0);
+
+    let second = connection_of(&port);
+    let (own, mut client) = duplex(8192);
+    let task = tokio::spawn(second.run(own));
+    let requests = [connect(), delete(1, 1), delete(2, 1)].concat();
+    client.write_all(&requests).await.expect("sent");
+    until("it has looked in vain", || waits() > 2).await;
+    drop(client);
+    task.await.expect("ended");
+    assert_eq!(counters.stale_requests_dropped.load(Relaxed), 3);
+
+    // What may be taken has waited since it came.
+    comes(&mut waiting, &delete(2, 1), Instant::now() - Duration::from_secs(60));
+    waiting.inbox.push_back(reply(1));
+    waiting.go_on();
+    let page = port.metrics.all_clients();
+    let waited = &page.request_throttle_queue_time_ms;
+    assert!(waited.count() == 3 && waited.max() >= 60_000.0, "{waited:?}");
+    assert_eq!((page.connection_token_deficit.count(), page.connection_token_deficit.sum()), (1, 0.0));
 }
 
 /// The connection at work, its box, and the client's end of it, which holds `room` bytes each way.
@@ -314,10 +368,8 @@ async fn who_is_ended_by_the_server_or_overrun_does_not_have_to_read_first() {
 #[tokio::test]
 async fn a_word_is_answered_however_slowly_it_is_read() {
     let port = port(|_| {});
-    let shared = port.links.open(SocketAddr::from(([127, 0, 0, 1], 1)), Transport::Plain);
-    let link = Link::new(shared.id, "127.0.0.1");
     let (own, mut client) = duplex(8);
-    let task = tokio::spawn(Connection::new(link, Vec::new(), shared, port.clone()).run(own));
+    let task = tokio::spawn(connection_of(&port).run(own));
     client.write_all(b"ruok").await.expect("asked");
     // Longer than a connection lingers when all is written.
     sleep(LINGER + Duration::from_millis(200)).await;
