@@ -49,6 +49,14 @@ enum Command {
     Cli(Box<cmd::cli::Args>),
     /// Hold a lock, an office or a place while a command runs; wait at a barrier; work on a queue.
     Recipe(Box<cmd::recipe::Args>),
+    /// Print or check transaction logs.
+    Log(cmd::disk::log::Args),
+    /// Print, check or compare snapshots.
+    Snapshot(cmd::disk::snapshot::Args),
+    /// Check a whole data directory: would a server start on it, and with what?
+    Data(cmd::disk::data::Args),
+    /// Remove logs and snapshots that newer snapshots have made unnecessary.
+    Purge(cmd::disk::purge::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +68,9 @@ fn main() -> ExitCode {
         Command::Scenario(args) => cmd::scenario::run(args),
         Command::Cli(args) => cmd::cli::run(*args),
         Command::Recipe(args) => cmd::recipe::run(*args),
+        Command::Log(args) => cmd::disk::log::run(args),
+        Command::Snapshot(args) => cmd::disk::snapshot::run(args),
+        Command::Data(args) => cmd::disk::data::run(args),
+        Command::Purge(args) => cmd::disk::purge::run(args),
     }
 }

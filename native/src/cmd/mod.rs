@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod demo;
+pub mod disk;
 pub mod recipe;
 pub mod scenario;
 pub mod serve;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use zebu_core::disk::names::{self, Compression, DataFile};
+use zebu_core::disk::names::{Compression, DataFile, parse};
 use zebu_core::id::Zxid;
 
 /// What could not be done with which file. Always fatal: after a failed write or sync the state of the disk is not
@@ -87,14 +87,21 @@ impl WholeFile {
 
 /// The logs and snapshots of a folder: logs first, each kind ascending. Files with other names are not looked at.
 pub fn data_files(dir: &Path) -> Result<Vec<(DataFile, PathBuf)>, FileError> {
+    let all = listing(dir)?.into_iter();
+    let mut found: Vec<_> = all.filter_map(|(name, path)| Some((parse(&name)?, path))).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// What is in a folder, by name. Names that are no text are none of ours.
+pub fn listing(dir: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).map_err(FileError::new("can't list", dir))? {
         let entry = entry.map_err(FileError::new("can't list", dir))?;
-        if let Some(file) = entry.file_name().to_str().and_then(names::parse) {
-            found.push((file, entry.path()));
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push((name, entry.path()));
         }
     }
-    found.sort();
     Ok(found)
 }
 

@@ -6,7 +6,6 @@
 
 use super::files::{self, FileError};
 use super::snapshots;
-use std::fs;
 use std::path::{Path, PathBuf};
 use zebu_core::disk::names;
 use zebu_core::id::Zxid;
@@ -30,23 +29,32 @@ fn finish(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, path: &Path) -> Resul
     files::rename(path, &snapshot_dir.join(names::snapshot(zxid)))
 }
 
+/// The states that an interrupted replacement left, ascending. There is never more than one; were there two, the later
+/// one would be the one that counts.
+fn begun(snapshot_dir: &Path) -> Result<Vec<(Zxid, PathBuf)>, FileError> {
+    let mut begun = Vec::new();
+    for (name, path) in files::listing(snapshot_dir)? {
+        let zxid = name.strip_prefix(PREFIX).and_then(|hex| i64::from_str_radix(hex, 16).ok());
+        begun.extend(zxid.map(|zxid| (Zxid(zxid), path)));
+    }
+    begun.sort();
+    Ok(begun)
+}
+
+/// The zxid of a state whose taking over was interrupted.
+pub fn pending(snapshot_dir: &Path) -> Result<Option<Zxid>, FileError> {
+    Ok(begun(snapshot_dir)?.pop().map(|(zxid, _)| zxid))
+}
+
 /// What an interrupted replacement left: does the rest, or removes what had not begun to count. Returns the zxid of
 /// the state that is now in place.
 pub fn resume(snapshot_dir: &Path, log_dir: &Path) -> Result<Option<Zxid>, FileError> {
-    let mut begun: Vec<(Zxid, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(snapshot_dir).map_err(FileError::new("can't list", snapshot_dir))? {
-        let entry = entry.map_err(FileError::new("can't list", snapshot_dir))?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
+    for (name, path) in files::listing(snapshot_dir)? {
         if name.ends_with(".tmp") && (name.starts_with(PREFIX) || name.starts_with("snapshot.")) {
-            files::remove(&entry.path())?;
-            continue;
+            files::remove(&path)?;
         }
-        let zxid = name.strip_prefix(PREFIX).and_then(|hex| i64::from_str_radix(hex, 16).ok());
-        begun.extend(zxid.map(|z| (Zxid(z), entry.path())));
     }
-    // There is never more than one; were there two, the later state would be the one that counts.
-    begun.sort();
+    let mut begun = begun(snapshot_dir)?;
     let Some((zxid, path)) = begun.pop() else { return Ok(None) };
     for (_, older) in begun {
         files::remove(&older)?;

@@ -7,9 +7,10 @@
 pub mod compactor;
 pub mod dir;
 mod epochs;
-mod files;
+pub mod files;
+pub mod inspect;
 mod install;
-mod log;
+pub mod log;
 pub mod purge;
 pub mod recovery;
 pub mod snapshots;

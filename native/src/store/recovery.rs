@@ -93,7 +93,7 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
 pub enum Repair {
     /// At the start.
     Yes,
-    /// While the server runs and may be appending.
+    /// While the server runs and may be appending, and to look only.
     No,
 }
 
@@ -119,6 +119,7 @@ pub struct LogReader {
     files: Vec<PathBuf>,
     open: Option<(PathBuf, LogScanner)>,
     dir: PathBuf,
+    torn: Option<(PathBuf, LogEnd)>,
 }
 
 impl LogReader {
@@ -129,7 +130,12 @@ impl LogReader {
         // `log.<successor>` begins exactly there; a file before it then holds nothing that is needed.
         let newest_below = all.iter().rposition(|(first, _)| first.0 <= last.0.saturating_add(1)).unwrap_or(0);
         let files = all.into_iter().skip(newest_below).map(|(_, path)| path).rev().collect();
-        Ok(LogReader { from, last, last_entry: None, files, open: None, dir: dir.into() })
+        Ok(LogReader { from, last, last_entry: None, files, open: None, dir: dir.into(), torn: None })
+    }
+
+    /// The tail of the last file, if it was torn and left as it is.
+    pub fn torn(&self) -> Option<&(PathBuf, LogEnd)> {
+        self.torn.as_ref()
     }
 
     /// The next transaction.
@@ -173,15 +179,16 @@ impl LogReader {
     }
 
     /// Judges how a file ended.
-    fn file_ended(&self, path: PathBuf, end: LogEnd, repair: Repair) -> Result<(), RecoveryError> {
+    fn file_ended(&mut self, path: PathBuf, end: LogEnd, repair: Repair) -> Result<(), RecoveryError> {
         let is_last = self.files.is_empty();
         match end {
             LogEnd::Damaged { .. } => return Err(RecoveryError::Damaged { path, end, last: self.last }),
             // Apache's server leaves a torn tail where it is; whether something is missing, the next file's first
             // zxid shows.
             LogEnd::Torn { .. } if !is_last => warn!("{}: {end}", path.display()),
-            // The server is appending at this moment.
-            _ if repair == Repair::No => {}
+            // The server is appending at this moment, or somebody only looks.
+            LogEnd::Torn { .. } if repair == Repair::No => self.torn = Some((path, end)),
+            LogEnd::Clean { .. } if repair == Repair::No => {}
             LogEnd::Torn { at, .. } if at > HEADER_SIZE => {
                 warn!("{}: {end}; cuts that off, it was never acknowledged", path.display());
                 log::cut(&path, at)?;

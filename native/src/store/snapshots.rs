@@ -81,11 +81,18 @@ impl LastSnapshot {
     }
 }
 
+/// Reads and unpacks one, and checks its seals.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, String> {
+    let bytes = fs::read(path).map_err(|e| e.to_string())?;
+    Snapshot::open(unpack(bytes, compression)?).map_err(|e| e.to_string())
+}
+
 /// Loads one; what is wrong with it otherwise.
 fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, String> {
-    let bytes = fs::read(path).map_err(|e| e.to_string())?;
-    let bytes = unpack(bytes, compression)?;
-    let snapshot = Snapshot::open(bytes).map_err(|e| e.to_string())?;
+    let snapshot = open(path, compression)?;
     let digest = snapshot.digest;
     let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| e.to_string())?;
     // Apache's are written while the tree changes, and hold the digest of another moment.

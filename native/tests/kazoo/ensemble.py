@@ -261,6 +261,11 @@ class Ensemble:
                 server.kill()
             shutil.rmtree(server.folder / "version-2", ignore_errors=True)
 
+    def log_lines(self, *words):
+        """The lines of all logs that hold one of the words."""
+        texts = [server.log.read_text(errors="replace") for server in self.servers.values() if server.log.exists()]
+        return [line for text in texts for line in text.splitlines() if any(word in line for word in words)]
+
     def tails(self, lines=25):
         """The ends of the servers' logs."""
         texts = []

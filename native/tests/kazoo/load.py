@@ -39,6 +39,8 @@ class Load:
         self.acknowledged = {}
         self.acknowledged_at = []
         self.failed = 0
+        # How often each kind of error came, by name.
+        self.errors = {}
         self.folders = []
         self._lock = threading.Lock()
         self._room = threading.Semaphore(WINDOW)
@@ -75,6 +77,8 @@ class Load:
                     self.acknowledged_at.append(time.monotonic())
                 else:
                     self.failed += 1
+                    name = type(result.exception).__name__
+                    self.errors[name] = self.errors.get(name, 0) + 1
             self._room.release()
 
         try:

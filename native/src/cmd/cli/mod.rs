@@ -7,7 +7,7 @@ mod failure;
 mod quota;
 mod session;
 mod shell;
-mod show;
+pub mod show;
 mod table;
 mod words;
 
