@@ -16,5 +16,5 @@ fn answers_and_events_are_those_of_the_model() {
     }
     // Seeds in which nothing is compared would prove nothing.
     assert!(seen.writes > seeds * 50 && seen.reads > seeds * 50 && seen.errors > seeds * 30, "{seen:?}");
-    assert!(seen.events > seeds * 5 && seen.set_again > seeds, "{seen:?}");
+    assert!(seen.events > seeds * 5 && seen.set_again > seeds && seen.retimed > seeds, "{seen:?}");
 }

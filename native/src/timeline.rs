@@ -221,8 +221,6 @@ impl Timeline {
         let took = since(made_ms, now);
         if serving.role != ServerState::Leading {
             page.commit_propagation_latency.add(took);
-        } else if TxnHeader::peek(&txn).is_ok_and(|(_, kind)| kind == OpCode::CreateTtl.code()) {
-            page.ttl_node_created_count += 1;
         }
         page.propagation_latency.add(took);
         written(&txn, |name, bytes| page.write_per_namespace.add(name, bytes));

@@ -19,8 +19,8 @@ const LAB_BYTES: usize = 900_000;
 /// Seeds of the simulator's sweep, sized for about a minute on two cores.
 const SIM_SEEDS: u64 = 10_000;
 
-/// Seeds in which everything that clients are told is compared with a model, for another half minute.
-const MODEL_SEEDS: u64 = 2_000;
+/// Seeds in which everything that clients are told is compared with a model, for another minute or so.
+const MODEL_SEEDS: u64 = 10_000;
 
 /// Seeds within which the simulator has to find that a rule is broken on purpose; it takes less than a hundred.
 const BROKEN_SEEDS: u64 = 2_000;

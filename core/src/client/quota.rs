@@ -2,14 +2,10 @@
 //! quotas do not nest is a rule among clients; the servers count.
 
 use crate::tree::path;
+pub use crate::tree::quota::{LIMITS, Limits, STATS};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
-
-/// The znode below a path's quota that holds its limits.
-pub const LIMITS: &str = "zookeeper_limits";
-/// The one that holds what there is.
-pub const STATS: &str = "zookeeper_stats";
 
 /// The znode under which the quota of `of` lives.
 pub fn node(of: &str) -> String {
@@ -21,41 +17,11 @@ pub fn path_of(node: &str) -> &str {
     node.strip_prefix(path::QUOTA).filter(|rest| !rest.is_empty()).unwrap_or(path::ROOT)
 }
 
-/// Limits, or what there is; `None` for no limit, which is -1 in the text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Track {
-    /// Znodes.
-    pub count: Option<i64>,
-    /// Bytes of data.
-    pub bytes: Option<i64>,
-    /// Znodes beyond which a server refuses, if it enforces quotas.
-    pub count_hard: Option<i64>,
-    /// Bytes beyond which a server refuses, if it enforces quotas.
-    pub bytes_hard: Option<i64>,
-}
-
-impl Track {
-    /// Reads the data of a limits or stats znode. What can't be read is no limit.
-    pub fn parse(data: &[u8]) -> Track {
-        let mut track = Track::default();
-        for pair in String::from_utf8_lossy(data).split([',', ';']) {
-            let mut parts = pair.split('=');
-            let (Some(key), Some(value)) = (parts.next(), parts.next()) else { continue };
-            let value = value.parse().ok().filter(|value| *value >= 0);
-            match key {
-                "count" => track.count = value,
-                "bytes" => track.bytes = value,
-                "countHardLimit" => track.count_hard = value,
-                "byteHardLimit" => track.bytes_hard = value,
-                _ => {}
-            }
-        }
-        track
-    }
-
+/// What a client does with limits; what there is has the same form.
+impl Limits {
     /// These limits with those that `with` names put in their place.
-    pub fn changed(self, with: Track) -> Track {
-        Track {
+    pub fn changed(self, with: Limits) -> Limits {
+        Limits {
             count: with.count.or(self.count),
             bytes: with.bytes.or(self.bytes),
             count_hard: with.count_hard.or(self.count_hard),
@@ -64,7 +30,7 @@ impl Track {
     }
 
     /// Whether `used` is above a limit already: of znodes, of bytes.
-    pub fn exceeded(&self, used: &Track) -> (bool, bool) {
+    pub fn exceeded(&self, used: &Limits) -> (bool, bool) {
         let above = |limits: [Option<i64>; 2], used: Option<i64>| {
             limits.into_iter().flatten().any(|limit| used.is_some_and(|used| limit < used))
         };
@@ -72,7 +38,7 @@ impl Track {
     }
 }
 
-impl fmt::Display for Track {
+impl fmt::Display for Limits {
     /// Apache's form. The `=` before the first `;` makes old parsers stop there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |limit: Option<i64>| limit.unwrap_or(-1);
@@ -90,10 +56,10 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    fn track(count: i64, bytes: i64, count_hard: i64, bytes_hard: i64) -> Track {
+    fn track(count: i64, bytes: i64, count_hard: i64, bytes_hard: i64) -> Limits {
         let limit = |n: i64| (n >= 0).then_some(n);
         let (count, bytes) = (limit(count), limit(bytes));
-        Track { count, bytes, count_hard: limit(count_hard), bytes_hard: limit(bytes_hard) }
+        Limits { count, bytes, count_hard: limit(count_hard), bytes_hard: limit(bytes_hard) }
     }
 
     #[test]
@@ -111,10 +77,10 @@ mod tests {
                 track(1, 2, 7, -1),
                 "count=1,bytes=2=;byteHardLimit=-1;countHardLimit=7",
             ),
-            ("", Track::default(), "count=-1,bytes=-1"),
-            ("count=x,bytes,,=;=", Track::default(), "count=-1,bytes=-1"),
+            ("", Limits::default(), "count=-1,bytes=-1"),
+            ("count=x,bytes,,=;=", Limits::default(), "count=-1,bytes=-1"),
         ] {
-            assert_eq!(Track::parse(text.as_bytes()), want, "{text:?}");
+            assert_eq!(Limits::parse(text.as_bytes()), want, "{text:?}");
             assert_eq!(want.to_string(), shown, "{text:?}");
         }
     }

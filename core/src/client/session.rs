@@ -205,6 +205,11 @@ impl Client {
         Client { sasl: Some(Sasl::new(user, rng)), ..self }
     }
 
+    /// Wishes another session timeout from the next connection on.
+    pub fn wish(&mut self, wished_ms: i32) {
+        self.wished_ms = wished_ms;
+    }
+
     /// The session, once there was one.
     pub fn session(&self) -> Option<SessionId> {
         (self.session.0 != 0).then_some(self.session)

@@ -22,8 +22,8 @@ use crate::error::ZkError;
 use crate::id::{LinkId, SessionId, Zxid};
 use crate::input::Submission;
 use crate::wire::client::{
-    ConnectRequest, ConnectResponse, OpResult, Outcome, Request, RequestHeader, Response, WatcherEvent, event_frame,
-    reply_frame, xid,
+    ConnectRequest, ConnectResponse, EVENT_ZXID, OpResult, Outcome, Request, RequestHeader, Response, WatcherEvent,
+    event_frame, reply_frame, xid,
 };
 use crate::wire::op::OpCode;
 use crate::wire::record::Id;
@@ -332,7 +332,7 @@ impl Link {
         }
         self.last_zxid = zxid;
         for event in events {
-            out.push(LinkEffect::Write(event_frame(Zxid(-1), &event)));
+            out.push(LinkEffect::Write(event_frame(EVENT_ZXID, &event)));
         }
         out.push(LinkEffect::Write(reply_frame(xid, zxid, &outcome)));
         self.reading = false;
@@ -352,7 +352,7 @@ impl Link {
                 self.close(LinkClose::NotServing, out);
             }
             ToLink::Reply { xid, zxid, outcome } => self.on_reply(xid, zxid, &outcome, out),
-            ToLink::Event(event) => out.push(LinkEffect::Write(event_frame(Zxid(-1), &event))),
+            ToLink::Event(event) => out.push(LinkEffect::Write(event_frame(EVENT_ZXID, &event))),
             ToLink::Close(why) => self.close(why, out),
         }
     }

@@ -249,8 +249,8 @@ fn an_event_is_told_before_the_read_that_waits_for_its_answer() {
     let missed = WatcherEvent { kind: EventKind::Deleted, path: "/b".into() };
     link.on_read(1, Zxid(5), Err(ZkError::NoNode), vec![missed.clone()], &mut out);
     let expected = [
-        LinkEffect::Write(event_frame(Zxid(-1), &event)),
-        LinkEffect::Write(event_frame(Zxid(-1), &missed)),
+        LinkEffect::Write(event_frame(EVENT_ZXID, &event)),
+        LinkEffect::Write(event_frame(EVENT_ZXID, &missed)),
         LinkEffect::Write(reply_frame(1, Zxid(5), &Err(ZkError::NoNode))),
     ];
     assert_eq!(out.get(1..), Some(&expected[..]));

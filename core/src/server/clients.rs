@@ -105,6 +105,9 @@ pub struct Service {
     /// The session of each connected link, and the other way round: the connection that owns a session here.
     pub(super) sessions: BTreeMap<LinkId, SessionId>,
     pub(super) links: BTreeMap<SessionId, LinkId>,
+    /// What the last connection here of each session was granted. Stays when that one ends: what was heard over it may
+    /// still have to be told.
+    pub(super) granted: BTreeMap<SessionId, i32>,
     /// New sessions whose transaction is under way.
     opening: BTreeMap<SessionId, (LinkId, ConnectRequest)>,
     /// Sessions taken up again here, about which the leader is asked.
@@ -134,6 +137,7 @@ impl Service {
             lead: None,
             sessions: BTreeMap::new(),
             links: BTreeMap::new(),
+            granted: BTreeMap::new(),
             opening: BTreeMap::new(),
             renewing: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -324,11 +328,8 @@ impl Service {
             return;
         }
         let session = request.session;
-        // A session keeps the timeout that it was opened with: that is the one the leader counts.
-        let timeout_ms = side.read(|s| s.tree.session_timeout(session)).unwrap_or(timeout_ms);
         if let Some(lead) = &mut self.lead {
-            if lead.tracker.touch(session, now.mono) {
-                lead.tracker.set_owner(session, Owner::Local);
+            if lead.tracker.take_up(session, timeout_ms, Owner::Local, now.mono) {
                 self.take_up(link, &request, timeout_ms, fx);
             } else {
                 refuse(fx, link, &request);
@@ -341,6 +342,8 @@ impl Service {
                 close(fx, old, LinkClose::SessionMoved);
             }
             self.renewing.entry(session).or_default().push_back((Some(link), request, timeout_ms));
+            self.granted.insert(session, timeout_ms);
+            peer.retime(session, timeout_ms);
             peer.send_to_leader(fx, PeerMsg::Revalidate { session, timeout_ms });
         }
     }
@@ -374,6 +377,7 @@ impl Service {
             close(fx, old, LinkClose::SessionMoved);
         }
         self.sessions.insert(link, session);
+        self.granted.insert(session, timeout_ms);
         let passwd = Bytes::copy_from_slice(&password(session));
         let read_only = request.read_only.map(|_| self.is_read_only());
         let response = ConnectResponse { timeout_ms, session, passwd, read_only };
@@ -467,18 +471,16 @@ impl Service {
     pub(super) fn on_touched<R: ReadSide>(&mut self, peer: &mut Peer, side: &R, now: Now, sessions: &[SessionId]) {
         side.read(|state| {
             for session in sessions {
-                if self.local.sessions.touch(*session, now.mono) {
+                let opened_with = || state.tree.session_timeout(*session);
+                let Some(timeout_ms) = self.granted.get(session).copied().or_else(opened_with) else { continue };
+                if self.local.sessions.touch(*session, timeout_ms, Owner::Local, now.mono) {
                     continue;
                 }
                 match &mut self.lead {
                     Some(lead) => {
-                        lead.tracker.touch(*session, now.mono);
+                        lead.tracker.touch(*session, timeout_ms, Owner::Local, now.mono);
                     }
-                    None => {
-                        if let Some(timeout_ms) = state.tree.session_timeout(*session) {
-                            peer.touch(*session, timeout_ms);
-                        }
-                    }
+                    None => peer.touch(*session, timeout_ms),
                 }
             }
         });
@@ -533,11 +535,10 @@ impl Service {
                     self.propose(peer, side, now, Owner::Conn(conn), request, fx);
                 }
             }
-            PeerEvent::Revalidate { conn, session } => {
+            PeerEvent::Revalidate { conn, session, timeout_ms } => {
                 let Some(lead) = &mut self.lead else { return };
-                let valid = lead.tracker.touch(session, now.mono);
+                let valid = lead.tracker.take_up(session, timeout_ms, Owner::Conn(conn), now.mono);
                 if valid {
-                    lead.tracker.set_owner(session, Owner::Conn(conn));
                     // A connection of it here is an old one: its client has moved.
                     if let Some(old) = self.links.remove(&session) {
                         self.sessions.remove(&old);
@@ -552,10 +553,10 @@ impl Service {
                     self.synced(asked, fx);
                 }
             }
-            PeerEvent::Touched { sessions } => {
+            PeerEvent::Touched { conn, sessions } => {
                 if let Some(lead) = &mut self.lead {
-                    for (session, _) in sessions {
-                        lead.tracker.touch(session, now.mono);
+                    for (session, timeout_ms) in sessions {
+                        lead.tracker.touch(session, timeout_ms, Owner::Conn(conn), now.mono);
                     }
                 }
             }
@@ -598,6 +599,7 @@ impl Service {
         self.lead = None;
         self.sessions.clear();
         self.links.clear();
+        self.granted.clear();
         self.opening.clear();
         self.renewing.clear();
         self.waiting.clear();
@@ -610,6 +612,9 @@ impl Service {
     }
 
     fn on_revalidated(&mut self, session: SessionId, valid: bool, fx: &mut Effects) {
+        if !valid {
+            self.granted.remove(&session);
+        }
         let Some(queue) = self.renewing.get_mut(&session) else { return };
         let next = queue.pop_front();
         if queue.is_empty() {
@@ -638,7 +643,7 @@ impl Service {
                     if !lead.tracker.knows(session) {
                         lead.tracker.add(session, *timeout_ms, None, now.mono);
                     }
-                    lead.tracker.touch(session, now.mono);
+                    lead.tracker.live_on(session, now.mono);
                 }
                 if let Some((link, mut request)) = ours {
                     request.session = session;
@@ -655,6 +660,7 @@ impl Service {
                 let asked = self.waiting.get(&session).and_then(VecDeque::front).is_some_and(|w| w.closes);
                 let answered = asked && self.answer(session, cxid, zxid, Ok(Response::Empty), fx);
                 self.waiting.remove(&session);
+                self.granted.remove(&session);
                 if let Some(link) = self.links.remove(&session) {
                     self.sessions.remove(&link);
                     if !answered {

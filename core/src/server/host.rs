@@ -30,6 +30,7 @@ impl<R: ReadSide> HostView<'_, R> {
         tree.set_rules(self.service.access());
         self.service.replaced(tree.applied());
         self.side.apply(|state, _| {
+            tree.succeed(&state.tree);
             state.tree = tree;
             state.watches = Default::default();
         });

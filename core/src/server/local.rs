@@ -172,9 +172,8 @@ impl Service {
             self.take_up(link, &request, timeout_ms, fx);
             return true;
         }
-        let known = self.local.sessions.touch(request.session, now.mono);
+        let known = self.local.sessions.touch(request.session, timeout_ms, Owner::Local, now.mono);
         if known {
-            let timeout_ms = self.local.sessions.timeout_ms(request.session).unwrap_or(timeout_ms);
             self.take_up(link, request, timeout_ms, fx);
         }
         known
@@ -231,6 +230,7 @@ impl Service {
         fx.note(|| Note::SessionClosed { session });
         self.local.sessions.remove(session);
         self.waiting.remove(&session);
+        self.granted.remove(&session);
         if let Some(link) = self.links.remove(&session) {
             self.sessions.remove(&link);
             if cut {

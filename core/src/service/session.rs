@@ -70,7 +70,8 @@ pub enum Owner {
 
 #[derive(Clone, Debug)]
 struct Tracked {
-    timeout_ms: u64,
+    /// What it was opened with.
+    timeout_ms: i32,
     /// The end of the bucket it is in, milliseconds on the server's clock.
     bucket: u64,
     owner: Option<Owner>,
@@ -86,6 +87,10 @@ struct Tracked {
 /// prepares a createSession and [removes](SessionTracker::remove) it when the closeSession is applied. In between it
 /// [touches](SessionTracker::touch) it for every sign of life, and prepares a closeSession for each that
 /// [expired](SessionTracker::expired).
+///
+/// How long a session lives on after a sign of life is what its connection was granted, so a client that takes it up
+/// again with another wish gets another timeout (client-protocol.md §3.2). What the session was opened with, which all
+/// servers remember, stays as it is: a new leader begins with that, as Apache's does.
 #[derive(Clone, Debug)]
 pub struct SessionTracker {
     tick_ms: u64,
@@ -114,29 +119,46 @@ impl SessionTracker {
     /// A session is being created (or is there already: then it only gets the new timeout and owner).
     pub fn add(&mut self, session: SessionId, timeout_ms: i32, owner: Option<Owner>, now: Instant) {
         self.remove(session);
-        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
         let bucket = self.bucket(timeout_ms, now);
         self.sessions.insert(session, Tracked { timeout_ms, bucket, owner, closing: false });
         self.buckets.entry(bucket).or_default().insert(session);
     }
 
     /// The end of the bucket in which a session expires that was heard of `now`.
-    fn bucket(&self, timeout_ms: u64, now: Instant) -> u64 {
+    fn bucket(&self, timeout_ms: i32, now: Instant) -> u64 {
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
         ((now.millis().saturating_add(timeout_ms)) / self.tick_ms).saturating_add(1).saturating_mul(self.tick_ms)
     }
 
-    /// A sign of life. False if there is no such session, or it is closing: then the request that came is dropped.
-    pub fn touch(&mut self, session: SessionId, now: Instant) -> bool {
+    /// A sign of life, heard by `by` over a connection that was granted `timeout_ms`. False if there is no such
+    /// session, or it is closing: then the request that came is dropped.
+    ///
+    /// The owner's word counts, also if it lets the session expire earlier. Anybody else's is of a connection that the
+    /// client may have left since; it can only prolong.
+    pub fn touch(&mut self, session: SessionId, timeout_ms: i32, by: Owner, now: Instant) -> bool {
         let Some(tracked) = self.sessions.get(&session).filter(|tracked| !tracked.closing) else { return false };
-        let (from, to) = (tracked.bucket, self.bucket(tracked.timeout_ms, now));
-        if to > from {
-            self.leave_bucket(session, from);
-            self.buckets.entry(to).or_default().insert(session);
-            if let Some(tracked) = self.sessions.get_mut(&session) {
-                tracked.bucket = to;
-            }
+        let (from, to) = (tracked.bucket, self.bucket(timeout_ms, now));
+        if to > from || (to < from && tracked.owner.is_none_or(|owner| owner == by)) {
+            self.change_bucket(session, from, to);
         }
         true
+    }
+
+    /// Its creation is committed: it lives at least for what it was opened with, from now.
+    pub fn live_on(&mut self, session: SessionId, now: Instant) {
+        let Some(tracked) = self.sessions.get(&session).filter(|tracked| !tracked.closing) else { return };
+        let (from, to) = (tracked.bucket, self.bucket(tracked.timeout_ms, now));
+        if to > from {
+            self.change_bucket(session, from, to);
+        }
+    }
+
+    fn change_bucket(&mut self, session: SessionId, from: u64, to: u64) {
+        self.leave_bucket(session, from);
+        self.buckets.entry(to).or_default().insert(session);
+        if let Some(tracked) = self.sessions.get_mut(&session) {
+            tracked.bucket = to;
+        }
     }
 
     fn leave_bucket(&mut self, session: SessionId, bucket: u64) {
@@ -204,16 +226,13 @@ impl SessionTracker {
         if *tracked.owner.get_or_insert(from) == from { Ok(()) } else { Err(ZkError::SessionMoved) }
     }
 
-    /// The client has taken the session up again through `owner` (a REVALIDATE). False if there is no such session:
-    /// the client is told that it expired.
-    pub fn set_owner(&mut self, session: SessionId, owner: Owner) -> bool {
-        match self.sessions.get_mut(&session).filter(|tracked| !tracked.closing) {
-            Some(tracked) => {
-                tracked.owner = Some(owner);
-                true
-            }
-            None => false,
+    /// The client has taken the session up again through `owner` (a REVALIDATE), where it was granted `timeout_ms`.
+    /// False if there is no such session: the client is told that it expired.
+    pub fn take_up(&mut self, session: SessionId, timeout_ms: i32, owner: Owner, now: Instant) -> bool {
+        if let Some(tracked) = self.sessions.get_mut(&session).filter(|tracked| !tracked.closing) {
+            tracked.owner = Some(owner);
         }
+        self.touch(session, timeout_ms, owner, now)
     }
 
     /// When a session expires if nothing more is heard of it.
@@ -227,9 +246,9 @@ impl SessionTracker {
         self.buckets.iter().map(|(ms, sessions)| (Instant(ms.saturating_mul(1000)), sessions))
     }
 
-    /// The negotiated timeout of a session, milliseconds.
+    /// The timeout that a session was opened with, milliseconds.
     pub fn timeout_ms(&self, session: SessionId) -> Option<i32> {
-        self.sessions.get(&session).map(|tracked| i32::try_from(tracked.timeout_ms).unwrap_or(i32::MAX))
+        self.sessions.get(&session).map(|tracked| tracked.timeout_ms)
     }
 
     /// How many sessions there are, closing ones too.
@@ -300,9 +319,9 @@ mod tests {
         assert_eq!(tracker.next_deadline(), Some(at(6000)));
         assert!(tracker.buckets().eq([(at(6000), &BTreeSet::from([A, B]))]));
         assert_eq!(tracker.expired(at(5999)), []);
-        assert!(tracker.touch(B, at(2000)));
+        assert!(tracker.touch(B, 4000, Owner::Local, at(2000)));
         assert_eq!(tracker.expired(at(6000)), [A]);
-        assert!(!tracker.touch(A, at(6000)), "it is closing");
+        assert!(!tracker.touch(A, 4000, Owner::Local, at(6000)), "it is closing");
         assert_eq!((tracker.is_live(A), tracker.len()), (false, 2));
         assert_eq!(tracker.next_deadline(), Some(at(8000)));
         tracker.remove(A);
@@ -316,8 +335,37 @@ mod tests {
         tracker.add(A, 4000, Some(Owner::Local), at(0));
         tracker.set_closing(A);
         assert_eq!(tracker.check_owner(A, Owner::Local), Err(ZkError::SessionExpired));
-        assert!(!tracker.set_owner(A, Owner::Local));
+        assert!(!tracker.take_up(A, 4000, Owner::Local, at(0)));
         assert_eq!(tracker.expired(at(99_000)), []);
+    }
+
+    #[test]
+    fn a_sign_of_life_lasts_as_long_as_its_connection_was_granted() {
+        let (owner, other) = (Owner::Conn(ConnId(1)), Owner::Conn(ConnId(2)));
+        for (owned, touches, expires) in [
+            (Some(owner), &[][..], 8000),
+            (Some(owner), &[(6000, owner, 0)], 8000),
+            (Some(owner), &[(6000, owner, 2000)], 10_000),
+            (Some(owner), &[(40_000, owner, 0)], 42_000),
+            (Some(owner), &[(4000, owner, 0)], 6000),
+            // A connection that was left only prolongs.
+            (Some(owner), &[(4000, other, 0)], 8000),
+            (Some(owner), &[(40_000, owner, 0), (6000, other, 1000)], 42_000),
+            (Some(owner), &[(40_000, other, 0)], 42_000),
+            (Some(owner), &[(40_000, other, 0), (6000, owner, 1000)], 8000),
+            // Of a new leader's, nobody knows yet whose they are.
+            (None, &[(4000, other, 0)], 6000),
+            (None, &[(40_000, owner, 0), (4000, other, 0)], 6000),
+            (Some(owner), &[(i32::MIN, owner, 0)], 2000),
+        ] {
+            let mut tracker = SessionTracker::new(Duration::from_millis(2000));
+            tracker.add(A, 6000, owned, at(0));
+            for (timeout_ms, by, ms) in touches {
+                assert!(tracker.touch(A, *timeout_ms, *by, at(*ms)));
+            }
+            assert_eq!(tracker.expires(A), Some(at(expires)), "{owned:?} {touches:?}");
+            assert_eq!((tracker.timeout_ms(A), tracker.buckets().count()), (Some(6000), 1));
+        }
     }
 
     #[test]
@@ -328,7 +376,7 @@ mod tests {
         assert_eq!(tracker.check_owner(B, first), Err(ZkError::SessionExpired));
         assert_eq!(tracker.check_owner(A, first), Ok(()), "adopted");
         assert_eq!(tracker.check_owner(A, second), Err(ZkError::SessionMoved));
-        assert!(tracker.set_owner(A, Owner::Local) && !tracker.set_owner(B, first));
+        assert!(tracker.take_up(A, 4000, Owner::Local, at(0)) && !tracker.take_up(B, 4000, first, at(0)));
         assert_eq!(tracker.check_owner(A, Owner::Local), Ok(()));
         assert_eq!(tracker.check_owner(A, first), Err(ZkError::SessionMoved));
     }

@@ -266,6 +266,13 @@ impl World {
         }
     }
 
+    /// A client wishes another session timeout from its next connection on.
+    pub(crate) fn wish(&mut self, client: ClientId, wished_ms: i32) {
+        if let Some(actor) = self.clients.get_mut(&client) {
+            actor.client.wish(wished_ms);
+        }
+    }
+
     /// A client asks for what can't be typed, as [`Command::Ask`] does it with what can. Nothing happens when the
     /// client is over.
     pub(crate) fn request(&mut self, client: ClientId, request: Request, via: Option<ServerId>) {

@@ -1,5 +1,6 @@
 //! The model beside a world: what it is told, and what becomes of what it finds.
 
+use crate::id::ServerId;
 use crate::sim::World;
 use crate::sim::model::{Counts, Finding, Model};
 use alloc::boxed::Box;
@@ -10,7 +11,7 @@ impl World {
     /// From now on, everything that clients are told is held against a model. To be called before the first event.
     pub fn watch_with_model(&mut self) {
         self.checks.watches_judged_by_model = true;
-        self.model = Some(Box::new(Model::new(&self.spec.service)));
+        self.model = Some(Box::new(Model::new(&self.spec.config(ServerId(1)))));
     }
 
     /// How much the model has looked at; nothing without one.

@@ -147,6 +147,9 @@ impl Tree {
         let stat = node::stat_of_new(header.zxid, header.time_ms, keeper);
         let node = Node::new(path, data.map(kept), acl, stat, self.kinds);
         let stat = node.stat();
+        if matches!(node.keeper(), Keeper::Ttl(_)) {
+            self.ttl_counts.created += 1;
+        }
         let key: Arc<str> = path.into();
         changes.push(Change { kind: EventKind::Created, path: key.clone(), acl: self.acls.list(acl) });
         changes.push(parent_change);
@@ -175,6 +178,9 @@ impl Tree {
         if let Some((key, node)) = self.remove(path) {
             changes.push(Change { kind: EventKind::Deleted, path: key, acl: self.acls.list(node.acl_key()) });
             self.acls.release(node.acl_key());
+            if matches!(node.keeper(), Keeper::Ttl(_)) {
+                self.ttl_counts.deleted += 1;
+            }
             if !node.children().is_empty() {
                 self.remove_below(path, &node);
             }

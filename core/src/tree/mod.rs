@@ -36,6 +36,7 @@ use core::fmt;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use quota::Quotas;
+pub use unattended::TtlCounts;
 
 /// Nodes by path. A hash table, since looking up is nearly all that is done with it (2 to 3 times as fast as a
 /// B-tree, whose keys here share long prefixes); it is never iterated, so its order can't leak. The seed is fixed, so
@@ -71,6 +72,7 @@ pub struct Tree {
     digests: DigestLog,
     /// Bytes of all paths and data.
     data_bytes: u64,
+    ttl_counts: TtlCounts,
 }
 
 impl Default for Tree {
@@ -116,6 +118,7 @@ impl Tree {
             digest: 0,
             digests: DigestLog::default(),
             data_bytes: 0,
+            ttl_counts: TtlCounts::default(),
         }
     }
 

@@ -19,9 +19,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The name of the znode with the limits.
-const LIMITS: &str = "zookeeper_limits";
+pub const LIMITS: &str = "zookeeper_limits";
 /// The name of the znode with the numbers.
-const STATS: &str = "zookeeper_stats";
+pub const STATS: &str = "zookeeper_stats";
 
 /// What a subtree may have; `None` for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct Quota {
 }
 
 impl Limits {
-    /// Reads the data of a limits znode. What can't be read is no limit, as an empty value and -1 are.
+    /// Reads the data of a limits znode, or of one with the numbers. What can't be read is no limit, as an empty value and -1 are.
     pub fn parse(data: &[u8]) -> Limits {
         let mut limits = Limits::default();
         for pair in String::from_utf8_lossy(data).split([',', ';']) {

@@ -276,6 +276,44 @@ fn config_is_the_servers_own() {
     check_sums(&tree);
 }
 
+/// Whoever creates or removes them, and also in a multi; not what only looks like one, or did not happen.
+#[test]
+fn ttl_nodes_that_come_and_go_are_counted() {
+    let acl = Acl::open;
+    let container = TxnBody::CreateContainer { path: "/c".into(), data: None, acl: acl(), parent_cversion: 1 };
+    let ttl =
+        |path: &str| TxnBody::CreateTtl { path: path.into(), data: None, acl: acl(), parent_cversion: 1, ttl_ms: 7 };
+    let delete = |container, path: &str| TxnBody::Delete { container, path: path.into() };
+    let failed = TxnBody::Multi { txns: vec![delete(false, "/c"), TxnBody::Error { code: -101 }] };
+    let rows = [
+        (container, (0, 0)),
+        (ttl("/a"), (1, 0)),
+        (TxnBody::Multi { txns: vec![ttl("/b"), ttl("/d")] }, (3, 0)),
+        (create("/e", 1), (3, 0)),
+        (delete(true, "/a"), (3, 1)),
+        (delete(true, "/a"), (3, 1)),
+        (delete(false, "/b"), (3, 2)),
+        (delete(true, "/c"), (3, 2)),
+        (delete(false, "/e"), (3, 2)),
+        (failed, (3, 2)),
+        (TxnBody::Multi { txns: vec![delete(false, "/d"), ttl("/d")] }, (4, 3)),
+    ];
+    for (kinds, counts) in [(OwnerKinds::Extended, true), (OwnerKinds::Plain, false)] {
+        let mut tree = Tree::new();
+        tree.read_owners(kinds);
+        for (zxid, (body, (created, deleted))) in (1..).zip(&rows) {
+            tree.apply(&txn(zxid, body.clone()));
+            let expected =
+                if counts { TtlCounts { created: *created, deleted: *deleted } } else { TtlCounts::default() };
+            assert_eq!(tree.ttl_counts(), expected, "{kinds:?} {body:?}");
+        }
+        // A state that comes from somewhere else does not begin anew.
+        let mut other = Tree::new();
+        other.succeed(&tree);
+        assert_eq!(other.ttl_counts(), tree.ttl_counts());
+    }
+}
+
 #[test]
 fn the_index_of_containers_and_ttl_nodes_follows_the_tree() {
     let acl = Acl::open();

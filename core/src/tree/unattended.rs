@@ -6,7 +6,27 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
 
+/// TTL nodes that have come and gone, whoever removed them. What a server reads from its log at the start counts too,
+/// as in Apache's server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TtlCounts {
+    /// Created.
+    pub created: u64,
+    /// Deleted.
+    pub deleted: u64,
+}
+
 impl Tree {
+    /// How many TTL nodes have come and gone.
+    pub fn ttl_counts(&self) -> TtlCounts {
+        self.ttl_counts
+    }
+
+    /// Takes the place of another tree of the same server, whose counts go on.
+    pub fn succeed(&mut self, before: &Tree) {
+        self.ttl_counts = before.ttl_counts;
+    }
+
     /// The containers and TTL nodes behind `after` (`None`: from the first on), in the order of their paths.
     pub fn unattended(&self, after: Option<&str>) -> impl Iterator<Item = (&Arc<str>, &Node)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

@@ -340,7 +340,7 @@ impl Leader {
             }
             (LearnerStep::Receiving | LearnerStep::Secured | LearnerStep::Live, PeerMsg::Pong { touched, .. }) => {
                 if !touched.is_empty() {
-                    cx.events.push(PeerEvent::Touched { sessions: touched });
+                    cx.events.push(PeerEvent::Touched { conn, sessions: touched });
                 }
                 Ok(())
             }
@@ -348,8 +348,8 @@ impl Leader {
                 cx.events.push(PeerEvent::Request { conn, request });
                 Ok(())
             }
-            (LearnerStep::Live, PeerMsg::Revalidate { session, .. }) => {
-                cx.events.push(PeerEvent::Revalidate { conn, session });
+            (LearnerStep::Live, PeerMsg::Revalidate { session, timeout_ms }) => {
+                cx.events.push(PeerEvent::Revalidate { conn, session, timeout_ms });
                 Ok(())
             }
             (step, msg) => Err(unexpected(msg.name(), step)),

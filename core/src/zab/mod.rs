@@ -70,14 +70,14 @@ pub enum PeerEvent {
     Stopped,
     /// A learner sends a client's write or sync on.
     Request { conn: ConnId, request: Forwarded },
-    /// A learner asks whether a session is alive; it will serve it from now on.
-    Revalidate { conn: ConnId, session: SessionId },
+    /// A learner asks whether a session is alive; it will serve it from now on, with this timeout.
+    Revalidate { conn: ConnId, session: SessionId, timeout_ms: i32 },
     /// The leader's answer to ours.
     Revalidated { session: SessionId, valid: bool },
     /// The leader's answer to our oldest sync.
     Synced,
-    /// Sessions that a learner has heard from.
-    Touched { sessions: Vec<(SessionId, i32)> },
+    /// Sessions that a learner has heard from, with the timeouts of their connections.
+    Touched { conn: ConnId, sessions: Vec<(SessionId, i32)> },
     /// A learner is gone; sessions owned by its connection are nobody's.
     LearnerGone { conn: ConnId },
 }
@@ -500,6 +500,14 @@ impl Peer {
     /// Sessions heard from here; told to the leader with the next pong.
     pub fn touch(&mut self, session: SessionId, timeout_ms: i32) {
         self.ground.touched.insert(session, timeout_ms);
+    }
+
+    /// A session is taken up again with another timeout: what is still to be told of its former connection must not
+    /// bring the former one back.
+    pub fn retime(&mut self, session: SessionId, timeout_ms: i32) {
+        if let Some(told) = self.ground.touched.get_mut(&session) {
+            *told = timeout_ms;
+        }
     }
 
     /// What happened for the service since the last call.

@@ -258,8 +258,8 @@ fn summary(totals: &Totals, took: Duration, threads: usize) {
     if seen != Counts::default() {
         println!(
             "compared with the model: {} answers to writes, {} to reads ({} of them errors), {} watch events, {} times \
-             that watches were set again",
-            seen.writes, seen.reads, seen.errors, seen.events, seen.set_again
+             that watches were set again, {} other session timeouts",
+            seen.writes, seen.reads, seen.errors, seen.events, seen.set_again, seen.retimed
         );
     }
 }

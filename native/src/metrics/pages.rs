@@ -202,8 +202,6 @@ pub struct OwnerPage {
     pub digest_mismatches_count: u64,
     /// Other reasons for which the server stopped itself.
     pub unrecoverable_error_count: u64,
-    /// Leader: TTL nodes made.
-    pub ttl_node_created_count: u64,
     /// Leader: sizes of proposals.
     pub proposal_sizes: Sizes,
     /// Letters in the mailbox when the owner looks into it.
@@ -254,7 +252,6 @@ impl Default for OwnerPage {
             revalidate_count: 0,
             digest_mismatches_count: 0,
             unrecoverable_error_count: 0,
-            ttl_node_created_count: 0,
             proposal_sizes: Sizes::default(),
             prep_processor_queue_size: Summary::plain(),
             prep_process_time: Summary::time(),
@@ -281,7 +278,7 @@ impl OwnerPage {
         tell!(out, self;
             counter: proposal_count, commit_count, snap_count, diff_count, looking_count, stale_sessions_expired,
                 learner_proposal_received_count, learner_commit_received_count, revalidate_count,
-                digest_mismatches_count, unrecoverable_error_count, ttl_node_created_count;
+                digest_mismatches_count, unrecoverable_error_count;
             summary: prep_processor_queue_size, prep_process_time, quorum_ack_latency, proposal_latency,
                 proposal_ack_creation_latency, commit_propagation_latency, propagation_latency, election_time,
                 follower_sync_time, observer_sync_time, inflight_snap_count, inflight_diff_count, unavailable_time,

@@ -30,6 +30,9 @@ impl Operator {
         out.gauge("non_mtls_remote_conn_count", remote);
         out.gauge("outstanding_tls_handshake", self.limits.handshakes());
         out.gauge("connection_drop_probability", Number::Real(self.limits.drop_probability()));
+        let ttl = self.side.read(|s| s.tree.ttl_counts());
+        out.counter("ttl_node_created_count", ttl.created);
+        out.counter("ttl_node_deleted_count", ttl.deleted);
         let Some(serving) = self.serving() else { return out };
         self.side.read(|s| {
             out.gauge("znode_count", s.tree.len() + 1);

@@ -36,7 +36,8 @@ fn text(name: &X509Name<'_>) -> String {
     parts.into_iter().rev().collect::<Vec<_>>().join(",")
 }
 
-/// A type without a name, and a value that is no text, are written in numbers.
+/// A type without a name, and a value that is no text, are written in numbers. What Java takes for text does not
+/// include UniversalString.
 fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let oid = attribute.attr_type().to_id_string();
     let value = attribute.attr_value();
@@ -48,10 +49,9 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
             | Tag::Ia5String
             | Tag::GeneralString
             | Tag::BmpString
-            | Tag::UniversalString
     );
     match NAMES.iter().find(|(known, _)| *known == oid) {
-        Some((_, name)) if is_text => format!("{name}={}", escaped(&String::from_utf8_lossy(value.data))),
+        Some((_, name)) if is_text => format!("{name}={}", escaped(&read(value.data))),
         known => {
             let mut out = format!("{}=#", known.map_or(oid.as_str(), |(_, name)| name));
             let der = x509_parser::asn1_rs::ToDer::to_der_vec(value).unwrap_or_default();
@@ -62,6 +62,27 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
             out
         }
     }
+}
+
+/// The text of a value as Java reads it: as UTF-8, whatever kind of string it says it is, TeletexString and BMPString
+/// too. What is no UTF-8 becomes U+FFFD as it does in Rust, but for a surrogate's bytes, which are one together.
+fn read(bytes: &[u8]) -> String {
+    let mut read = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, behind @ ..] = rest {
+        rest = match (first, behind) {
+            (0xed, [0xa0..=0xbf, 0x80..=0xbf, behind @ ..] | [0xa0..=0xbf, behind @ ..]) => {
+                // A byte that is never in UTF-8.
+                read.push(0xff);
+                behind
+            }
+            _ => {
+                read.push(*first);
+                behind
+            }
+        };
+    }
+    String::from_utf8_lossy(&read).into_owned()
 }
 
 /// A value with what has a meaning in names escaped, and blanks at its ends.
@@ -121,14 +142,33 @@ mod tests {
                 "3029311b300806035504030c0161300f060a0992268993f22c6401010c0162310a3008060355040a0c016f",
                 "O=o,CN=a+UID=b",
             ),
+            // TeletexString: of Latin letters, of UTF-8, of blanks.
+            ("300f310d300b06035504031404626f62e4", "CN=bob\u{fffd}"),
+            ("300d310b300906035504031402c3a4", "CN=\u{e4}"),
+            ("300b3109300706035504031400", "CN="),
+            // BMPString, as it should be, and with a lone half of a character at its end.
+            ("3011310f300d06035504031e060062006f0062", "CN=\\00b\\00o\\00b"),
+            ("300f310d300b06035504031e044e2d6587", "CN=N-e\u{fffd}"),
+            ("300d310b300906035504031e020020", "CN=\\00\\ "),
+            ("3010310e300c06035504031e050062006f00", "CN=\\00b\\00o\\00"),
+            // UniversalString and NumericString are no text.
+            ("30133111300f06035504031c080000006200000062", "CN=#1c080000006200000062"),
+            ("300e310c300a06035504031203626f62", "CN=#1203626f62"),
+            // UTF8String that is none: a surrogate, whole and cut off; a character that is cut off; too long a form.
+            ("300e310c300a06035504030c03eda080", "CN=\u{fffd}"),
+            ("300f310d300b06035504030c04edbfbf41", "CN=\u{fffd}A"),
+            ("300e310c300a06035504030c03e4b841", "CN=\u{fffd}A"),
+            ("300e310c300a06035504030c03e08041", "CN=\u{fffd}\u{fffd}A"),
         ] {
-            let bytes: Vec<u8> = (0..der.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(&der[at..at + 2], 16).expect("hexadecimal"))
-                .collect();
+            let bytes = unhex(der);
             let (_, name) = X509Name::from_der(&bytes).expect("a name");
-            assert_eq!(text(&name), expected);
+            assert_eq!(text(&name), expected, "{der}");
         }
+    }
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+        (0..hex.len()).step_by(2).map(byte).collect()
     }
 
     #[test]

@@ -36,6 +36,11 @@ class Containers(OwnEnsembleTest):
         maker.close()
         self.client.sync(path)
 
+    def ttl_counts(self, server):
+        """How many TTL nodes a server has seen come and go."""
+        found = dict(line.split("\t") for line in server.four_letters("mntr").splitlines())
+        return [int(found[f"zk_ttl_node_{what}_count"]) for what in ("created", "deleted")]
+
     def goes(self, path):
         def is_gone():
             self.client.sync(path)
@@ -76,6 +81,13 @@ class Containers(OwnEnsembleTest):
         self.client.sync("/long")
         self.assertIsNotNone(self.client.exists("/long"))
         self.goes("/long")
+        # Each server counts; a container is none of them.
+        self.container("/c")
+        self.client.create("/c/child")
+        self.client.delete("/c/child")
+        self.goes("/c")
+        for server in self.ensemble.servers.values():
+            wait_for(f"server {server.id} has counted", lambda: self.ttl_counts(server) == [2, 2])
 
     def test_a_ttl_node_with_children_stays(self):
         self.ttl("/parent")

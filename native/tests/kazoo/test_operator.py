@@ -77,9 +77,10 @@ COUNTERS = """
     commit_count proposal_count snap_count diff_count looking_count connection_rejected connection_drop_count
     connection_request_count connection_revalidate_count bytes_received_count response_bytes watch_bytes
     stale_sessions_expired sessionless_connections_expired cnxn_closed_without_zk_server_running
-    ttl_node_created_count digest_mismatches_count unrecoverable_error_count throttled_ops learner_proposal_received_count
-    learner_commit_received_count revalidate_count sync_processor_request_queued op_count_total
-    large_requests_rejected tls_handshake_exceeded request_throttle_wait_count stale_requests_dropped stale_replies
+    ttl_node_created_count ttl_node_deleted_count digest_mismatches_count unrecoverable_error_count throttled_ops
+    learner_proposal_received_count learner_commit_received_count revalidate_count sync_processor_request_queued
+    op_count_total large_requests_rejected tls_handshake_exceeded request_throttle_wait_count stale_requests_dropped
+    stale_replies
 """.split()
 BASIC = """
     fsynctime snapshottime dbinittime startup_txns_loaded startup_txns_load_time startup_snap_load_time election_time

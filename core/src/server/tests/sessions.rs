@@ -48,14 +48,26 @@ impl Net {
     }
 
     fn try_connect(&mut self, at: i64, link: u64, session: SessionId, read_only: Option<bool>) -> Vec<ToLink> {
-        let passwd = match session.0 {
-            0 => Bytes::new(),
-            _ => Bytes::copy_from_slice(&crate::service::password(session)),
-        };
-        let (protocol, last_zxid_seen, timeout_ms) = (0, Zxid::ZERO, 6000);
-        let request = ConnectRequest { protocol, last_zxid_seen, timeout_ms, session, passwd, read_only };
+        let request = ConnectRequest { read_only, ..connect_request(session, 6000) };
         self.submit(at, link, Submission::Connect(request))
     }
+
+    /// Opens a session or takes one up again with the wish for a timeout.
+    fn wish(&mut self, at: i64, link: u64, session: SessionId, timeout_ms: i32) -> ConnectResponse {
+        match self.submit(at, link, Submission::Connect(connect_request(session, timeout_ms))).pop() {
+            Some(ToLink::Connected(response)) => response,
+            other => panic!("no connect response: {other:?}"),
+        }
+    }
+}
+
+fn connect_request(session: SessionId, timeout_ms: i32) -> ConnectRequest {
+    let passwd = match session.0 {
+        0 => Bytes::new(),
+        _ => Bytes::copy_from_slice(&crate::service::password(session)),
+    };
+    let (protocol, last_zxid_seen, read_only) = (0, Zxid::ZERO, Some(false));
+    ConnectRequest { protocol, last_zxid_seen, timeout_ms, session, passwd, read_only }
 }
 
 /// Who asks for what, as whom, and what comes of it: at the leader, a follower and an observer.
@@ -284,6 +296,48 @@ fn a_session_belongs_to_the_connection_that_it_was_opened_over() {
     let said = net.submit(1, 1, ask(&create("/a", 0), OpCode::Create, first.session, 1));
     assert!(matches!(said[..], [ToLink::Reply { outcome: Err(ZkError::SessionMoved), .. }]), "{said:?}");
     net.write(2, 2, first.session, 1, &create("/a", 0), OpCode::Create).unwrap();
+}
+
+/// A session that is taken up again lives by what its new connection was granted, not by what it had before; at
+/// leader, follower and observer, wherever it comes from, and as a local one too.
+#[test]
+fn a_session_that_is_taken_up_again_has_the_timeout_of_its_new_connection() {
+    use LocalSessions::{Off, On, Upgrading};
+    let ways = [(3, 3), (1, 1), (4, 4), (1, 3), (3, 1), (1, 2), (4, 1), (2, 4), (3, 4)].map(|(a, b)| (Off, a, b));
+    let local_ones = [(On, 3, 3), (On, 1, 1), (Upgrading, 3, 3), (Upgrading, 1, 1), (Upgrading, 4, 4)];
+    for (kind, old, new) in ways.into_iter().chain(local_ones) {
+        let wishes = [(-1, 4000), (5000, 5000), (20_000, 20_000), (i32::MAX, 40_000)];
+        for ((wished, granted), heard) in wishes.into_iter().flat_map(|wish| [(wish, true), (wish, false)]) {
+            // What makes a session global has its first timeout, and a server it has left may tell of that one late:
+            // then only the next sign of life puts it right.
+            if !heard && (kind == Upgrading || (old != new && granted < 10_000)) {
+                continue;
+            }
+            let what = format!("{kind:?}, from {old} to {new}, {wished}, heard again: {heard}");
+            let mut net = Net::with(3, 1, local(kind));
+            net.run(Duration::from_secs(3));
+            assert_eq!(net.leader(), 3);
+            let session = net.wish(old, 1, SessionId(0), 10_000).session;
+            // Still to be told to the leader when the client is gone already.
+            net.queue.push_back((ServerId(old), Input::Touched { sessions: vec![session] }));
+            net.drain();
+            assert_eq!(net.wish(new, 2, session, wished).timeout_ms, granted, "{what}");
+            if kind == Upgrading {
+                net.write(new, 2, session, 1, &create("/e", 1), OpCode::Create).unwrap();
+                assert!(net.is_global(session), "{what}");
+            }
+            if heard {
+                net.run(Duration::from_millis(1500));
+                net.queue.push_back((ServerId(new), Input::Touched { sessions: vec![session] }));
+            }
+            net.run(Duration::from_millis(granted as u64 - 100));
+            let lives =
+                |net: &Net| net.is_global(session) || net.server(new).service().local_sessions().is_live(session);
+            assert!(lives(&net), "{what}: it ends too early");
+            net.run(Duration::from_millis(3600));
+            assert!(!lives(&net), "{what}: it ends too late");
+        }
+    }
 }
 
 fn without_leader(local_sessions: LocalSessions) -> Net {

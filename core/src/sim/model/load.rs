@@ -30,6 +30,8 @@ const OPEN_MAX: usize = 6;
 #[derive(Clone, Debug)]
 pub struct Load {
     rng: Rng,
+    /// For the timeouts that clients wish.
+    wishes: Rng,
     clients: BTreeMap<ClientId, Instant>,
     wanted: usize,
     next_client: u32,
@@ -59,6 +61,7 @@ impl Load {
             leaves: rng.below(2) == 0,
             moves: rng.below(2) == 0,
             depth: rng.between(1, 3),
+            wishes: Rng::new(seed).fork(83),
             rng,
         }
     }
@@ -117,8 +120,20 @@ impl Load {
             return;
         }
         let via = (self.moves && self.rng.below(25) == 0).then(|| self.server(world));
+        if via.is_some() {
+            self.wish(world, client);
+        }
         let request = if self.rng.below(10) < self.writes { self.write() } else { self.read() };
         world.request(client, request, via);
+    }
+
+    /// Who moves takes the session up again with another timeout, sometimes one that no server grants.
+    fn wish(&mut self, world: &mut World, client: ClientId) {
+        let tick_ms = world.spec().tick_ms as i32;
+        let wishes = [-1, 0, tick_ms, 2 * tick_ms + 1, 5 * tick_ms, 20 * tick_ms, 40 * tick_ms, i32::MAX];
+        if let Some(wished_ms) = self.wishes.pick(&wishes) {
+            world.wish(client, *wished_ms);
+        }
     }
 
     fn write(&mut self) -> Request {

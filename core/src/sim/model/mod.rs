@@ -20,7 +20,7 @@ mod voice;
 mod watch;
 
 use crate::collections::{BTreeMap, BTreeSet};
-use crate::config::ServiceRules;
+use crate::config::Config;
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::sim::check::Rule;
@@ -73,6 +73,8 @@ struct Past {
     /// The connections over which each session was opened or taken up again. Which of them was last at the leader only
     /// the leader knows: a greeting may have waited at a server that was frozen.
     conns: BTreeMap<SessionId, BTreeSet<u64>>,
+    /// The shortest and the longest session timeout that is granted.
+    timeouts: (i32, i32),
 }
 
 /// See the module.
@@ -96,23 +98,32 @@ pub struct Counts {
     pub events: u64,
     /// Times that a client set its watches again.
     pub set_again: u64,
+    /// Sessions that were granted another timeout when they were taken up again.
+    pub retimed: u64,
 }
 
 impl core::ops::AddAssign for Counts {
     fn add_assign(&mut self, more: Counts) {
-        let Counts { writes, reads, errors, events, set_again } = more;
+        let Counts { writes, reads, errors, events, set_again, retimed } = more;
         self.writes += writes;
         self.reads += reads;
         self.errors += errors;
         self.events += events;
         self.set_again += set_again;
+        self.retimed += retimed;
     }
 }
 
 impl Model {
-    /// A model of a fresh ensemble that is told `rules`.
-    pub fn new(rules: &ServiceRules) -> Model {
-        let past = Past { tree: Tree::new(rules), order: Vec::new(), asked: BTreeMap::new(), conns: BTreeMap::new() };
+    /// A model of a fresh ensemble whose servers are configured as this one.
+    pub fn new(config: &Config) -> Model {
+        let past = Past {
+            tree: Tree::new(&config.service),
+            order: Vec::new(),
+            asked: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            timeouts: (config.min_session_ms, config.max_session_ms),
+        };
         Model { past, voices: BTreeMap::new(), counts: Counts::default() }
     }
 

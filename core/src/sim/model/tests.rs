@@ -1,8 +1,9 @@
 //! The model agrees with what is right and finds what is wrong.
 
 use super::*;
-use crate::config::ServiceRules;
+use crate::config::{Config, Ensemble};
 use crate::error::ZkError;
+use crate::id::ServerId;
 use crate::wire::client::{
     ConnectRequest, ConnectResponse, EventKind, WatcherEvent, event_frame, reply_frame, request_frame,
 };
@@ -22,29 +23,38 @@ struct Scene {
     zxid: i64,
 }
 
+/// A timeout that is wished and granted.
+const TIMEOUT_MS: i32 = 4000;
+
 impl Scene {
     fn new() -> Scene {
-        let mut scene = Scene { model: Model::new(&ServiceRules::default()), conn: 0, xid: 0, zxid: 0 };
+        let config = Config::new(ServerId(1), Ensemble::new(BTreeMap::new()));
+        let mut scene = Scene { model: Model::new(&config), conn: 0, xid: 0, zxid: 0 };
         scene.connect(SessionId(0), 0);
-        scene.commit(0, TxnBody::CreateSession { timeout_ms: 4000 }).expect("a session");
+        scene.commit(0, TxnBody::CreateSession { timeout_ms: TIMEOUT_MS }).expect("a session");
         scene
     }
 
     fn connect(&mut self, session: SessionId, seen: i64) {
+        self.greet(session, seen, TIMEOUT_MS, TIMEOUT_MS).expect("an answer");
+    }
+
+    /// A client wishes a timeout and gets one.
+    fn greet(&mut self, session: SessionId, seen: i64, wished_ms: i32, granted_ms: i32) -> Result<(), Finding> {
         self.conn += 1;
         let (passwd, read_only) = (Bytes::from_static(&[0; 16]), Some(false));
         let last_zxid_seen = Zxid(seen);
         let hello = ConnectRequest {
             protocol: 0,
             last_zxid_seen,
-            timeout_ms: 4000,
+            timeout_ms: wished_ms,
             session,
             passwd: passwd.clone(),
             read_only,
         };
         self.model.sent(A, self.conn, hello.frame().slice(4..)).expect("a greeting");
-        let answer = ConnectResponse { timeout_ms: 4000, session: SESSION, passwd, read_only };
-        self.model.received(A, self.conn, answer.frame().slice(4..)).expect("an answer");
+        let answer = ConnectResponse { timeout_ms: granted_ms, session: SESSION, passwd, read_only };
+        self.model.received(A, self.conn, answer.frame().slice(4..))
     }
 
     fn commit(&mut self, cxid: i32, body: TxnBody) -> Result<(), Finding> {
@@ -143,6 +153,26 @@ fn a_session_that_moved_may_be_refused_on_its_former_connection() {
     scene.connect(SESSION, 0);
     let moved = TxnBody::Error { code: ZkError::SessionMoved.code() };
     assert_eq!(scene.commit(1, moved), Ok(()));
+}
+
+/// What a session had before does not matter when it is taken up again.
+#[test]
+fn timeouts_that_are_granted() {
+    for (wished, granted, found) in [
+        (4000, 4000, None),
+        (9000, 9000, None),
+        (9000, 4000, Some(Rule::AnswersAreRight)),
+        (0, 4000, None),
+        (-1, -1, Some(Rule::AnswersAreRight)),
+        (i32::MAX, 40_000, None),
+        (i32::MAX, i32::MAX, Some(Rule::AnswersAreRight)),
+        (9000, 0, None),
+    ] {
+        let mut scene = Scene::new();
+        assert_eq!(rule(scene.greet(SESSION, 0, wished, granted)), found, "{wished} {granted}");
+        let retimed = u64::from(found.is_none() && granted != 0 && granted != TIMEOUT_MS);
+        assert_eq!(scene.model.counts().retimed, retimed);
+    }
 }
 
 #[test]

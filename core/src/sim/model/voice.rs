@@ -28,6 +28,8 @@ pub(super) struct Voice {
     session: Option<SessionId>,
     /// The highest zxid of an answer in this session.
     seen: i64,
+    /// The session timeout that it was granted last.
+    granted: i32,
     wanted: Wanted,
     talk: Option<Talk>,
 }
@@ -36,7 +38,8 @@ pub(super) struct Voice {
 #[derive(Clone, Debug)]
 struct Talk {
     conn: u64,
-    greeted: bool,
+    /// The session timeout that it wishes, until it is greeted.
+    wishes: Option<i32>,
     auth: Vec<Id>,
     pending: VecDeque<(i32, Request)>,
     armed: Armed,
@@ -109,7 +112,7 @@ impl Voice {
         }
         self.talk = Some(Talk {
             conn,
-            greeted: false,
+            wishes: Some(hello.timeout_ms),
             auth: alloc::vec![Id { scheme: "ip".into(), id: super::load::ADDRESS.into() }],
             pending: VecDeque::new(),
             armed: Armed::default(),
@@ -125,14 +128,29 @@ impl Voice {
     pub fn received(&mut self, conn: u64, frame: Bytes, past: &mut Past, counts: &mut Counts) -> Result<(), Finding> {
         let Some(talk) = self.talk.as_mut().filter(|talk| talk.conn == conn) else { return Ok(()) };
         let unreadable = |e: DecodeError| (Rule::AnswersAreRight, format!("it gets what is no answer: {e}"));
-        if !talk.greeted {
-            talk.greeted = true;
+        if let Some(wished) = talk.wishes.take() {
             let hello = ConnectResponse::decode(frame).map_err(unreadable)?;
-            if hello.timeout_ms > 0 && Some(hello.session) != self.session {
+            if hello.timeout_ms == 0 {
+                return Ok(());
+            }
+            // Of a session that is taken up again too, whatever it was granted before (§3.2).
+            let should = match past.timeouts {
+                (shortest, _) if wished < shortest => shortest,
+                (_, longest) if wished > longest => longest,
+                _ => wished,
+            };
+            if hello.timeout_ms != should {
+                let why = format!("it wishes a timeout of {wished} ms and gets {}, not {should}", hello.timeout_ms);
+                return wrong(why);
+            }
+            if Some(hello.session) != self.session {
                 self.session = Some(hello.session);
                 (self.seen, self.wanted) = (0, Wanted::default());
                 past.conns.entry(hello.session).or_default().insert(conn);
+            } else if self.granted != should {
+                counts.retimed += 1;
             }
+            self.granted = should;
             return Ok(());
         }
         let (header, body) = ReplyHeader::decode(frame).map_err(unreadable)?;

@@ -109,8 +109,14 @@ pub fn reply_frame(xid: i32, zxid: Zxid, outcome: &Outcome) -> Bytes {
     })
 }
 
-/// The whole frame of a watch event. Since 3.9 servers send the triggering transaction's zxid, before it -1, and -1
-/// for events that answer a setWatches.
+/// The zxid in the header of every watch event, as Apache's servers send it up to 3.8 and in answer to a setWatches.
+/// Since 3.9 they name the transaction that fired the watch (client-protocol §8.1). Here it is the same for all, on
+/// purpose: an event is shared by all who are told of it and carries no zxid, no client may conclude anything from one
+/// (a transaction can bring more events, so what was seen only moves with an answer), and -1 is what every client has
+/// always taken for "none".
+pub const EVENT_ZXID: Zxid = Zxid(-1);
+
+/// The whole frame of a watch event. A server's has [`EVENT_ZXID`]; a client takes any.
 pub fn event_frame(zxid: Zxid, event: &WatcherEvent) -> Bytes {
     frame(|out| {
         ReplyHeader { xid: xid::EVENT, zxid, err: 0 }.encode(out);

@@ -7,7 +7,7 @@ use super::table::{Name, Parsed, UsageError};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zebu_core::client::access;
-use zebu_core::client::quota::Track;
+use zebu_core::client::quota::Limits;
 use zebu_core::client::{Credential, RequestError};
 use zebu_core::error::ZkError;
 use zebu_core::tree::path;
@@ -361,13 +361,13 @@ impl Session {
     }
 
     async fn run_set_quota(&self, parsed: &Parsed, path: &str) -> Result<Output, Failure> {
-        let limits = Track {
+        let limits = Limits {
             count: parsed.number("-n")?,
             bytes: parsed.number("-b")?,
             count_hard: parsed.number("-N")?,
             bytes_hard: parsed.number("-B")?,
         };
-        if limits == Track::default() {
+        if limits == Limits::default() {
             return Err(wrong(format!("setquota needs a limit; usage: {}", parsed.command.usage())));
         }
         if [limits.count, limits.count_hard].into_iter().flatten().any(|limit| limit <= 0) {
@@ -388,7 +388,7 @@ impl Session {
             "absolute path is {}\nOutput quota for {path} {}\nOutput stat for {path} {}",
             quota.at, quota.limits, quota.used
         );
-        let track = |track: &Track| {
+        let track = |track: &Limits| {
             json!({
                 "count": track.count,
                 "bytes": track.bytes,
@@ -402,7 +402,7 @@ impl Session {
 
     async fn run_del_quota(&self, parsed: &Parsed, path: &str) -> Result<Output, Failure> {
         let flags = ["-n", "-b", "-N", "-B"].map(|flag| parsed.has(flag));
-        let which = flags.contains(&true).then_some(move |limits: Track| Track {
+        let which = flags.contains(&true).then_some(move |limits: Limits| Limits {
             count: limits.count.filter(|_| !flags[0]),
             bytes: limits.bytes.filter(|_| !flags[1]),
             count_hard: limits.count_hard.filter(|_| !flags[2]),

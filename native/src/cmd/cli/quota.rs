@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::session::{Session, join, odd};
-use zebu_core::client::quota::{self, LIMITS, STATS, Track};
+use zebu_core::client::quota::{self, LIMITS, Limits, STATS};
 use zebu_core::error::ZkError;
 use zebu_core::tree::path;
 use zebu_core::wire::client::{Request, Response};
@@ -14,9 +14,9 @@ pub struct Quota {
     /// The znode with the limits.
     pub at: String,
     /// The limits.
-    pub limits: Track,
+    pub limits: Limits,
     /// What there is.
-    pub used: Track,
+    pub used: Limits,
 }
 
 impl Session {
@@ -41,9 +41,9 @@ impl Session {
         }
     }
 
-    async fn track(&self, path: &str) -> Result<Option<Track>, Failure> {
+    async fn track(&self, path: &str) -> Result<Option<Limits>, Failure> {
         match self.ask_beside(path, Request::GetData { path: path.into(), watch: false }).await {
-            Ok(Response::Data(data, _)) => Ok(Some(Track::parse(&data.unwrap_or_default()))),
+            Ok(Response::Data(data, _)) => Ok(Some(Limits::parse(&data.unwrap_or_default()))),
             Ok(other) => Err(odd(&other)),
             Err(Failure::Refused(ZkError::NoNode, _)) => Ok(None),
             Err(failure) => Err(failure),
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// Sets limits; those that `limits` does not name stay. What is exceeded already is told.
-    pub async fn set_quota(&self, path: &str, limits: Track) -> Result<Vec<String>, Failure> {
+    pub async fn set_quota(&self, path: &str, limits: Limits) -> Result<Vec<String>, Failure> {
         let whole = self.whole(path);
         if whole == path::ROOT || whole.starts_with(path::QUOTA) {
             return Err(Failure::Rule(format!("cannot set a quota on {path}")));
@@ -126,7 +126,7 @@ impl Session {
             }
         };
         // The servers count from when this is there.
-        let nothing = Track { count: Some(0), bytes: Some(0), ..Track::default() };
+        let nothing = Limits { count: Some(0), bytes: Some(0), ..Limits::default() };
         self.provide(&stats_path, Some(nothing.to_string())).await?;
         let used = self.track(&stats_path).await?.unwrap_or_default();
         let (count, bytes) = limits.exceeded(&used);
@@ -149,7 +149,7 @@ impl Session {
 
     /// Takes away the limits that `which` picks from the present ones, or with `None` the quota and the znodes that
     /// only it needed. Whether there was one.
-    pub async fn delete_quota(&self, path: &str, which: Option<impl Fn(Track) -> Track>) -> Result<bool, Failure> {
+    pub async fn delete_quota(&self, path: &str, which: Option<impl Fn(Limits) -> Limits>) -> Result<bool, Failure> {
         let mut node = quota::node(&self.whole(path));
         let limits_path = join(&node, LIMITS);
         let Some(limits) = self.track(&limits_path).await? else { return Ok(false) };
