@@ -17,7 +17,7 @@ mod tests;
 mod tls;
 
 pub use jaas::login;
-use keys::Keys;
+use keys::{Keys, one_host};
 pub use limits::{ClientLimits, TokenRules};
 pub use members::{ServerLine, bracketed};
 pub use observation::{Admin, Prometheus};
@@ -413,20 +413,15 @@ fn client_address(
     in_line: Option<(Option<String>, u16)>,
 ) -> Result<(Option<String>, Option<u16>), ConfigError> {
     let port = keys.number("clientPort", 1..=i64::from(u16::MAX))?.map(|p| p as u16);
-    let host = keys.find("clientPortAddress");
-    if let Some(entry) = host.filter(|e| e.value.is_empty() || e.value.contains(char::is_whitespace)) {
-        return Err(keys.wrong(entry, "an address or a host name"));
-    }
-    let any = |host: &String| !matches!(host.as_str(), "0.0.0.0" | "::" | "*");
-    let has_host = host.is_some();
-    let host = host.map(|e| e.value.trim_matches(['[', ']']).to_string()).filter(any);
+    let given = keys.host("clientPortAddress")?;
+    let has_host = given.is_some();
+    let host = given.flatten();
+    let one = |host: Option<String>| host.as_deref().and_then(one_host);
     match (port, in_line) {
         (None, None) if has_host => Err(keys.missing("clientPort", "the port for clients at clientPortAddress")),
         (port, None) => Ok((host, port)),
-        (None, Some((line_host, port))) => Ok((line_host.filter(any).or(host), Some(port))),
-        (Some(port), Some((line_host, line_port))) if port == line_port => {
-            Ok((line_host.filter(any).or(host), Some(port)))
-        }
+        (None, Some((line_host, port))) => Ok((one(line_host).or(host), Some(port))),
+        (Some(port), Some((line_host, line_port))) if port == line_port => Ok((one(line_host).or(host), Some(port))),
         (Some(_), Some((_, line_port))) => {
             let entry = keys.find("clientPort").cloned();
             let entry = entry.unwrap_or(properties::Entry { line: 0, key: "clientPort".into(), value: String::new() });

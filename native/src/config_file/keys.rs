@@ -14,6 +14,11 @@ pub(super) fn bare(key: &str) -> &str {
     key.strip_prefix("zookeeper.").unwrap_or(key)
 }
 
+/// The host, unless it stands for all.
+pub(super) fn one_host(host: &str) -> Option<String> {
+    (!matches!(host, "0.0.0.0" | "::" | "*")).then(|| host.to_string())
+}
+
 /// The entries, and which of them somebody asked for. Any key may have `zookeeper.` in front, as it has where Apache's
 /// server takes it for a Java property; it is the same key then.
 pub struct Keys<'a> {
@@ -85,6 +90,15 @@ impl<'a> Keys<'a> {
             Some(index) => Ok(Some(index)),
             None => Err(self.wrong(entry, words.join(" or "))),
         }
+    }
+
+    /// A host to listen on, without brackets; `Some(None)` for all of them.
+    pub fn host(&mut self, key: &str) -> Result<Option<Option<String>>, ConfigError> {
+        let Some(entry) = self.find(key) else { return Ok(None) };
+        if entry.value.is_empty() || entry.value.contains(char::is_whitespace) {
+            return Err(self.wrong(entry, "an address or a host name"));
+        }
+        Ok(Some(one_host(entry.value.trim_matches(['[', ']']))))
     }
 
     /// `true` or `false`.

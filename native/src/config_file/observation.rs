@@ -32,15 +32,6 @@ pub struct Prometheus {
     pub port: u16,
 }
 
-fn host(keys: &mut Keys<'_>, key: &str, default: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let Some(entry) = keys.find(key) else { return Ok(default.map(String::from)) };
-    if entry.value.is_empty() || entry.value.contains(char::is_whitespace) {
-        return Err(keys.wrong(entry, "an address or a host name"));
-    }
-    let host = entry.value.trim_matches(['[', ']']);
-    Ok((!matches!(host, "0.0.0.0" | "::" | "*")).then(|| host.to_string()))
-}
-
 /// The `admin.` keys; `None` if it is switched off.
 pub fn admin(keys: &mut Keys<'_>) -> Result<Option<Admin>, ConfigError> {
     let enabled = keys.flag("admin.enableServer", true)?;
@@ -56,7 +47,7 @@ pub fn admin(keys: &mut Keys<'_>) -> Result<Option<Admin>, ConfigError> {
         }
     };
     let admin = Admin {
-        host: host(keys, "admin.serverAddress", Some("127.0.0.1"))?,
+        host: keys.host("admin.serverAddress")?.unwrap_or_else(|| Some("127.0.0.1".into())),
         port: keys.number("admin.serverPort", 1..=i64::from(u16::MAX))?.unwrap_or(8080) as u16,
         base,
         idle: millis(keys.number("admin.idleTimeout", MILLIS)?.unwrap_or(30_000)),
@@ -78,7 +69,7 @@ pub fn prometheus(keys: &mut Keys<'_>) -> Result<Option<Prometheus>, ConfigError
     // There is no JVM to tell of, whatever it says.
     keys.flag("metricsProvider.exportJvmInfo", true)?;
     let prometheus = Prometheus {
-        host: host(keys, "metricsProvider.httpHost", None)?,
+        host: keys.host("metricsProvider.httpHost")?.flatten(),
         port: keys.number("metricsProvider.httpPort", 1..=i64::from(u16::MAX))?.unwrap_or(7000) as u16,
     };
     Ok(asked.then_some(prometheus))

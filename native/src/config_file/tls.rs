@@ -63,7 +63,7 @@ pub struct Protocols {
 /// A wrong value, a store that is missing, or one of another format than PEM.
 pub fn secure(file: &Path, keys: &mut Keys<'_>) -> Result<Option<SecureCfg>, ConfigError> {
     let port = keys.number("secureClientPort", 1..=i64::from(u16::MAX))?.map(|port| port as u16);
-    let host = host(keys)?;
+    let host = keys.host("secureClientPortAddress")?.flatten();
     let unified = keys.flag("client.portUnification", false)?;
     let key_store = store(file, keys, "ssl.keyStore")?;
     let trust_store = store(file, keys, "ssl.trustStore")?;
@@ -85,15 +85,6 @@ pub fn secure(file: &Path, keys: &mut Keys<'_>) -> Result<Option<SecureCfg>, Con
         return Err(keys.missing("ssl.trustStore.location", what));
     }
     Ok(Some(SecureCfg { host, port, unified, key_store, trust_store, client_auth, protocols, cipher_suites }))
-}
-
-fn host(keys: &mut Keys<'_>) -> Result<Option<String>, ConfigError> {
-    let Some(entry) = keys.find("secureClientPortAddress") else { return Ok(None) };
-    if entry.value.is_empty() || entry.value.contains(char::is_whitespace) {
-        return Err(keys.wrong(entry, "an address or a host name"));
-    }
-    let host = entry.value.trim_matches(['[', ']']);
-    Ok(Some(host.to_string()).filter(|host| !matches!(host.as_str(), "0.0.0.0" | "::" | "*")))
 }
 
 fn store(file: &Path, keys: &mut Keys<'_>, key: &str) -> Result<Option<Store>, ConfigError> {

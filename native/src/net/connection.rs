@@ -41,6 +41,9 @@ const READ_AHEAD: usize = 4096;
 /// Answers gather up to this size before they are written.
 const WRITE_SIZE: usize = 64 << 10;
 
+/// A connection keeps no more room than this for what it reads, nor for what it writes: there may be many of them.
+const KEPT: usize = 4 * WRITE_SIZE;
+
 /// See the module.
 pub struct Connection {
     link: Link,
@@ -115,7 +118,7 @@ impl Connection {
             // While all wait, a little is read ahead: so it shows who has gone, and how long a request has waited.
             let may_read = self.may_read() || (stalled && self.incoming.has_room());
             if may_read {
-                self.incoming.bytes.reserve(READ_AHEAD);
+                self.incoming.make_room();
             }
             tokio::select! {
                 biased;

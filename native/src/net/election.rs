@@ -247,9 +247,7 @@ impl Peer {
 
     /// Uses a connection, instead of an older one.
     fn keep(self: &Arc<Self>, stream: TcpStream, buf: BytesMut, deliver: Arc<OnNotification>) {
-        let _ = stream.set_nodelay(true);
-        // A peer whose machine vanished without a word is noticed some day.
-        let _ = socket2::SockRef::from(&stream).set_keepalive(true);
+        listen::tune(&stream);
         let mut slot = self.slot.lock();
         if let Some(old) = slot.connection.take() {
             old.task.abort();

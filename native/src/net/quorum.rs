@@ -190,8 +190,7 @@ impl<Q> Shared<Q> {
     async fn serve(&self, stream: TcpStream, other: Sender, opened: impl FnOnce(ConnId) -> Input) {
         let conn = ConnId(self.next.fetch_add(1, Relaxed) + 1);
         let remote = stream.peer_addr().map_or("?".into(), |a| a.to_string());
-        let _ = stream.set_nodelay(true);
-        let _ = socket2::SockRef::from(&stream).set_keepalive(true);
+        listen::tune(&stream);
         let (messages, queue) = unbounded_channel();
         let bytes = Arc::new(AtomicUsize::new(0));
         let dropped = Arc::new(Notify::new());

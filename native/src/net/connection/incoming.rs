@@ -1,6 +1,6 @@
 //! What a client has sent and nobody has looked at yet.
 
-use super::READ_AHEAD;
+use super::{KEPT, READ_AHEAD};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 use zebu_core::wire::frame::split_frame;
@@ -27,6 +27,14 @@ impl Incoming {
     /// Whether more may be read ahead.
     pub fn has_room(&self) -> bool {
         self.bytes.len() < READ_AHEAD
+    }
+
+    /// Makes room for what comes next. What one large frame needed is given back once that is taken.
+    pub fn make_room(&mut self) {
+        self.bytes.reserve(READ_AHEAD);
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT {
+            self.bytes = BytesMut::with_capacity(READ_AHEAD);
+        }
     }
 
     /// How many whole frames are there.
@@ -97,6 +105,21 @@ mod tests {
             .map(|(_, arrived)| arrived.duration_since(start).as_secs())
             .collect();
         assert_eq!(arrived, [1, 3, 3]);
+    }
+
+    #[test]
+    fn room_for_a_large_frame_is_given_back() {
+        let mut incoming = Incoming::new(Instant::now());
+        for size in [10, KEPT, 2 * KEPT, 10] {
+            incoming.make_room();
+            let frame = [&(size as u32).to_be_bytes()[..], &vec![7; size]].concat();
+            incoming.bytes.extend_from_slice(&frame);
+            let (taken, _) = incoming.take(usize::MAX).expect("fits").expect("is whole");
+            assert_eq!(taken, vec![7; size]);
+            drop(taken);
+            incoming.make_room();
+            assert!((READ_AHEAD..=KEPT + READ_AHEAD).contains(&incoming.bytes.capacity()), "{size}");
+        }
     }
 
     #[test]

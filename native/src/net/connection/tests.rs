@@ -322,6 +322,17 @@ async fn who_is_written_to_is_heard_and_answered_in_order() {
 }
 
 #[tokio::test]
+async fn room_for_a_large_answer_is_given_back() {
+    let port = port(|_| {});
+    let mut connection = connection(&port, 600_000);
+    let (mut own, mut client) = duplex(LARGE);
+    connection.out.resize(LARGE, 7);
+    assert!(!connection.write(&mut own).await.expect("taken"), "nothing else came");
+    assert!(connection.out.is_empty() && connection.out.capacity() <= KEPT);
+    client.read_exact(&mut vec![0; LARGE]).await.expect("all of it");
+}
+
+#[tokio::test]
 async fn who_takes_what_it_is_sent_while_nobody_listens_is_there() {
     let port = port(|_| {});
     let (_task, shared, mut client) = at_work(&port, 600_000, 64);

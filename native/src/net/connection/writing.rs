@@ -1,6 +1,6 @@
 //! Sending answers to a client that may take its time, and listening to it meanwhile.
 
-use super::{Connection, LINGER, READ_AHEAD};
+use super::{Connection, KEPT, LINGER, READ_AHEAD};
 use bytes::{BufMut as _, BytesMut};
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -88,6 +88,9 @@ impl Connection {
             }
         }
         self.out.clear();
+        if self.out.capacity() > KEPT {
+            self.out = BytesMut::new();
+        }
         if woken {
             self.inbox.extend(self.shared.drain());
         }
