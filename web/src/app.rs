@@ -13,6 +13,7 @@ use crate::components::inspector::Inspector;
 use crate::components::lasso::Lasso;
 use crate::components::ledger::Ledger;
 use crate::components::legend::Legend;
+use crate::components::line_compare::LineCompare;
 use crate::components::links::Links;
 use crate::components::menu::Menu;
 use crate::components::scenarios::Scenarios;
@@ -594,11 +595,21 @@ impl App {
             None => html! {},
             Some(Dialog::Help) => html! { <Help {texts} {send}/> },
             Some(Dialog::Share) => self.share(),
+            Some(Dialog::Lines) => self.compared(),
             Some(Dialog::Setup) => html! { <Setup {texts} spec={s.spec().clone()} {send}/> },
             Some(Dialog::Scenarios) => {
                 html! { <Scenarios {texts} current={s.lesson().map(|l| l.name.clone())} {send}/> }
             }
         }
+    }
+
+    fn compared(&self) -> Html {
+        let s = &self.state;
+        let Some(found) = &s.time.comparison else { return html! {} };
+        let lines = s.timeline().lines();
+        let named = |id: u32| lines.iter().find(|l| l.id == id).map(|l| time_panel::line_name(&s.texts, l));
+        let names = [0, 1].map(|i| named(found.sides[i].line).unwrap_or_default());
+        html! { <LineCompare texts={s.texts.clone()} found={found.clone()} {names} need={self.need()} send={self.send.clone()}/> }
     }
 
     fn share(&self) -> Html {

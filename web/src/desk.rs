@@ -26,6 +26,15 @@ impl Centre {
     }
 }
 
+/// How the servers stand: the geometry, and those that were dragged, in thousandths of width and height.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Places {
+    /// The geometry.
+    pub geometry: Geometry,
+    /// Dragged servers.
+    pub moved: Vec<(ServerId, u16, u16)>,
+}
+
 /// An event that was picked: where, and at which moment of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
@@ -142,6 +151,21 @@ impl Desk {
             }
             Choose::Tidy => self.moved.clear(),
             Choose::GiveUp => self.given_up = true,
+        }
+    }
+
+    /// How the servers stand, to be sent: a link holds thousandths.
+    pub fn places(&self) -> Places {
+        let share = |share: f64| (share * 1000.0).round() as u16;
+        let moved = self.moved.iter().map(|(id, (x, y))| (*id, share(*x), share(*y))).collect();
+        Places { geometry: self.geometry, moved }
+    }
+
+    /// Servers stand as somebody sent them.
+    pub fn take_places(&mut self, places: &Places) {
+        self.choose(Choose::Geometry(places.geometry));
+        for (id, x, y) in &places.moved {
+            self.choose(Choose::Move(*id, (f64::from(*x) / 1000.0, f64::from(*y) / 1000.0)));
         }
     }
 

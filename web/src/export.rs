@@ -157,6 +157,7 @@ mod tests {
             moment: 400,
             digest: 1,
             bookmarks: Vec::new(),
+            places: crate::desk::Places::default(),
         };
         let text = json(&run, &records(400));
         let again = from_json(&text).unwrap();

@@ -1,11 +1,14 @@
 //! A run as text: for the address, for a file. What comes back is from outside: it is bounded, checked, and whatever is
 //! wrong with it is named.
 
+use crate::desk::Places;
 use crate::goals::FARTHEST;
 use crate::lines::LineLog;
 use crate::route::{OBSERVERS, SERVERS};
+use crate::scene::layout::Geometry;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use zebu_core::id::ServerId;
 use zebu_core::sim::WorldSpec;
 use zebu_core::sim::command::Command;
 use zebu_core::sim::spec::Span;
@@ -51,6 +54,8 @@ pub struct Run {
     pub digest: u64,
     /// Named moments.
     pub bookmarks: Vec<Bookmark>,
+    /// How the servers stand.
+    pub places: Places,
 }
 
 /// Why a text is no run that can be shown.
@@ -87,6 +92,10 @@ struct Written {
     d: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     k: Vec<(String, u32, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    g: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    p: Vec<(i64, u64, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +142,8 @@ impl Run {
             m: self.moment,
             d: format!("{:016x}", self.digest),
             k: self.bookmarks.iter().map(|b| (b.name.clone(), b.line, b.moment)).collect(),
+            g: Some(self.places.geometry).filter(|g| *g != Geometry::default()).map(|g| g.name().to_string()),
+            p: self.places.moved.iter().map(|(id, x, y)| (id.0, u64::from(*x), u64::from(*y))).collect(),
         };
         to_value(&written).unwrap_or_default()
     }
@@ -191,6 +202,7 @@ impl Run {
         if written.k.iter().any(|(_, line, _)| *line as usize >= count) {
             return Err(RunError::Broken("k".into()));
         }
+        let places = places(written.g.as_deref(), &written.p, spec.servers.saturating_add(spec.observers))?;
         let line = |l: WrittenLine| LineLog { from: l.f, commands: l.c, end: l.e };
         Ok(Run {
             scenario: written.s,
@@ -200,6 +212,7 @@ impl Run {
             moment: written.m,
             digest,
             bookmarks: written.k.into_iter().map(|(name, line, moment)| Bookmark { name, line, moment }).collect(),
+            places,
         })
     }
 
@@ -220,6 +233,23 @@ impl Run {
         let text = String::from_utf8(bytes).map_err(|_| RunError::Broken("UTF-8".into()))?;
         let value = serde_json::from_str(&text).map_err(|_| RunError::Broken("JSON".into()))?;
         Run::from_json(value)
+    }
+}
+
+/// Where the servers of a link stand: a geometry that there is, and each dragged server once, on the stage.
+fn places(geometry: Option<&str>, moved: &[(i64, u64, u64)], servers: u32) -> Result<Places, RunError> {
+    let geometry = geometry.map_or(Some(Geometry::default()), Geometry::named);
+    let share = |n: u64| u16::try_from(n).ok().filter(|n| *n <= 1000);
+    let place = |(id, x, y): &(i64, u64, u64)| {
+        let known = (1..=i64::from(servers)).contains(id);
+        Some((ServerId(*id), share(*x)?, share(*y)?)).filter(|_| known)
+    };
+    let places: Option<Vec<_>> = moved.iter().map(place).collect();
+    let once = moved.windows(2).all(|w| w[0].0 < w[1].0);
+    match (geometry, places) {
+        (Some(geometry), Some(moved)) if once => Ok(Places { geometry, moved }),
+        (None, _) => Err(RunError::Broken("g".into())),
+        _ => Err(RunError::Broken("p".into())),
     }
 }
 
@@ -279,7 +309,6 @@ fn from_base64url(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zebu_core::id::ServerId;
     use zebu_core::sim::trouble::Trouble;
 
     fn run() -> Run {
@@ -298,6 +327,7 @@ mod tests {
             moment: 50,
             digest: 0xfeed_0123_4567_89ab,
             bookmarks: vec![Bookmark { name: "数据 here".into(), line: 1, moment: 44 }],
+            places: Places { geometry: Geometry::Row, moved: vec![(ServerId(2), 0, 1000), (ServerId(3), 125, 480)] },
         }
     }
 
@@ -338,6 +368,12 @@ mod tests {
             ("w", json(r#"{"tick_ms":0}"#)),
             ("w", json(r#"{"latency":{"min_us":5,"max_us":4}}"#)),
             ("k", json(r#"[["x",9,1]]"#)),
+            ("g", json(r#""spiral""#)),
+            ("p", json("[[2,1001,5]]")),
+            ("p", json("[[2,-70000,5]]")),
+            ("p", json("[[2,1e300,5]]")),
+            ("p", json("[[9,1,1]]")),
+            ("p", json("[[2,1,1],[2,5,5]]")),
             ("z", json("1")),
         ] {
             assert!(changed(key, value.clone()).is_err(), "{key} {value}");

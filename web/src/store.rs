@@ -95,6 +95,8 @@ pub enum Dialog {
     Setup,
     /// This run as a link, a file, a picture.
     Share,
+    /// Two lines of the run beside each other.
+    Lines,
 }
 
 /// What was clicked on the stage.

@@ -4,6 +4,7 @@
 //! Moments are counted in moves of the [`Driver`]: events, and steps of a scenario between events. A command in the past
 //! begins a new [`Line`]; the old one can be taken up again.
 
+use crate::compare::{self, Comparison};
 use crate::driver::{Driver, Moved};
 use crate::history::History;
 use crate::lines::{Line, LineLog, LineView, Mark};
@@ -305,21 +306,12 @@ impl Timeline {
 
     /// The run as it was at a moment of this line that was played, without going there.
     pub fn peek(&self, moment: u64) -> Option<Driver> {
-        let moment = moment.min(self.line.frontier);
-        let (at, mark) = self.line.marks.range(..=moment).next_back()?;
-        let (mut driver, mut now) = (mark.driver.clone(), *at);
-        let mut commands = self.line.commands.iter().skip(mark.applied).peekable();
-        loop {
-            while let Some((_, command)) = commands.next_if(|(at, _)| *at == now) {
-                driver.command(command).ok()?;
-            }
-            if now >= moment || driver.advance().is_none() {
-                break;
-            }
-            now += 1;
-        }
-        driver.trace();
-        Some(driver)
+        compare::at(&self.line, moment.min(self.line.frontier)).map(|(_, driver)| driver)
+    }
+
+    /// This line beside another one; `None` if there is no such line.
+    pub fn compare(&self, other: u32) -> Option<Comparison> {
+        compare::lines(&self.line, self.resting.get(&other)?)
     }
 
     /// Compares with the clone of this very moment, if there is one.

@@ -142,12 +142,43 @@ test('T9: a command in the past begins a new line, and the old one is one press 
   const digest = await lab.text('digest');
   for (let i = 0; i < 30; i += 1) await lab.page.keyboard.press('ArrowLeft');
   await lab.press('Kill server 2');
-  const lines = lab.page.getByTestId('lines').getByRole('button');
+  const lines = lab.page.getByTestId('lines').locator('.line');
   assert.equal(await lines.count(), 2);
   assert.match(await lines.nth(1).getAttribute('aria-label'), new RegExp(`Line 2, leaves at event ${end - 30}, .*Server 2|kill`, 'i'));
   await lines.first().dispatchEvent('click');
   await lab.page.waitForFunction((d) => document.querySelector('[data-testid="digest"]').textContent === d, digest);
   assert.equal(await moment(lab), end);
+});
+
+test('V13: two lines are compared from the list of lines, by keyboard; the first different event is named and one press away', async () => {
+  const lab = await elected();
+  await lab.send('create /x here', 1);
+  await blur(lab);
+  for (let i = 0; i < 3; i += 1) await lab.page.keyboard.press('Alt+ArrowRight');
+  for (let i = 0; i < 40; i += 1) await lab.page.keyboard.press('ArrowLeft');
+  const parting = await moment(lab);
+  await lab.press('Kill server 2');
+  await blur(lab);
+  for (let i = 0; i < 30; i += 1) await lab.page.keyboard.press('ArrowRight');
+  const compare = lab.button('Compare with line 1').first();
+  await compare.focus();
+  await lab.page.keyboard.press('Enter');
+  const dialog = lab.page.getByRole('dialog', { name: 'Lines 2 and 1 compared' });
+  await dialog.waitFor();
+  assert.match(await dialog.textContent(), new RegExp(`the same up to event ${parting}\\.`));
+  const rows = await dialog.locator('tbody tr').evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+  const row = (name) => rows.find((cells) => cells[0] === name);
+  assert.match(row('First different event')[1], /2/);
+  assert.notEqual(row('First different event')[1], row('First different event')[2]);
+  assert.match(row('Leader')[2], /server \d, epoch \d/);
+  assert.match(row('Last committed')[2], /^\d+:\d+$/);
+  await dialog.getByRole('button', { name: `Go to event ${parting + 1} of line 1` }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(await moment(lab), parting + 1);
+  assert.notEqual((await lab.servers())[1].state, 'down', 'in line 1 nobody killed it');
+  await lab.button('Compare with line 2').first().click();
+  await lab.page.getByRole('dialog').getByRole('button', { name: `Go to event ${parting} of line 2` }).click();
+  assert.equal((await lab.servers())[1].state, 'down');
 });
 
 test('T10: the pointer over the timeline shows that moment in small', async () => {
@@ -208,7 +239,7 @@ test('T13, S1: a link opens at the same digest, with lines and bookmarks', async
   const other = await fresh(on, { address: await link(lab) });
   await settled(other);
   assert.deepEqual([await other.text('digest'), await other.text('events')], [digest, events]);
-  assert.equal(await other.page.getByTestId('lines').getByRole('button').count(), 2);
+  assert.equal(await other.page.getByTestId('lines').locator('.line').count(), 2);
   await opened(other, 'Run until');
   assert.equal(await other.page.getByTestId('bookmarks').locator('li').count(), 1);
 });
@@ -238,6 +269,28 @@ test('S1, bad input: whatever stands in the address, there is a message and a st
   await far.press('Stop here');
   await settled(far);
   assert.ok((await moment(far)) < 200000);
+});
+
+test('V17, S1: the geometry and dragged servers are in the link', async () => {
+  const lab = await elected();
+  await lab.page.getByLabel('How the servers stand').selectOption('row');
+  const box = await lab.page.locator('.server[data-id="2"] .ring').boundingBox();
+  await lab.page.mouse.move(box.x + box.width / 2, box.y + 12);
+  await lab.page.mouse.down();
+  await lab.page.mouse.move(box.x + box.width / 2 + 60, box.y - 60, { steps: 4 });
+  await lab.page.mouse.up();
+  const places = (page) => page.page.locator('.server').evaluateAll((all) => all.map((s) => s.getAttribute('transform').match(/[\d.]+/g).map((n) => Math.round(Number(n) / 4))));
+  const address = await link(lab);
+  const other = await fresh(on, { address });
+  await settled(other);
+  assert.equal(await other.page.getByLabel('How the servers stand').inputValue(), 'row');
+  assert.deepEqual(await places(other), await places(lab));
+  const json = JSON.parse(Buffer.from(new URL(address).hash.slice(4), 'base64url'));
+  assert.equal(json.p.length, 1);
+  const wild = Buffer.from(JSON.stringify({ ...json, p: [[2, 4e9, 7]] })).toString('base64url');
+  await other.page.evaluate((to) => { location.hash = to; }, `#/r/${wild}`);
+  await other.page.getByTestId('notice').waitFor();
+  assert.match(await other.text('notice'), /p\b/);
 });
 
 test('S2: a trace is saved and opened again as the same; ShiViz, Mermaid and pictures are saved', async () => {

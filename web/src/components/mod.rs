@@ -16,6 +16,7 @@ pub mod inspector;
 pub mod lasso;
 pub mod ledger;
 pub mod legend;
+pub mod line_compare;
 pub mod links;
 pub mod menu;
 pub mod predict;

@@ -30,6 +30,11 @@ fn line_words(t: &Texts, line: &LineView) -> String {
     captions::caption(t, &event, 0).map_or_else(|| command.to_string(), |c| c.text)
 }
 
+/// A line with its number.
+pub fn line_name(t: &Texts, line: &LineView) -> String {
+    t.fill("tt.line", &[("n", &line.id), ("what", &line_words(t, line))])
+}
+
 /// The lines of the run, where there is more than one: each a button, as long as it is.
 pub fn lines(t: &Texts, lines: &[LineView], place: impl Fn(u64) -> f32, send: &Send) -> Html {
     if lines.len() < 2 {
@@ -46,8 +51,14 @@ pub fn lines(t: &Texts, lines: &[LineView], place: impl Fn(u64) -> f32, send: &S
                 html! {
                     <li key={line.id}><Do class={classes!("line", line.current.then_some("current"))} {label} pressed={Some(line.current)}
                         action={Action::Time(TimeAction::Line(line.id))} send={send.clone()}>
-                        <span class="line-bar" {style}></span><span class="line-name">{ t.fill("tt.line", &[("n", &line.id), ("what", &words)]) }</span>
-                    </Do></li>
+                        <span class="line-bar" {style}></span><span class="line-name">{ line_name(t, line) }</span>
+                    </Do>
+                    if !line.current {
+                        <Do class="tiny compare" label={t.fill("tl.open", &[("n", &line.id)])} action={Action::Time(TimeAction::Compare(line.id))} send={send.clone()}>
+                            { t.t("tl.open.short") }
+                        </Do>
+                    }
+                    </li>
                 }
             }) }
         </ol>

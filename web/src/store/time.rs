@@ -1,6 +1,7 @@
 //! The state's part that has to do with time: journeys, lines, bookmarks, runs as links and files.
 
 use crate::captions;
+use crate::compare::Comparison;
 use crate::driver::Driver;
 use crate::export;
 use crate::goals::{Arrival, Goal, Journey};
@@ -8,7 +9,7 @@ use crate::lessons;
 use crate::phases::Turn;
 use crate::player::Player;
 use crate::share::{Bookmark, Run, RunError};
-use crate::store::State;
+use crate::store::{Dialog, State};
 use crate::timeline::Timeline;
 use std::rc::Rc;
 use zebu_core::scenario::Scenario;
@@ -45,6 +46,10 @@ pub enum TimeAction {
     Unmark(usize),
     /// Go to a bookmark.
     GoMark(usize),
+    /// Put the line on the stage beside another one.
+    Compare(u32),
+    /// Go to a moment of a line.
+    Go(u32, u64),
     /// Look at a place of the timeline, from 0 to 1, without going there.
     Hover(Option<f32>),
     /// A file or a text that was pasted.
@@ -72,6 +77,8 @@ pub struct TimeState {
     pub bookmarks: Vec<Bookmark>,
     /// The moment the pointer is over, and the world then.
     pub preview: Option<(u64, Rc<WorldView>)>,
+    /// Two lines beside each other, as they were asked for last.
+    pub comparison: Option<Rc<Comparison>>,
     /// What was done to the world and still counts.
     pub troubles: Rc<Troubles>,
     /// What comes next, while the show stands still.
@@ -131,16 +138,17 @@ impl State {
                 }
             }
             TimeAction::GoMark(index) => {
-                let Some(mark) = self.time.bookmarks.get(index).cloned() else { return };
+                let Some(mark) = self.time.bookmarks.get(index) else { return };
+                self.go_to(mark.line, mark.moment);
+            }
+            TimeAction::Go(line, moment) => {
+                self.dialog = None;
+                self.go_to(line, moment);
+            }
+            TimeAction::Compare(line) => {
                 self.pause();
-                if mark.line != self.timeline.line() && !self.timeline.switch(mark.line) {
-                    return;
-                }
-                if mark.moment > self.timeline.frontier() {
-                    self.until(Goal::Moment(mark.moment));
-                } else {
-                    self.seek(mark.moment);
-                }
+                self.time.comparison = self.timeline.compare(line).map(Rc::new);
+                self.dialog = self.time.comparison.as_ref().map(|_| Dialog::Lines);
             }
             TimeAction::Hover(place) => self.hover(place),
             TimeAction::Import(text) => match export::from_json(&text) {
@@ -155,6 +163,18 @@ impl State {
                 self.tell("tt.until.badzxid", vec![("what", what)]);
             }
             TimeAction::PictureFailed(what) => self.tell("sh.picture.failed", vec![("what", what)]),
+        }
+    }
+
+    fn go_to(&mut self, line: u32, moment: u64) {
+        self.pause();
+        if line != self.timeline.line() && !self.timeline.switch(line) {
+            return;
+        }
+        if moment > self.timeline.frontier() {
+            self.until(Goal::Moment(moment));
+        } else {
+            self.seek(moment);
         }
     }
 
@@ -260,6 +280,7 @@ impl State {
             moment: self.timeline.moment(),
             digest: self.timeline.world().digest(),
             bookmarks,
+            places: self.desk.places(),
         }
     }
 
@@ -309,6 +330,7 @@ impl State {
             None => None,
         };
         self.begin(run.spec, lesson);
+        self.desk.take_places(&run.places);
         self.pause();
         self.timeline = Timeline::with_lines(self.driver(), run.lines, run.current);
         let speed = self.player.speed();
@@ -353,7 +375,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::Choose;
     use crate::i18n::Lang;
+    use crate::scene::layout::Geometry;
     use crate::store::Action;
     use zebu_core::id::ServerId;
     use zebu_core::sim::command::Command;
@@ -411,6 +435,44 @@ mod tests {
             s.reduce(Action::Time(TimeAction::Line(1)));
             s.records().len()
         });
+    }
+
+    #[test]
+    fn v17_a_link_holds_how_the_servers_stand_and_nothing_wilder() {
+        let mut s = state();
+        s.reduce(Action::Desk(Choose::Geometry(Geometry::Row)));
+        s.reduce(Action::Desk(Choose::Move(ServerId(4), (0.25, 0.75))));
+        let run = s.run();
+        let mut other = State::new(Lang::En);
+        other.reduce(Action::Desk(Choose::Move(ServerId(1), (0.5, 0.5))));
+        other.reduce(Action::Route(format!("#/r/{}", run.to_link())));
+        assert_eq!(
+            (other.desk.geometry, &other.desk.moved, told(&other)),
+            (Geometry::Row, &s.desk.moved, String::new())
+        );
+        for (key, value) in [("p", "[[4,4000000000,1]]"), ("p", "[[77,1,1]]"), ("g", "\"spiral\"")] {
+            let mut json = run.to_json();
+            json[key] = serde_json::from_str(value).unwrap();
+            let mut s = State::new(Lang::En);
+            s.reduce(Action::Time(TimeAction::Import(format!("{{\"format\":\"zebu-run\",\"run\":{json}}}"))));
+            assert!(told(&s).contains(key) && s.desk.moved.is_empty(), "{}", told(&s));
+        }
+    }
+
+    #[test]
+    fn v13_another_line_is_compared_and_gone_to() {
+        let mut s = state();
+        go(&mut s, Goal::Moves(300));
+        s.reduce(Action::Seek(200));
+        s.reduce(Action::Do(Command::Kill { server: ServerId(1) }));
+        go(&mut s, Goal::Moves(50));
+        s.reduce(Action::Time(TimeAction::Compare(1)));
+        assert_eq!((s.dialog, s.timeline().moment()), (Some(Dialog::Lines), 250), "nothing moves");
+        let there = s.time.comparison.as_ref().unwrap().sides[1].moment;
+        s.reduce(Action::Time(TimeAction::Go(1, there)));
+        assert_eq!((s.dialog, s.timeline().line(), s.timeline().moment()), (None, 1, 201));
+        s.reduce(Action::Time(TimeAction::Compare(1)));
+        assert_eq!(s.dialog, None, "a line is not compared with itself");
     }
 
     #[test]
