@@ -234,9 +234,9 @@ fn servers(list: &[ServerId]) -> alloc::string::String {
 }
 
 fn lower(x: &impl fmt::Debug) -> alloc::string::String {
-    alloc::format!("{x:?}").to_lowercase()
+    alloc::format!("{x:?}").to_ascii_lowercase()
 }
 
 fn upper(x: &impl fmt::Debug) -> alloc::string::String {
-    alloc::format!("{x:?}").to_uppercase()
+    alloc::format!("{x:?}").to_ascii_uppercase()
 }

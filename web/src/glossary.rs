@@ -71,7 +71,7 @@ pub fn parts(lang: Lang, text: &str) -> Vec<Part> {
     let mut rest = text;
     let mut before = ' ';
     while let Some(first) = rest.chars().next() {
-        let found = if lang == Lang::En && before.is_alphanumeric() { None } else { longest(lang, rest) };
+        let found = if lang == Lang::En && before.is_ascii_alphanumeric() { None } else { longest(lang, rest) };
         match found.filter(|(key, _)| !seen.contains(key)) {
             Some((key, len)) => {
                 if !plain.is_empty() {
@@ -101,7 +101,7 @@ fn longest(lang: Lang, text: &str) -> Option<(&'static str, usize)> {
     let fits = |form: &str| {
         let head = text.get(..form.len()).is_some_and(|head| head.eq_ignore_ascii_case(form));
         let after = text.get(form.len()..).and_then(|rest| rest.chars().next());
-        head && (lang == Lang::Zh || after.is_none_or(|c| !c.is_alphanumeric()))
+        head && (lang == Lang::Zh || after.is_none_or(|c| !c.is_ascii_alphanumeric()))
     };
     TERMS
         .iter()

@@ -36,20 +36,24 @@ impl Lang {
         }
     }
 
+    /// Its texts, in the order of [`KEYS`].
     fn source(self) -> &'static str {
         match self {
-            Lang::En => include_str!("../../static/texts/en.json"),
-            Lang::Zh => include_str!("../../static/texts/zh.json"),
+            Lang::En => include_str!(concat!(env!("OUT_DIR"), "/en.txt")),
+            Lang::Zh => include_str!(concat!(env!("OUT_DIR"), "/zh.txt")),
         }
     }
 }
+
+/// The keys of all texts, each a line.
+static KEYS: &str = include_str!(concat!(env!("OUT_DIR"), "/keys.txt"));
 
 /// All texts of one language.
 #[derive(Debug)]
 pub struct Texts {
     /// Which language.
     pub lang: Lang,
-    table: BTreeMap<String, String>,
+    table: BTreeMap<&'static str, &'static str>,
 }
 
 impl PartialEq for Texts {
@@ -61,12 +65,8 @@ impl PartialEq for Texts {
 
 impl Texts {
     /// The texts of `lang`.
-    ///
-    /// # Panics
-    /// If the embedded file is not a JSON object of strings, which a test excludes.
     pub fn load(lang: Lang) -> Rc<Texts> {
-        let table = serde_json::from_str(lang.source()).expect("static/texts is an object of strings");
-        Rc::new(Texts { lang, table })
+        Rc::new(Texts { lang, table: KEYS.split('\n').zip(lang.source().split('\n')).collect() })
     }
 
     /// Whether there is a text `key`.
@@ -76,7 +76,7 @@ impl Texts {
 
     /// The text `key`; the key itself where there is none, so that a gap is seen and nothing breaks.
     pub fn t(&self, key: &str) -> String {
-        self.table.get(key).map_or_else(|| key.to_string(), String::clone)
+        self.table.get(key).map_or(key, |text| text).to_string()
     }
 
     /// The text `key` with `{name}` replaced by values.
@@ -122,7 +122,8 @@ impl Texts {
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
+        // Texts that have capitals are English.
+        Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(chars).collect(),
         None => String::new(),
     }
 }
@@ -139,7 +140,7 @@ mod tests {
     #[test]
     fn both_languages_have_the_same_keys_and_holes() {
         let (en, zh) = (Texts::load(Lang::En), Texts::load(Lang::Zh));
-        let keys = |t: &Texts| t.table.keys().cloned().collect::<Vec<_>>();
+        let keys = |t: &Texts| t.table.keys().copied().collect::<Vec<_>>();
         assert_eq!(keys(&en), keys(&zh));
         for (key, text) in &en.table {
             assert!(!text.trim().is_empty(), "{key} is empty");

@@ -224,7 +224,7 @@ fn parse_words(words: &[Word]) -> Result<Request, LineError> {
     while let Some(word) = iter.next() {
         // A dash and a letter is an option; a dash and a digit is data.
         let letter = word.text.strip_prefix('-').and_then(|t| t.chars().next());
-        if !word.quoted && letter.is_some_and(char::is_alphabetic) {
+        if !word.quoted && letter.is_some_and(|c| c.is_ascii_alphabetic()) {
             if word.text == "-v" && takes_version {
                 let number = iter.next().map(|w| w.text.clone()).unwrap_or_default();
                 parts.version = Some(number.parse().map_err(|_| LineError::VersionMissing(number))?);

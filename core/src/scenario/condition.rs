@@ -166,7 +166,7 @@ impl fmt::Display for Condition {
                 let when = epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
                 write!(f, "{who} leads{when}")
             }
-            Condition::State { at, is } => write!(f, "{at} is {}", format!("{is:?}").to_lowercase()),
+            Condition::State { at, is } => write!(f, "{at} is {}", format!("{is:?}").to_ascii_lowercase()),
             Condition::Doing { at, role, stage } => {
                 let role = role.map(|r| format!(" is {}", r.name())).unwrap_or_default();
                 write!(f, "{at}{role}{}", stage.map(|s| format!(" is {}", s.name())).unwrap_or_default())

@@ -117,7 +117,7 @@ impl fmt::Display for RecipeCondition {
         match self {
             RecipeCondition::Stands { clients, is, with } => {
                 let with = with.as_ref().map(|w| format!(" with \"{w}\"")).unwrap_or_default();
-                let is = format!("{is:?}").to_lowercase();
+                let is = format!("{is:?}").to_ascii_lowercase();
                 write!(f, "the recipe of client {} is {is}{with}", letters(clients))
             }
             RecipeCondition::Holders { path, count } => write!(f, "{count} clients believe that they hold {path}"),

@@ -5,8 +5,11 @@
 //! data is kept in the node, so that a change of the Stat alone (every create and delete does one to the parent)
 //! does not read the data again.
 
+#[cfg(target_arch = "wasm32")]
+use super::crc32::Hasher;
 use super::path;
 use crate::disk::body::StatPersisted;
+#[cfg(not(target_arch = "wasm32"))]
 use crc32fast::Hasher;
 
 /// The version of this recipe, as transactions and snapshots name it.

@@ -5,6 +5,8 @@
 
 pub mod acl;
 mod apply;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod crc32;
 pub mod digest;
 mod digest_log;
 pub mod node;

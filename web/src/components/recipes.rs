@@ -159,7 +159,7 @@ pub fn RecipeRow(props: &RowProps) -> Html {
     });
     html! {
         <div class={classes!("recipe", holds.then_some("holds"))} data-testid={format!("recipe-{id}")}
-            data-state={format!("{:?}", recipe.state).to_lowercase()}>
+            data-state={format!("{:?}", recipe.state).to_ascii_lowercase()}>
             <p class="recipe-head">
                 <span>{ name.clone() }</span><code>{ &recipe.path }</code>
                 <b class="recipe-state">{ recipe_words::state(t, recipe.state) }</b>

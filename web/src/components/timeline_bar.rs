@@ -112,8 +112,8 @@ pub fn TimelineBar(props: &Props) -> Html {
     let slide = {
         let send = send.clone();
         Callback::from(move |e: InputEvent| {
-            if let Some(place) = e.target_dyn_into::<HtmlInputElement>().and_then(|i| i.value().parse::<f32>().ok()) {
-                send.emit(Action::SeekPlace(place / WHOLE));
+            if let Some(place) = e.target_dyn_into::<HtmlInputElement>().map(|i| i.value_as_number()) {
+                send.emit(Action::SeekPlace(place as f32 / WHOLE));
             }
         })
     };
