@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(keys(&en), keys(&zh));
         for (key, text) in &en.table {
             assert!(!text.trim().is_empty(), "{key} is empty");
-            assert_eq!(holes(text), holes(&zh.table[key]), "{key}");
+            assert_eq!(holes(text), holes(zh.table[key]), "{key}");
         }
     }
 

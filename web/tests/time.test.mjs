@@ -154,7 +154,8 @@ test('V13: two lines are compared from the list of lines, by keyboard; the first
   const lab = await elected();
   await lab.send('create /x here', 1);
   await blur(lab);
-  for (let i = 0; i < 3; i += 1) await lab.page.keyboard.press('Alt+ArrowRight');
+  await lab.page.keyboard.press('Alt+ArrowRight');
+  await settled(lab);
   for (let i = 0; i < 40; i += 1) await lab.page.keyboard.press('ArrowLeft');
   const parting = await moment(lab);
   await lab.press('Kill server 2');
