@@ -23,7 +23,7 @@ use crate::components::spacetime::SpaceTime;
 use crate::components::stage::Stage;
 use crate::components::time_panel::{self, TimeMenu};
 use crate::components::timeline_bar::{TimelineBar, model};
-use crate::components::tree_panel::TreePanel;
+use crate::components::tree_panel::{self, TreePanel};
 use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, text_twin, views};
 use crate::desk::{Centre, Choose};
 use crate::embed;
@@ -40,7 +40,7 @@ use crate::scene::layout::Layout;
 use crate::scene::ledger::Ledger as LedgerModel;
 use crate::scene::legend::Legend as LegendModel;
 use crate::scene::packets::Motion;
-use crate::scene::spacetime::Diagram;
+use crate::scene::spacetime::{Diagram, TEXT};
 use crate::scene::stage::Stage as StageModel;
 use crate::scene::tree::{Difference, TreeModel};
 use crate::store::time::TimeAction;
@@ -506,6 +506,9 @@ impl App {
             return ballots::pane(&s.texts, &board);
         }
         let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
+        if tree.lines.is_empty() && !s.spec().protocol.is_zookeeper() {
+            return tree_panel::none(&s.texts);
+        }
         let send = self.send.clone();
         let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
         html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads} {send}/> }
@@ -528,7 +531,9 @@ impl App {
         }
         let (history, now) = (s.timeline().history(), s.timeline().moment());
         let light = s.desk.pick.map(|p| history.flow().light(p.place, p.moment));
-        let diagram = Diagram::new(&s.view, history.flow(), history.entries(), now, s.size.1 - 92.0, light.as_ref());
+        let text = if s.stage_mode { 24.0 } else { TEXT };
+        let window = (s.size.1 - 92.0, text);
+        let diagram = Diagram::new(&s.view, history.flow(), history.entries(), now, window, light.as_ref());
         html! {
             <SpaceTime texts={s.texts.clone()} diagram={Rc::new(diagram)} pick={s.desk.pick} need={self.need()} send={self.send.clone()}/>
         }

@@ -20,6 +20,95 @@ pub fn all() -> Vec<Scenario> {
     names().filter_map(find).collect()
 }
 
+/// The scenarios in chapters, in the order in which they are taught: the last part of the chapter's text key, and names.
+pub const CHAPTERS: [(&str, &[&str]); 7] = [
+    (
+        "election",
+        &[
+            "one-after-the-other",
+            "fourth-in-grace",
+            "id-breaks-ties",
+            "zxid-beats-id",
+            "epoch-beats-zxid",
+            "leader-crash",
+            "epoch-bump",
+            "epoch-skipped",
+        ],
+    ),
+    (
+        "quorum",
+        &[
+            "leader-in-minority",
+            "split-brain-challenge",
+            "majority-in-order",
+            "quorum-lost",
+            "four-tolerate-one",
+            "nine-in-threes",
+            "one-way-link",
+            "slow-follower",
+        ],
+    ),
+    (
+        "recovery",
+        &[
+            "old-leader-truncated",
+            "old-leader-snapshot",
+            "committed-survives",
+            "only-one-had-it",
+            "diff-or-snapshot",
+            "away-and-back",
+            "snapshot-and-replay",
+            "rolling-restart",
+        ],
+    ),
+    (
+        "service",
+        &[
+            "observers",
+            "session-expiry",
+            "session-moves",
+            "one-shot-watch",
+            "persistent-watch",
+            "containers-and-ttl",
+            "access-lists",
+        ],
+    ),
+    (
+        "recipes",
+        &[
+            "config-push",
+            "unique-ids",
+            "membership",
+            "master-election",
+            "exclusive-lock",
+            "lock-herd",
+            "lock-queue",
+            "shared-lock",
+            "queue",
+            "barriers",
+            "collectors",
+        ],
+    ),
+    (
+        "others",
+        &[
+            "2pc-blocks",
+            "2pc-decision-in-the-log",
+            "2pc-peers-finish",
+            "3pc-splits",
+            "3pc-does-not-block",
+            "duelling-proposers",
+            "duelling-back-off",
+            "duelling-leader",
+            "paxos-adopts",
+            "paxos-free",
+            "paper-zab-discovery",
+            "zookeeper-elects-history",
+        ],
+    ),
+    ("crash", &["crash-zookeeper", "crash-paper-zab", "crash-paxos", "crash-2pc", "crash-3pc"]),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +124,14 @@ mod tests {
             }
         }
         assert!(find("no-such-scenario").is_none());
+    }
+
+    #[test]
+    fn every_scenario_stands_in_one_chapter() {
+        let mut listed: Vec<&str> = CHAPTERS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        listed.sort_unstable();
+        let mut all: Vec<&str> = names().collect();
+        all.sort_unstable();
+        assert_eq!(listed, all);
     }
 }

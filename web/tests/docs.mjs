@@ -1,8 +1,9 @@
 // The pictures in docs/: node web/tests/docs.mjs [folder]
 //
-// Five views, each in light, in dark and in stage mode. What is on them is a real run; nothing is arranged.
+// Five views, each in light, in dark and in stage mode, and the lab in 中文 and on a phone. What is on them is a real
+// run; nothing is arranged. WebP keeps the whole folder small.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Lab, folder, launch, serveDist } from './page.mjs';
 
@@ -14,21 +15,31 @@ mkdirSync(into, { recursive: true });
 const host = await serveDist();
 const browser = await launch();
 
-// The first page of a newcomer, a while after it has opened.
+// The first page of a newcomer, a while after it has opened: three of five make a majority.
 async function opening(lab) {
-  await lab.page.waitForTimeout(16_000);
+  await passage(lab, 4);
+  await lab.press('Next');
+  await lab.page.waitForTimeout(3000);
   await lab.pause();
 }
 
-// Leader on the minority side: its proposal has two of the three acknowledgements it needs.
+// The leader on the minority side, after the cut: its proposal has two of the three acknowledgements it needs.
 async function partition(lab) {
-  const said = lab.page.getByText('gets only two acknowledgements').first();
-  for (let turn = 0; turn < 12 && !(await said.count()); turn += 1) {
+  await passage(lab, 2);
+  await lab.pause();
+  const acks = lab.page.locator('[data-acks="2/3"]');
+  for (let step = 0; step < 600 && !(await acks.count()); step += 1) await lab.press('Step');
+  await lab.page.waitForTimeout(900);
+}
+
+// Presses Next until the lesson is at its nth passage.
+async function passage(lab, n) {
+  for (let turn = 0; turn < 40; turn += 1) {
+    if ((await lab.text('chapter')).startsWith(`${n} /`)) return;
     await lab.press('Next');
-    await lab.page.waitForTimeout(250);
+    await lab.page.waitForTimeout(300);
   }
-  for (let step = 0; step < 60; step += 1) await lab.press('Step');
-  await lab.page.waitForTimeout(700);
+  throw new Error(`there is no passage ${n}`);
 }
 
 async function spaceTime(lab) {
@@ -56,7 +67,9 @@ async function inspector(lab) {
 }
 
 async function comparison(page) {
-  await page.waitForTimeout(2500);
+  await page.waitForTimeout(1500);
+  await page.locator('.side-foot > .btn').dispatchEvent('click');
+  await page.waitForTimeout(800);
 }
 
 const VIEWS = {
@@ -82,18 +95,30 @@ try {
     await take(page, look, 'compare');
     await context.close();
   }
+  const zh = await Lab.open(browser, host.url, { viewport: SCREEN, hash: '' });
+  await zh.page.locator('button', { hasText: '中文' }).first().dispatchEvent('click');
+  for (let turn = 0; turn < 4; turn += 1) await zh.press('下一段');
+  await zh.page.waitForTimeout(3000);
+  await take(zh.page, 'zh', 'opening');
+  await zh.close();
+  const phone = await Lab.open(browser, host.url, { viewport: { width: 390, height: 844 }, hash: '' });
+  await opening(phone);
+  await take(phone.page, 'phone', 'opening');
+  await phone.close();
 } finally {
   await browser.close();
   await host.close();
 }
 
 async function take(page, look, name) {
-  if (look === 'stage') {
-    await page.keyboard.press('p');
-    await page.waitForTimeout(500);
-  }
   await page.evaluate(() => document.activeElement?.blur());
-  const path = join(into, `${name}-${look}.png`);
-  await page.screenshot({ path });
+  if (look === 'stage') {
+    await page.locator('[aria-label="Stage mode"]').dispatchEvent('click');
+    await page.waitForTimeout(600);
+  }
+  const path = join(into, `${name}-${look}.webp`);
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 88 });
+  writeFileSync(path, Buffer.from(data, 'base64'));
   console.log(path);
 }

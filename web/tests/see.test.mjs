@@ -110,7 +110,7 @@ test('V5 V6 V9 V10 V16: meters, stamps, watches, disks and what only a leader kn
   await watch.page.evaluate(() => document.activeElement?.blur());
   await watch.page.keyboard.press('1');
   await watch.page.locator('.znode[data-path="/config"] .eye').waitFor({ state: 'attached' });
-  await watch.press('Run to the end');
+  await watch.press('To the end');
   await watch.page.locator('.znode[data-path="/config"] .eye').waitFor({ state: 'detached' });
 });
 
@@ -276,8 +276,8 @@ test('L10: a recorded run is a file that replays to the same state', async () =>
   const again = await open();
   await again.press('Scenarios');
   await again.page.locator('input[type="file"]').setInputFiles(path);
-  await again.button('Run to the end').first().waitFor({ state: 'attached' });
-  await again.press('Run to the end');
+  await again.button('To the end').first().waitFor({ state: 'attached' });
+  await again.press('To the end');
   await settle(again);
   assert.equal(await again.text('digest'), digest);
   assert.equal(JSON.stringify(await again.servers()), servers);

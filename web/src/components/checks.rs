@@ -71,7 +71,7 @@ pub fn view(props: &Props) -> Html {
             }) }
             <ul class="chips" aria-label={t.t("see.check.nine")}>{ for nine.iter().map(|c| chip(c)) }</ul>
             <details>
-                <summary>{ t.t("see.check.sessions") }{ " · " }{ t.fill("checks.more", &[("n", &(sessions.len() + rest.len()))]) }</summary>
+                <summary>{ t.fill("lk.checks", &[("n", &(nine.len() + sessions.len() + rest.len()))]) }</summary>
                 <ul class="chips">{ for sessions.iter().chain(&rest).map(|c| chip(c)) }</ul>
             </details>
         </section>

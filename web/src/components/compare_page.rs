@@ -21,7 +21,7 @@ use zebu_core::sim::trouble::Troubles;
 use zebu_core::time::Instant;
 
 /// A pane's stage, in its own units.
-const SIZE: (f64, f64) = (600.0, 400.0);
+const SIZE: (f64, f64) = (700.0, 400.0);
 
 /// The slider's places.
 const PLACES: f64 = 1000.0;
@@ -48,6 +48,7 @@ pub struct ComparePage {
     painters: Vec<Painter>,
     standings: Vec<Standing>,
     frames: Frames,
+    stage_mode: bool,
     send: Send,
 }
 
@@ -67,6 +68,7 @@ impl Component for ComparePage {
             stages,
             painters,
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
+            stage_mode: false,
             send: ctx.link().callback(Msg::Do),
         };
         browser::remove_loading();
@@ -99,6 +101,18 @@ impl Component for ComparePage {
                 browser::set_root("lang", Some(lang.tag()));
                 browser::set_title(&self.texts.t("side.title"));
                 browser::store("zebu-language", lang.tag());
+            }
+            Msg::Do(Action::StageMode) => self.stage_mode = !self.stage_mode,
+            Msg::Do(Action::ToggleTheme(_)) => {
+                let dark = browser::media("(prefers-color-scheme: dark)");
+                let theme = match browser::stored("zebu-theme").as_deref() {
+                    Some("dark") => "light",
+                    Some("light") => "dark",
+                    _ if dark => "light",
+                    _ => "dark",
+                };
+                browser::set_root("data-theme", Some(theme));
+                browser::store("zebu-theme", theme);
             }
             Msg::Do(Action::Faster(by)) => self.side.faster(by),
             Msg::Do(Action::Toggle) => {
@@ -134,7 +148,7 @@ impl Component for ComparePage {
     fn view(&self, ctx: &Context<ComparePage>) -> Html {
         let t = &self.texts;
         html! {
-            <div class="side">
+            <div class="side" data-mode={if self.stage_mode { "stage" } else { "all" }}>
                 { self.head() }
                 <main class="side-main">
                     <p class="side-lead">{ t.t("side.lead") }</p>
@@ -172,12 +186,17 @@ impl ComparePage {
         let other = if t.lang == Lang::En { Lang::Zh } else { Lang::En };
         html! {
             <header class="head">
-                <a class="mark" href="#/">{ "Zebu" }</a>
+                <a class="mark" href="#/">{ icons::mark() }<span>{ "Zebu" }</span></a>
                 <h1 class="crumb"><b>{ t.t("side.title") }</b></h1>
                 <div class="head-buttons">
                     <a class="btn ghost" href="#/">{ t.t("side.back") }</a>
-                    <Do class="ghost" label={t.t("head.lang.label")} action={Action::Language(other)} send={self.send.clone()}>
+                    <Do class="icon-only" label={t.t("head.stage")} action={Action::StageMode} send={self.send.clone()}
+                        pressed={self.stage_mode}>{ icons::frame() }</Do>
+                    <Do label={t.t("head.lang.label")} action={Action::Language(other)} send={self.send.clone()}>
                         { t.t("head.lang") }
+                    </Do>
+                    <Do class="icon-only" label={t.t("head.theme")} action={Action::ToggleTheme(false)} send={self.send.clone()}>
+                        { icons::theme() }
                     </Do>
                 </div>
             </header>

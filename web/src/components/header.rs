@@ -45,9 +45,9 @@ pub fn view(props: &Props) -> Html {
                 }
                 <Do class="ghost" label={t.t("head.scenarios")} action={Action::Open(Some(Dialog::Scenarios))} send={send.clone()}/>
                 <Do class="ghost" label={t.t("head.setup")} action={Action::Open(Some(Dialog::Setup))} send={send.clone()}/>
-                <Do class="ghost wide-only" label={t.t("sh.share")} action={Action::Open(Some(Dialog::Share))} send={send.clone()}/>
+                <Do class="ghost" label={t.t("sh.share")} action={Action::Open(Some(Dialog::Share))} send={send.clone()}/>
                 <Do class="ghost" label={t.t("setup.reset")} action={Action::Reset} send={send.clone()}/>
-                <Do class="icon-only wide-only" label={t.t("head.stage")} action={Action::StageMode} send={send.clone()}
+                <Do class="icon-only" label={t.t("head.stage")} action={Action::StageMode} send={send.clone()}
                     pressed={*stage_mode} title={format!("{} (s)", t.t("head.stage"))}>{ icons::frame() }</Do>
                 <button type="button" class="btn" lang={t.lang.other().tag()} title={t.t("head.lang.label")}
                     onclick={send.reform({ let lang = t.lang.other(); move |_| Action::Language(lang) })}>{ t.t("head.lang") }</button>

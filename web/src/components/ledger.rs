@@ -1,5 +1,6 @@
 //! The logs of all servers, aligned by zxid.
 
+use crate::compare_words;
 use crate::components::{Do, Send, power, state_key};
 use crate::desk::Choose;
 use crate::i18n::Texts;
@@ -105,15 +106,20 @@ fn LedgerRow(props: &RowProps) -> Html {
     let RowProps { texts: t, row, columns, selected, send } = props;
     let id = row.server;
     let choose = send.reform(move |_: MouseEvent| Action::Select(id));
+    let state = match &row.role {
+        Some(model) if !row.paused => compare_words::role(t, model),
+        _ => t.t(if row.paused { "state.paused" } else { state_key(row.shown) }),
+    };
+    let crowned = row.shown == Shown::Leading && row.role.as_ref().is_none_or(|m| m.crown);
     html! {
         <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
             <th scope="row" class="who">
                 <div class="who-row">
                     { power(t, id, row.shown, row.paused, false, send) }
                     <button type="button" class="who-name" onclick={choose} title={t.fill("do.select", &[("id", &id)])}>
-                        <span class="crown-sign" aria-hidden="true">{ if row.shown == Shown::Leading { "♛" } else { "" } }</span>
+                        <span class="crown-sign" aria-hidden="true">{ if crowned { "♛" } else { "" } }</span>
                         <b>{ id.to_string() }</b>
-                        <span class="who-state">{ t.t(if row.paused { "state.paused" } else { state_key(row.shown) }) }</span>
+                        <span class="who-state">{ state }</span>
                     </button>
                 </div>
             </th>
@@ -133,10 +139,12 @@ fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
         Stamp::Folded => "stamp.folded",
         Stamp::Void => "stamp.void",
     };
+    let state = t.t(key);
+    let title = if cell.full.is_empty() { state.clone() } else { format!("{} · {state}", cell.full) };
     let label = if column.folds > 0 { format!("±{}", column.folds) } else { cell.label.clone() };
     html! {
-        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} title={t.t(key)}>
-            { label }<span class="sr">{ " " }{ t.t(key) }</span>
+        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} {title}>
+            { label }<span class="sr">{ " " }{ state }</span>
         </td>
     }
 }

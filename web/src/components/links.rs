@@ -65,6 +65,7 @@ pub fn Links(props: &Props) -> Html {
                 <Do label={t.t("fl.lasso")} title={t.t("fl.lasso.hint")} action={Action::Lasso} pressed={Some(*lasso)} send={send.clone()}/>
                 <Do label={t.t("do.healall")} action={Action::Do(Command::HealAll)} send={send.clone()}/>
             </form>
+            <details class="single"><summary>{ t.t("lk.links.single") }</summary>
             <div class="matrices">
                 <figure>
                     <figcaption>{ t.t("faults.both") }</figcaption>
@@ -93,6 +94,7 @@ pub fn Links(props: &Props) -> Html {
                     </table>
                 </figure>
             </div>
+            </details>
         </section>
     }
 }

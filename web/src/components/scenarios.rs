@@ -30,7 +30,10 @@ pub fn Scenarios(props: &Props) -> Html {
         Lang::En => text.en.clone(),
         Lang::Zh => text.zh.clone(),
     };
-    let lessons = use_memo((), |()| lessons::all());
+    let lessons = use_memo((), |()| {
+        let read = |names: &[&str]| names.iter().filter_map(|name| lessons::find(name)).collect::<Vec<_>>();
+        lessons::CHAPTERS.iter().map(|(chapter, names)| (*chapter, read(names))).collect::<Vec<_>>()
+    });
     let leave = send.reform(|_: MouseEvent| Action::Leave);
     let close = send.reform(|_: MouseEvent| Action::Open(None::<Dialog>));
     let free = Callback::from(move |e: MouseEvent| {
@@ -49,26 +52,35 @@ pub fn Scenarios(props: &Props) -> Html {
     html! {
         <Frame texts={t.clone()} title={t.t("scenario.list")} send={send.clone()}>
             <label class="open-file">{ t.t("see.file.open") }<input type="file" accept=".json,application/json" {onchange}/></label>
-            <ol class="scenario-list">
+            <ol class="scenario-list first">
                 <li><button type="button" class={classes!("scenario", current.is_none().then_some("current"))} onclick={free}>
                     <b>{ t.t("scenario.free") }</b>
                 </button></li>
                 <li><a class="scenario" href="#/compare" onclick={to_compare}>
                     <b>{ t.t("side.open") }</b><span>{ t.t("side.open.why") }</span>
                 </a></li>
-                { for lessons.iter().map(|lesson| {
-                    let go = send.reform({
-                        let name = lesson.name.clone();
-                        move |_: MouseEvent| Action::Lesson(name.clone())
-                    });
-                    let now = current.as_ref() == Some(&lesson.name);
-                    html! {
-                        <li><button type="button" class={classes!("scenario", now.then_some("current"))} onclick={go} data-scenario={lesson.name.clone()}>
-                            <b>{ own(&lesson.title) }</b><span>{ own(&lesson.about) }</span>
-                        </button></li>
-                    }
-                }) }
             </ol>
+            <div class="chapters">
+                { for lessons.iter().map(|(chapter, lessons)| html! {
+                    <section>
+                        <h3>{ t.t(&format!("lk.chapter.{chapter}")) }</h3>
+                        <ol class="scenario-list">
+                            { for lessons.iter().map(|lesson| {
+                                let go = send.reform({
+                                    let name = lesson.name.clone();
+                                    move |_: MouseEvent| Action::Lesson(name.clone())
+                                });
+                                let now = current.as_ref() == Some(&lesson.name);
+                                html! {
+                                    <li><button type="button" class={classes!("scenario", now.then_some("current"))} onclick={go} data-scenario={lesson.name.clone()}>
+                                        <b>{ own(&lesson.title) }</b><span>{ own(&lesson.about) }</span>
+                                    </button></li>
+                                }
+                            }) }
+                        </ol>
+                    </section>
+                }) }
+            </div>
         </Frame>
     }
 }

@@ -51,8 +51,8 @@ pub fn label(t: &Texts, s: &Server, layout: &Layout) -> Html {
     };
     let strong = s.acks.is_some() || s.votes_for.is_some() || s.model.is_some();
     let (x, y, anchor) = match layout.side(s.at) {
-        Side::Left => (-radius * 1.26, text * 0.1, "end"),
-        Side::Right => (radius * 1.26, text * 0.1, "start"),
+        Side::Left => (-radius * layout.reach(), text * 0.1, "end"),
+        Side::Right => (radius * layout.reach(), text * 0.1, "start"),
         Side::Below => (0.0, radius + text * 1.75, "middle"),
     };
     html! {

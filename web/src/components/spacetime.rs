@@ -26,9 +26,6 @@ pub struct Props {
     pub send: Send,
 }
 
-/// With more lines than this on the screen, only picked or unusual ones have a text.
-const TEXTS: usize = 400;
-
 /// See [`Props`].
 #[component]
 pub fn SpaceTime(props: &Props) -> Html {
@@ -43,7 +40,6 @@ pub fn SpaceTime(props: &Props) -> Html {
         });
     }
     let lit = pick.is_some();
-    let few = d.lines.len() <= TEXTS;
     html! {
         <section class={classes!("spacetime", lit.then_some("lit"))} data-testid="spacetime" aria-label={t.t("see.spacetime")}>
             <div class="lane-names" aria-hidden="true" style={format!("height:{:.0}px", d.height)}>
@@ -53,7 +49,15 @@ pub fn SpaceTime(props: &Props) -> Html {
                 <svg width={format!("{:.0}", d.width)} height={format!("{:.0}", d.height)} viewBox={format!("0 0 {:.0} {:.0}", d.width, d.height)}>
                     { for d.lanes.iter().map(|l| html! { <path class="lane" d={format!("M0 {0:.0}H{1:.0}", l.y, d.width)}/> }) }
                     <path class="now-line" d={format!("M{:.0} 8V{:.0}", d.now, d.height - 6.0)}/>
-                    { for d.lines.iter().map(|l| line(t, l, few, *pick, send)) }
+                    { for d.lines.iter().map(|l| line(t, l, *pick, send)) }
+                    // Texts last: no line crosses one.
+                    { for d.lines.iter().filter_map(|l| {
+                        let (x, y) = l.tag?;
+                        Some(html! {
+                            <text key={format!("t{}", l.id)} class={classes!("st-tag", l.fate.class(), l.lit.map(|s| s.class()))} text-anchor="middle"
+                                x={format!("{x:.1}")} y={format!("{:.1}", y + d.text * 0.35)} font-size={d.text.to_string()}>{ &l.text }</text>
+                        })
+                    }) }
                     { for d.dots.iter().map(|dot_| dot(t, dot_, *need, *pick, send)) }
                 </svg>
             </div>
@@ -93,10 +97,8 @@ fn keys(pressed: Callback<()>) -> Callback<KeyboardEvent> {
     })
 }
 
-fn line(t: &Texts, l: &Line, few: bool, pick: Option<Pick>, send: &Send) -> Html {
+fn line(t: &Texts, l: &Line, pick: Option<Pick>, send: &Send) -> Html {
     let (dx, dy) = (l.to.0 - l.from.0, l.to.1 - l.from.1);
-    let length = dx.hypot(dy).max(1.0);
-    // The text stands along the line, near its beginning, never upside down: time goes to the right.
     let angle = dy.atan2(dx).to_degrees();
     let fate = t.t(match l.fate {
         Fate::Arrived => "see.fate.arrived",
@@ -106,7 +108,6 @@ fn line(t: &Texts, l: &Line, few: bool, pick: Option<Pick>, send: &Send) -> Html
     });
     let pressed = choose(send, l.pick, pick == Some(l.pick));
     let onclick = pressed.reform(|_: MouseEvent| ());
-    let texted = few && l.labelled || l.lit.is_some() || matches!(l.fate, Fate::Held | Fate::Lost);
     let d = format!("M{:.1} {:.1}L{:.1} {:.1}", l.from.0, l.from.1, l.to.0, l.to.1);
     html! {
         <g key={format!("m{}", l.id)} class={classes!("st-line", l.colour, l.fate.class(), l.lit.map(|s| s.class()))} {onclick}
@@ -119,9 +120,6 @@ fn line(t: &Texts, l: &Line, few: bool, pick: Option<Pick>, send: &Send) -> Html
             }
             if l.fate == Fate::Lost {
                 <path class="x" d={format!("M{:.1} {:.1}l10 10m0 -10l-10 10", l.to.0 - 5.0, l.to.1 - 5.0)}/>
-            }
-            if texted && length > 46.0 {
-                <text transform={format!("translate({:.1} {:.1}) rotate({angle:.1})", l.from.0 + dx * 0.22, l.from.1 + dy * 0.22)} y="-4">{ &l.text }</text>
             }
         </g>
     }

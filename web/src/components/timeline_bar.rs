@@ -18,6 +18,8 @@ pub struct Stretch {
     to: f32,
     class: &'static str,
     colour: &'static str,
+    /// The key of the phase's name, where there is a chance that it fits.
+    word: Option<&'static str>,
 }
 
 /// What is drawn.
@@ -32,6 +34,12 @@ pub struct Model {
 /// Thousandths of the whole.
 const WHOLE: f32 = 1000.0;
 
+/// A shorter stretch has no word on any screen. The styles hide a word for which theirs is too narrow.
+const WORDED: f32 = 35.0;
+
+/// With more servers than this the bands are too thin for words.
+const THICK: usize = 7;
+
 /// The timeline of a history at a moment.
 pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, bookmarks: &[u64]) -> Model {
     let length = history.length().max(1.0);
@@ -44,18 +52,19 @@ pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, b
             let stretches = bands
                 .iter()
                 .enumerate()
-                .map(|(i, band)| Stretch {
-                    from: place(band.from),
-                    to: bands.get(i + 1).map_or_else(|| place(frontier), |next| place(next.from)),
-                    class: match (band.doing, band.leads) {
-                        (Doing::Down, _) => "gone",
-                        (Doing::Looking, _) => "looking",
-                        (Doing::Joining, _) => "joining",
-                        (Doing::Syncing, _) => "syncing",
-                        (Doing::Broadcast, true) => "leads",
-                        (Doing::Broadcast, false) => "follows",
-                    },
-                    colour: epoch_class(band.epoch),
+                .map(|(i, band)| {
+                    let from = place(band.from);
+                    let to = bands.get(i + 1).map_or_else(|| place(frontier), |next| place(next.from));
+                    let (class, word) = match (band.doing, band.leads) {
+                        (Doing::Down, _) => ("gone", None),
+                        (Doing::Looking, _) => ("looking", Some("lk.band.looking")),
+                        (Doing::Joining, _) => ("joining", Some("lk.band.joining")),
+                        (Doing::Syncing, _) => ("syncing", Some("lk.band.syncing")),
+                        (Doing::Broadcast, true) => ("leads", Some("lk.band.broadcast")),
+                        (Doing::Broadcast, false) => ("follows", Some("lk.band.broadcast")),
+                    };
+                    let word = word.filter(|_| to - from >= WORDED && servers.len() <= THICK);
+                    Stretch { from, to, class, colour: epoch_class(band.epoch), word }
                 })
                 .filter(|s| s.to > s.from)
                 .collect();
@@ -108,7 +117,6 @@ pub fn TimelineBar(props: &Props) -> Html {
         })
     };
     let leave = send.reform(|_: PointerEvent| Action::Time(TimeAction::Hover(None)));
-    let height = 100.0 / model.bands.len().max(1) as f64;
     let slide = {
         let send = send.clone();
         Callback::from(move |e: InputEvent| {
@@ -131,16 +139,19 @@ pub fn TimelineBar(props: &Props) -> Html {
     html! {
         <div class="timeline">
             <div class="time-column">
-            <div class="bands" onpointerleave={leave}>
-                <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
-                    { for model.bands.iter().enumerate().map(|(i, (id, stretches))| html! {
-                        <g key={id.0}>
+            <div class="bands" style={format!("--lanes:{}", model.bands.len())} onpointerleave={leave}>
+                <div class="lanes" aria-hidden="true">
+                    { for model.bands.iter().map(|(id, stretches)| html! {
+                        <div key={id.0} class="lane"><b>{ id.to_string() }</b>
                             { for stretches.iter().map(|s| html! {
-                                <rect class={classes!("band", s.class, s.colour)} x={s.from.to_string()} width={(s.to - s.from).max(0.8).to_string()}
-                                    y={format!("{:.2}", i as f64 * height + height * 0.13)} height={format!("{:.2}", height * 0.74)}/>
+                                <i class={classes!("band", s.class, s.colour)} style={format!("left:{:.2}%;width:{:.2}%", s.from / 10.0, (s.to - s.from) / 10.0)}>
+                                    if let Some(word) = s.word { <span>{ t.t(word) }</span> }
+                                </i>
                             }) }
-                        </g>
+                        </div>
                     }) }
+                </div>
+                <svg viewBox="0 0 1000 100" preserveAspectRatio="none" aria-hidden="true">
                     { for model.marks.iter().map(|x| html! { <path class="landmark" d={format!("M{x} 0V100")} vector-effect="non-scaling-stroke"/> }) }
                     { for model.bookmarks.iter().map(|x| html! { <path class="bookmark" d={format!("M{x} 0V100")} vector-effect="non-scaling-stroke"/> }) }
                     <path class="head-line" d={format!("M{0} 0V100", model.head)} vector-effect="non-scaling-stroke"/>

@@ -44,6 +44,28 @@ pub fn TreePanel(props: &Props) -> Html {
     }
 }
 
+/// The most characters of a name that end in a number; sequential ones differ at their end alone.
+const NAME: usize = 18;
+
+/// Of a long name that ends in a number, beginning and end.
+fn short(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= NAME || !name.ends_with(|c: char| c.is_ascii_digit()) {
+        return name.into();
+    }
+    name.chars().take(5).chain(['…']).chain(name.chars().skip(count - 6)).collect()
+}
+
+/// In the place of the tree, for a protocol that has none.
+pub fn none(t: &Texts) -> Html {
+    html! {
+        <section class="tree-pane">
+            <div class="pane-head"><h2>{ t.t("lk.tree.none") }</h2></div>
+            <p class="quiet small">{ t.t("lk.tree.none.why") }</p>
+        </section>
+    }
+}
+
 fn line(t: &Texts, l: &Line, send: &Send) -> Html {
     let (class, title) = match l.difference {
         Difference::Same => (None, None),
@@ -62,7 +84,7 @@ fn line(t: &Texts, l: &Line, send: &Send) -> Html {
     });
     html! {
         <li key={l.path.clone()} class={classes!("znode", class)} style={format!("--depth:{}", l.depth)} title={title.clone()} data-path={l.path.clone()}>
-            <span class="name">{ &l.name }</span>
+            <span class="name" title={l.path.clone()}>{ short(&l.name) }</span>
             if !l.data.is_empty() { <span class="data">{ format!("= {}", l.data) }</span> }
             if l.version > 0 { <span class="v">{ format!("v{}", l.version) }</span> }
             if let Some(owner) = owner { { owner } }

@@ -192,9 +192,10 @@ impl Layout {
         let compact = text < 12.5;
         let label_width = text * 0.61 * if compact { 10.5 } else { 14.0 };
         let crown = radius * 0.58;
-        let side = if below { (label_width / 2.0).max(radius) + 6.0 } else { radius * 1.3 + label_width + 8.0 };
+        let side =
+            if below { (label_width / 2.0).max(radius) + 6.0 } else { radius * reach(radius) + label_width + 8.0 };
         let rx = (width / 2.0 - side).max(radius);
-        let top = radius + crown + 6.0;
+        let top = radius + crown + if height < 420.0 { 6.0 } else { 14.0 };
         let bottom = radius + text + 4.0 + if below { label_height } else { 0.0 };
         let ry = ((height - top - bottom) / 2.0).max(radius * 0.8);
         let centre = Point { x: width / 2.0, y: top + ry };
@@ -213,10 +214,15 @@ impl Layout {
         }
     }
 
+    /// How far from a disc's centre the words beside it begin, in radii.
+    pub fn reach(&self) -> f64 {
+        reach(self.radius)
+    }
+
     /// The boxes of a server's disc with its crown, and of its words: left, top, right, bottom.
     fn boxes(&self, at: Point) -> [(f64, f64, f64, f64); 2] {
-        let r = self.radius * 1.16 + 2.0;
-        let disc = (at.x - r, at.y - self.radius * 1.5, at.x + r, at.y + self.radius + self.text * 0.75);
+        let (r, edge) = (self.radius * self.reach(), self.radius * 1.16 + 2.0);
+        let disc = (at.x - edge, at.y - self.radius * 1.5, at.x + edge, at.y + self.radius + self.text * 0.75);
         let (w, h) = (self.label_width, self.label_height);
         let words = match self.side(at) {
             Side::Left => (at.x - r - w, at.y - h / 2.0, at.x - r, at.y + h / 2.0),
@@ -267,6 +273,11 @@ impl Layout {
     pub fn client_radius(&self) -> f64 {
         if self.width >= LARGE { 20.0 } else { (self.radius * 0.26).clamp(9.0, 18.0) }
     }
+}
+
+/// Words keep clear of a leader's second ring and its clock; on a small stage there is no room for that.
+fn reach(radius: f64) -> f64 {
+    if radius < 30.0 { 1.26 } else { 1.36 }
 }
 
 /// The leader above the middle, the others in a row (in two, on a narrow stage, by turns).

@@ -3,7 +3,7 @@
 use crate::scene::palette::epoch_class;
 use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::id::{ServerId, Zxid};
-use zebu_core::sim::view::{ServerView, Shown, WorldView};
+use zebu_core::sim::view::{ModelView, ServerView, Shown, WorldView};
 
 /// The newest columns that are drawn. Older ones are counted, not drawn: hundreds of them would only cost time.
 pub const COLUMNS: usize = 24;
@@ -53,6 +53,8 @@ pub struct Cell {
     pub stamp: Stamp,
     /// A few characters.
     pub label: String,
+    /// All of them.
+    pub full: String,
 }
 
 /// One server's row.
@@ -64,6 +66,8 @@ pub struct Row {
     pub shown: Shown,
     /// Frozen.
     pub paused: bool,
+    /// What it is in a protocol that has other roles.
+    pub role: Option<ModelView>,
     /// A cell for each column, `None` where it has nothing.
     pub cells: Vec<Option<Cell>>,
 }
@@ -141,6 +145,7 @@ impl Ledger {
                 server: s.id,
                 shown: s.shown,
                 paused: s.paused,
+                role: s.model.clone().filter(|m| m.badge.is_some() && s.shown != Shown::Down),
                 cells: zxids.iter().map(|z| cell(s, *z, &committed)).collect(),
             })
             .collect();
@@ -161,6 +166,19 @@ fn acks(view: &WorldView, zxid: Zxid) -> Option<(usize, usize)> {
         .map(|(_, have, need)| (have, need))
 }
 
+/// The most characters of a label that a cell has room for.
+const ROOM: usize = 9;
+
+/// A label for a cell. Names that end in a number differ at their end, so of long ones the end is kept.
+fn short(label: &str) -> String {
+    let count = label.chars().count();
+    let numbered = label.split('=').next().is_some_and(|name| name.ends_with(|c: char| c.is_ascii_digit()));
+    if count <= ROOM || !numbered {
+        return label.into();
+    }
+    std::iter::once('…').chain(label.chars().skip(count - ROOM + 1)).collect()
+}
+
 fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> {
     match s.log.binary_search_by_key(&zxid, |c| c.zxid) {
         Ok(i) => s.log.get(i).map(|c| Cell {
@@ -172,9 +190,10 @@ fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> 
                 (_, _, true) => Stamp::Synced,
                 _ => Stamp::Logged,
             },
-            label: c.label.clone(),
+            label: short(&c.label),
+            full: c.label.clone(),
         }),
-        Err(_) if zxid <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new() }),
+        Err(_) if zxid <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new(), full: String::new() }),
         Err(_) => None,
     }
 }
@@ -194,6 +213,18 @@ mod tests {
         assert_eq!(stamps, [Some(Stamp::Acked), Some(Stamp::Synced), Some(Stamp::Acked), None, None]);
         assert_eq!(ledger.rows[4].cells[0].as_ref().map(|c| c.stamp), Some(Stamp::Applied));
         assert_eq!(ledger.columns.iter().map(|c| c.acks).collect::<Vec<_>>(), [None, None, Some((2, 3))]);
+    }
+
+    #[test]
+    fn long_names_with_a_number_keep_their_end() {
+        for (label, shown) in [
+            ("/x=1", "/x=1"),
+            ("+session", "+session"),
+            ("/locks/lock-116f8c59a445671b-0000000002=A", "…000002=A"),
+            ("/a-long-name=value", "/a-long-name=value"),
+        ] {
+            assert_eq!(short(label), shown);
+        }
     }
 
     #[test]

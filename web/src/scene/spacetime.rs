@@ -12,8 +12,11 @@ use zebu_core::id::Epoch;
 use zebu_core::sim::view::{Place, WorldView};
 use zebu_core::trace::TraceEvent;
 
-/// Width of a moment.
-pub const STEP: f64 = 30.0;
+/// Size of the texts at the lines.
+pub const TEXT: f64 = 12.0;
+
+/// Width of a moment, in sizes of text.
+const STEP: f64 = 2.5;
 
 /// The newest moments that are drawn.
 pub const MOMENTS: usize = 180;
@@ -56,8 +59,9 @@ pub struct Line {
     pub fate: Fate,
     /// Type and key field.
     pub text: String,
-    /// The text is written: of several that leave together with the same one, only at the first.
-    pub labelled: bool,
+    /// The middle of its text, where it is written: of several messages of a kind that leave together only at the first,
+    /// and only where nothing else stands.
+    pub tag: Option<(f64, f64)>,
     /// Its epoch's colour.
     pub colour: &'static str,
     /// Cause or effect of what is picked.
@@ -107,18 +111,21 @@ pub struct Diagram {
     pub now: f64,
     /// Causes and effects of what is picked, over all that was drawn.
     pub counted: (usize, usize),
+    /// Size of the texts.
+    pub text: f64,
 }
 
 impl Diagram {
-    /// The diagram of a run up to the moment `now`, for a window of this height.
+    /// The diagram of a run up to the moment `now`, for a window of this height and texts of this size.
     pub fn new(
         view: &WorldView,
         flow: &Flow,
         entries: &[Entry],
         now: u64,
-        height: f64,
+        (height, text): (f64, f64),
         light: Option<&Light>,
     ) -> Diagram {
+        let step = STEP * text;
         let places: Vec<Place> = view
             .servers
             .iter()
@@ -149,11 +156,11 @@ impl Diagram {
         let moments: Vec<u64> = moments.into_iter().collect();
         let moments = moments.get(moments.len().saturating_sub(MOMENTS)..).unwrap_or_default();
         let first = moments.first().copied().unwrap_or(0);
-        let x = |moment: u64| 14.0 + moments.partition_point(|m| *m < moment) as f64 * STEP;
+        let x = |moment: u64| 14.0 + moments.partition_point(|m| *m < moment) as f64 * step;
 
         let held: BTreeSet<u64> = view.flights.iter().filter(|f| f.lost).map(|f| f.id).collect();
         let mut written: BTreeSet<(Place, u64, Rc<str>)> = BTreeSet::new();
-        let lines: Vec<Line> = messages
+        let mut lines: Vec<Line> = messages
             .iter()
             .filter(|m| m.sent >= first)
             .filter_map(|m| {
@@ -161,21 +168,24 @@ impl Diagram {
                 let from = (x(m.sent), a);
                 let (to, fate) = match (ends(m), m.end) {
                     (Some(at), Some(End::Delivered(_))) => ((x(at), b), Fate::Arrived),
-                    (Some(at), _) => (half(from, (x(at).max(from.0 + STEP), b)), Fate::Lost),
-                    (None, _) if held.contains(&m.id) => (half(from, (x(now).max(from.0 + STEP * 2.0), b)), Fate::Held),
-                    (None, _) => ((x(now) + STEP, a + (b - a) * 0.7), Fate::Flying),
+                    (Some(at), _) => (half(from, (x(at).max(from.0 + step), b)), Fate::Lost),
+                    (None, _) if held.contains(&m.id) => (half(from, (x(now).max(from.0 + step * 2.0), b)), Fate::Held),
+                    (None, _) => ((x(now) + step, a + (b - a) * 0.7), Fate::Flying),
                 };
                 let place = if fate == Fate::Arrived { m.to } else { m.from };
                 let moment = if fate == Fate::Arrived { ends(m)? } else { m.sent };
+                let first = written.insert((m.from, m.sent, m.kind.clone()));
+                let lit = light.and_then(|l| l.message(m));
+                let told = first || lit.is_some() || matches!(fate, Fate::Held | Fate::Lost);
                 Some(Line {
                     id: m.id,
                     from,
                     to,
                     fate,
                     text: format!("{} {}", crate::scene::packets::short_kind(&m.kind), m.label).trim_end().to_string(),
-                    labelled: written.insert((m.from, m.sent, m.kind.clone())),
+                    tag: told.then(|| half(from, to)),
                     colour: epoch_in(&m.label),
-                    lit: light.and_then(|l| l.message(m)),
+                    lit,
                     pick: Pick { place, moment },
                 })
             })
@@ -201,13 +211,41 @@ impl Diagram {
             );
         }
         let dots: Vec<Dot> = dots.into_values().collect();
+        place_tags(&mut lines, &dots, text);
         let count = |side: Side| {
             lines.iter().filter(|l| l.lit == Some(side)).count() + dots.iter().filter(|d| d.lit == Some(side)).count()
         };
         let counted = (count(Side::Cause), count(Side::Effect));
-        let width = x(now) + STEP * 3.0;
+        let width = x(now) + step * 3.0;
         let height = lanes.last().map_or(60.0, |l| l.y + 26.0).max(height - 4.0);
-        Diagram { width, height, lanes, lines, dots, now: x(now), counted }
+        Diagram { width, height, lanes, lines, dots, now: x(now), counted, text }
+    }
+}
+
+/// Where a text may stand along its line, the best place first.
+const PLACES: [f64; 8] = [0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12];
+
+/// The box of a text: left, top, right, bottom.
+fn tag_box(line: &Line, (x, y): (f64, f64), text: f64) -> (f64, f64, f64, f64) {
+    let half = line.text.chars().count() as f64 * text * 0.31 + 3.0;
+    (x - half, y - text * 0.62, x + half, y + text * 0.62)
+}
+
+/// Gives each text a place on its line where no other text and no dot is. One for which there is none is not written:
+/// the newest and what is lit come first.
+fn place_tags(lines: &mut [Line], dots: &[Dot], text: f64) {
+    let mut taken: Vec<(f64, f64, f64, f64)> =
+        dots.iter().map(|d| (d.at.0 - 7.0, d.at.1 - 7.0, d.at.0 + 7.0, d.at.1 + 7.0)).collect();
+    for lit in [true, false] {
+        for line in lines.iter_mut().rev().filter(|l| l.lit.is_some() == lit && l.tag.is_some()) {
+            let (a, b) = (line.from, line.to);
+            let at = |share: f64| (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share);
+            line.tag = PLACES.iter().map(|share| at(*share)).find(|place| {
+                let own = tag_box(line, *place, text);
+                own.0 > 0.0 && !taken.iter().any(|t| own.0 < t.2 && t.0 < own.2 && own.1 < t.3 && t.1 < own.3)
+            });
+            taken.extend(line.tag.map(|place| tag_box(line, place, text)));
+        }
     }
 }
 
@@ -240,7 +278,7 @@ mod tests {
 
     fn diagram(t: &Timeline, light: Option<&Light>) -> Diagram {
         let history = t.history();
-        Diagram::new(&t.world().view(), history.flow(), history.entries(), t.moment(), 500.0, light)
+        Diagram::new(&t.world().view(), history.flow(), history.entries(), t.moment(), (500.0, TEXT), light)
     }
 
     #[test]
@@ -276,6 +314,20 @@ mod tests {
             fates.extend(diagram(&t, None).lines.iter().map(|l| l.fate.class()));
         }
         assert!(fates.contains("held") && fates.contains("lost"), "{fates:?}");
+    }
+
+    #[test]
+    fn no_text_stands_upon_another() {
+        for steps in [60, 160, 300] {
+            let d = diagram(&run(steps), None);
+            let boxes: Vec<_> = d.lines.iter().filter_map(|l| Some(tag_box(l, l.tag?, TEXT))).collect();
+            assert!(boxes.len() > 8, "{}", boxes.len());
+            for (i, a) in boxes.iter().enumerate() {
+                for b in &boxes[i + 1..] {
+                    assert!(a.0 >= b.2 || b.0 >= a.2 || a.1 >= b.3 || b.1 >= a.3, "{a:?} {b:?}");
+                }
+            }
+        }
     }
 
     #[test]
