@@ -81,7 +81,7 @@ async function open(size, look, language, hash) {
 async function dress(lab, look, language) {
   if (language === 'zh') await lab.page.locator('button', { hasText: '中文' }).first().dispatchEvent('click');
   await lab.page.evaluate(() => document.activeElement?.blur());
-  if (look.startsWith('stage')) await lab.page.keyboard.press('p');
+  if (look.startsWith('stage')) await lab.page.locator('[aria-label="Stage mode"], [aria-label="舞台模式"]').first().dispatchEvent('click');
   await lab.page.waitForTimeout(400);
 }
 
