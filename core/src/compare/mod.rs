@@ -13,6 +13,7 @@
 mod any;
 mod check;
 mod command;
+mod commitment;
 mod core;
 mod look;
 pub mod note;

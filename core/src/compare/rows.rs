@@ -59,11 +59,6 @@ impl Rows {
         turn
     }
 
-    /// Whether `id` waits here.
-    pub fn waits(&self, id: Zxid) -> bool {
-        self.waiting.iter().any(|w| w.id == id)
-    }
-
     /// The write is committed.
     pub fn apply(&mut self, id: Zxid, write: &Write) {
         self.committed.insert(write.path.clone(), (write.data.clone(), id));

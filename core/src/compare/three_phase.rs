@@ -7,11 +7,11 @@
 //! crashed in between takes no part in that; it asks for the outcome.
 
 use crate::collections::{BTreeMap, BTreeSet};
+use crate::compare::commitment::{Site, answer, word};
 use crate::compare::core::{Letter, Msg as AnyMsg, Out, Picture, Testimony, Ticket, Timer, Write};
 use crate::compare::note::{Stage, Turn};
-use crate::compare::rows::{Rows, Waiter};
-use crate::compare::two_phase::{CommitPicture, commit_picture};
-use crate::id::{Epoch, ServerId, Zxid};
+use crate::compare::rows::Waiter;
+use crate::id::{ServerId, Zxid};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -62,16 +62,6 @@ impl Msg {
     }
 }
 
-/// What survives a crash.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Disk {
-    counter: u32,
-    begun: BTreeMap<Zxid, Write>,
-    prepared: Vec<(Zxid, Write)>,
-    pre_committed: BTreeSet<Zxid>,
-    decided: BTreeMap<Zxid, bool>,
-}
-
 /// A transaction that this server coordinates.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Conduct {
@@ -93,63 +83,51 @@ struct TakeOver {
 /// One server.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ThreePhase {
-    id: ServerId,
-    participants: Vec<ServerId>,
-    disk: Disk,
-    rows: Rows,
+    site: Site,
+    /// On disk too: the transactions of which it knows that all have voted YES.
+    pre_committed: BTreeSet<Zxid>,
     conducts: BTreeMap<Zxid, Conduct>,
     taken_over: BTreeMap<Zxid, TakeOver>,
     /// Undecided here when it last started: it may only ask.
     recovered: BTreeSet<Zxid>,
-    last: Option<Zxid>,
 }
 
 impl ThreePhase {
     pub fn new(id: ServerId, all: &[ServerId]) -> ThreePhase {
         ThreePhase {
-            id,
-            participants: all.iter().copied().skip(1).collect(),
-            disk: Disk::default(),
-            rows: Rows::default(),
+            site: Site::new(id, all),
+            pre_committed: BTreeSet::new(),
             conducts: BTreeMap::new(),
             taken_over: BTreeMap::new(),
             recovered: BTreeSet::new(),
-            last: None,
         }
     }
 
     pub fn crash(&mut self) {
-        self.rows.crash();
+        self.site.crash();
         self.conducts.clear();
         self.taken_over.clear();
         self.recovered.clear();
-        self.last = None;
     }
 
     /// Recovery: everything undecided is asked about.
     pub fn start(&mut self, out: &mut Out<'_>) {
-        for (id, write) in self.open() {
-            self.rows.lock(id, &write.path);
+        for (id, write) in self.site.open() {
+            self.site.rows.lock(id, &write.path);
             self.recovered.insert(id);
         }
-        let begun = self.disk.begun.keys().filter(|id| !self.disk.decided.contains_key(id));
+        let begun = self.site.log.begun.keys().filter(|id| self.site.decision(**id).is_none());
         self.recovered.extend(begun.copied());
-        self.last = self.recovered.iter().next_back().copied();
+        self.site.last = self.recovered.iter().next_back().copied();
         for id in &self.recovered {
             out.timer(Timer::Decision(*id), 1);
         }
     }
 
     pub fn ask(&mut self, ticket: Ticket, write: Write, out: &mut Out<'_>) {
-        self.disk.counter += 1;
-        let id = Zxid::new(Epoch(self.id.0), self.disk.counter);
-        self.disk.begun.insert(id, write.clone());
-        out.written = true;
+        let id = self.site.begin(&write, VOTES, out);
         self.conducts.insert(id, Conduct { ticket: Some(ticket), ..Conduct::default() });
-        self.last = Some(id);
-        out.note(Turn::Begins, id, &write, &self.participants);
-        self.to_all(|| Msg::Prepare(id, write.clone()), out);
-        out.timer(Timer::Votes(id), VOTES);
+        self.site.to_all(&AnyMsg::Three(Msg::Prepare(id, write)), out);
     }
 
     pub fn message(&mut self, from: ServerId, msg: Msg, out: &mut Out<'_>) {
@@ -158,7 +136,7 @@ impl ThreePhase {
             Msg::Decision(id, _) | Msg::AskState(id) | Msg::State(id, _) | Msg::Ask(id) => id,
         };
         let reply = |m: Msg, out: &mut Out<'_>| out.send(from, AnyMsg::Three(m));
-        if let Some(commit) = self.disk.decided.get(&id).copied() {
+        if let Some(commit) = self.site.decision(id) {
             match msg {
                 Msg::Prepare(..) => reply(Msg::Vote(id, false), out),
                 Msg::Ask(_) | Msg::AskState(_) | Msg::PreCommit(_) => reply(Msg::Decision(id, commit), out),
@@ -168,14 +146,14 @@ impl ThreePhase {
         }
         match msg {
             Msg::Prepare(_, write) => {
-                if !self.has_voted(id) {
+                if !self.site.has_voted(id) {
                     self.prepare(Waiter { id, from, write }, out);
                 }
             }
             Msg::Vote(_, yes) => self.vote(from, id, yes, out),
-            Msg::PreCommit(_) if self.has_voted(id) => {
-                if self.disk.pre_committed.insert(id) {
-                    self.last = Some(id);
+            Msg::PreCommit(_) if self.site.has_voted(id) => {
+                if self.pre_committed.insert(id) {
+                    self.site.last = Some(id);
                     out.written = true;
                     out.note(Turn::HasPreCommitted, id, "", &[]);
                 }
@@ -186,18 +164,18 @@ impl ThreePhase {
             Msg::PreCommitted(_) => self.pre_committed(from, id, out),
             Msg::Decision(_, commit) => {
                 if from.0 != id.epoch().0 {
-                    out.note(Turn::Finishes, id, if commit { "COMMIT" } else { "ABORT" }, &[from]);
+                    out.note(Turn::Finishes, id, word(commit), &[from]);
                 }
                 self.decided(id, commit, out);
             }
-            Msg::AskState(_) if self.has_voted(id) => {
+            Msg::AskState(_) if self.site.has_voted(id) => {
                 if !self.recovered.contains(&id) {
-                    reply(Msg::State(id, self.disk.pre_committed.contains(&id)), out);
+                    reply(Msg::State(id, self.pre_committed.contains(&id)), out);
                     self.be_patient(id, out);
                 }
             }
-            Msg::Ask(_) if self.has_voted(id) || self.disk.begun.contains_key(&id) => {}
-            Msg::AskState(_) if self.disk.begun.contains_key(&id) => {}
+            Msg::Ask(_) if self.site.has_voted(id) || self.site.log.begun.contains_key(&id) => {}
+            Msg::AskState(_) if self.site.log.begun.contains_key(&id) => {}
             // It has not voted: it may decide alone.
             Msg::AskState(_) | Msg::Ask(_) => {
                 self.decided(id, false, out);
@@ -219,16 +197,15 @@ impl ThreePhase {
             // Who has not acknowledged counts as dead, and will ask when it comes back.
             Timer::Acks(id) if self.conducts.contains_key(&id) => self.decide(id, true, out),
             Timer::Lock(id) => {
-                if let Some(w) = self.rows.waiting().iter().find(|w| w.id == id).cloned() {
-                    out.note(Turn::VotesNo, id, &w.write, &[]);
+                if let Some(coordinator) = self.site.give_up(id, out) {
                     self.decided(id, false, out);
-                    out.send(w.from, AnyMsg::Three(Msg::Vote(id, false)));
+                    out.send(coordinator, AnyMsg::Three(Msg::Vote(id, false)));
                 }
             }
-            Timer::Decision(id) if !self.disk.decided.contains_key(&id) => {
+            Timer::Decision(id) if self.site.decision(id).is_none() => {
                 if self.recovered.contains(&id) {
-                    let mut asked = self.others();
-                    asked.extend(Some(ServerId(id.epoch().0)).filter(|c| *c != self.id && !asked.contains(c)));
+                    let mut asked = self.site.others();
+                    asked.extend(Some(ServerId(id.epoch().0)).filter(|c| *c != self.site.id && !asked.contains(c)));
                     out.note(Turn::AsksPeers, id, "", &asked);
                     for to in asked {
                         out.send(to, AnyMsg::Three(Msg::Ask(id)));
@@ -236,17 +213,17 @@ impl ThreePhase {
                     out.timer(Timer::Decision(id), DECISION);
                 } else {
                     out.note(Turn::TakesOver, id, "", &[]);
-                    self.last = Some(id);
-                    let own = self.disk.pre_committed.contains(&id);
-                    let states = BTreeMap::from([(self.id, own)]);
+                    self.site.last = Some(id);
+                    let own = self.pre_committed.contains(&id);
+                    let states = BTreeMap::from([(self.site.id, own)]);
                     self.taken_over.insert(id, TakeOver { states, pre_committing: false });
-                    for to in self.others() {
+                    for to in self.site.others() {
                         out.send(to, AnyMsg::Three(Msg::AskState(id)));
                     }
                     out.timer(Timer::Collect(id), COLLECT);
                 }
             }
-            Timer::Collect(id) if !self.disk.decided.contains_key(&id) => self.end(id, out),
+            Timer::Collect(id) if self.site.decision(id).is_none() => self.end(id, out),
             _ => {}
         }
     }
@@ -269,30 +246,20 @@ impl ThreePhase {
         }
         out.note(if any { Turn::SomePreCommitted } else { Turn::NonePreCommitted }, id, "", &heard);
         self.decided(id, any, out);
-        for to in self.others() {
+        for to in self.site.others() {
             out.send(to, AnyMsg::Three(Msg::Decision(id, any)));
         }
         let coordinator = ServerId(id.epoch().0);
-        if !self.participants.contains(&coordinator) {
+        if !self.site.participants.contains(&coordinator) {
             out.send(coordinator, AnyMsg::Three(Msg::Decision(id, any)));
         }
     }
 
     fn prepare(&mut self, w: Waiter, out: &mut Out<'_>) {
-        if !self.rows.lock(w.id, &w.write.path) {
-            out.note(Turn::WaitsForLock, w.id, &w.write, &[]);
-            out.timer(Timer::Lock(w.id), LOCK);
-            self.rows.wait(w);
-            return;
+        let id = w.id;
+        if self.site.prepare(w, AnyMsg::Three(Msg::Vote(id, true)), LOCK, out) {
+            self.be_patient(id, out);
         }
-        out.stop(Timer::Lock(w.id));
-        self.last = Some(w.id);
-        out.note(Turn::VotesYes, w.id, &w.write, &[]);
-        let (id, to) = (w.id, w.from);
-        self.disk.prepared.push((id, w.write));
-        out.written = true;
-        out.send(to, AnyMsg::Three(Msg::Vote(id, true)));
-        self.be_patient(id, out);
     }
 
     fn vote(&mut self, from: ServerId, id: Zxid, yes: bool, out: &mut Out<'_>) {
@@ -301,12 +268,12 @@ impl ThreePhase {
             return self.decide(id, false, out);
         }
         conduct.yes.insert(from);
-        if conduct.yes.len() == self.participants.len() && !conduct.pre_committing {
+        if conduct.yes.len() == self.site.participants.len() && !conduct.pre_committing {
             conduct.pre_committing = true;
             out.stop(Timer::Votes(id));
             out.timer(Timer::Acks(id), ACKS);
-            out.note(Turn::PreCommits, id, "", &self.participants);
-            self.to_all(|| Msg::PreCommit(id), out);
+            out.note(Turn::PreCommits, id, "", &self.site.participants);
+            self.site.to_all(&AnyMsg::Three(Msg::PreCommit(id)), out);
         }
     }
 
@@ -317,14 +284,14 @@ impl ThreePhase {
         }
         let Some(conduct) = self.conducts.get_mut(&id) else { return };
         conduct.acks.insert(from);
-        if conduct.acks.len() == self.participants.len() {
+        if conduct.acks.len() == self.site.participants.len() {
             self.decide(id, true, out);
         }
     }
 
     /// The coordinator decides.
     fn decide(&mut self, id: Zxid, commit: bool, out: &mut Out<'_>) {
-        let Some(conduct) = self.conducts.get(&id).filter(|_| !self.disk.decided.contains_key(&id)) else { return };
+        let Some(conduct) = self.conducts.get(&id).filter(|_| self.site.decision(id).is_none()) else { return };
         let heard: Vec<ServerId> = if commit { &conduct.acks } else { &conduct.yes }.iter().copied().collect();
         out.note(if commit { Turn::DecidesCommit } else { Turn::DecidesAbort }, id, "", &heard);
         self.decided(id, commit, out);
@@ -332,33 +299,23 @@ impl ThreePhase {
 
     /// The decision is written; the coordinator tells it to its client and to all, also when others have made it.
     fn decided(&mut self, id: Zxid, commit: bool, out: &mut Out<'_>) {
-        if self.disk.decided.contains_key(&id) {
+        if self.site.decision(id).is_some() {
             return;
         }
-        self.disk.decided.insert(id, commit);
-        out.written = true;
-        self.last = Some(id);
         self.taken_over.remove(&id);
         self.recovered.remove(&id);
         if let Some(conduct) = self.conducts.remove(&id) {
             if let Some(ticket) = conduct.ticket {
-                let text = if commit { format!("committed {id}") } else { format!("aborted {id}") };
-                out.answer(ticket, text, !commit, Some(id));
+                answer(ticket, id, commit, out);
             }
-            for to in self.others() {
+            for to in self.site.others() {
                 out.send(to, AnyMsg::Three(Msg::Decision(id, commit)));
             }
         }
-        for timer in [Timer::Decision(id), Timer::Lock(id), Timer::Collect(id), Timer::Votes(id), Timer::Acks(id)] {
+        for timer in [Timer::Collect(id), Timer::Votes(id), Timer::Acks(id)] {
             out.stop(timer);
         }
-        if let Some((_, write)) = self.disk.prepared.iter().find(|(p, _)| *p == id) {
-            out.note(if commit { Turn::Commits } else { Turn::Aborts }, id, write, &[]);
-            if commit {
-                self.rows.apply(id, write);
-            }
-        }
-        for next in self.rows.free(id) {
+        for next in self.site.settle(id, commit, out) {
             self.prepare(next, out);
         }
     }
@@ -366,64 +323,33 @@ impl ThreePhase {
     /// Waits for the decision, each participant a little longer than the one before.
     fn be_patient(&self, id: Zxid, out: &mut Out<'_>) {
         if !self.recovered.contains(&id) && !self.taken_over.contains_key(&id) {
-            let rank = self.participants.iter().position(|p| *p == self.id).unwrap_or(0) as u64;
+            let rank = self.site.participants.iter().position(|p| *p == self.site.id).unwrap_or(0) as u64;
             out.timer(Timer::Decision(id), DECISION + rank * RANK);
         }
     }
 
-    fn to_all(&self, msg: impl Fn() -> Msg, out: &mut Out<'_>) {
-        for to in &self.participants {
-            out.send(*to, AnyMsg::Three(msg()));
-        }
-    }
-
-    fn others(&self) -> Vec<ServerId> {
-        self.participants.iter().copied().filter(|p| *p != self.id).collect()
-    }
-
-    fn has_voted(&self, id: Zxid) -> bool {
-        self.disk.prepared.iter().any(|(p, _)| *p == id)
-    }
-
-    fn open(&self) -> Vec<(Zxid, Write)> {
-        self.disk.prepared.iter().filter(|(id, _)| !self.disk.decided.contains_key(id)).cloned().collect()
-    }
-
     pub fn testimony(&self) -> Testimony {
-        Testimony::Commit {
-            voted: self.disk.prepared.iter().map(|(id, _)| *id).collect(),
-            decided: self.disk.decided.iter().map(|(id, commit)| (*id, *commit)).collect(),
-        }
+        self.site.testimony()
     }
 
     pub fn picture(&self) -> Picture {
         let conduct = self.conducts.iter().next();
-        let open = self.open();
+        let open = self.site.open();
         let (stage, about) = match (open.first(), conduct) {
             (Some((id, _)), _) if self.recovered.contains(id) => (Stage::Blocked, Some(*id)),
-            (Some((id, _)), _) if self.disk.pre_committed.contains(id) => (Stage::PreCommitted, Some(*id)),
+            (Some((id, _)), _) if self.pre_committed.contains(id) => (Stage::PreCommitted, Some(*id)),
             (Some((id, _)), _) => (Stage::Prepared, Some(*id)),
             (None, Some((id, c))) if c.pre_committing => (Stage::PreCommitting, Some(*id)),
             (None, Some((id, _))) => (Stage::Collecting, Some(*id)),
-            (None, None) => match self.last.and_then(|id| Some((id, *self.disk.decided.get(&id)?))) {
-                Some((id, true)) => (Stage::Committed, Some(id)),
-                Some((id, false)) => (Stage::Aborted, Some(id)),
-                None if !self.recovered.is_empty() => (Stage::Blocked, self.last),
+            (None, None) => match self.site.ended() {
+                Some((stage, id)) => (stage, Some(id)),
+                None if !self.recovered.is_empty() => (Stage::Blocked, self.site.last),
                 None => (Stage::Idle, None),
             },
         };
         let heard = conduct.map(|(id, c)| (*id, if c.pre_committing { &c.acks } else { &c.yes }));
         let taken = self.taken_over.iter().next().map(|(id, t)| (*id, t.states.keys().copied().collect()));
         let outstanding = heard.map(|(id, by)| (id, by.iter().copied().collect())).or(taken).into_iter().collect();
-        commit_picture(CommitPicture {
-            coordinator: !self.participants.contains(&self.id) || conduct.is_some() || !self.taken_over.is_empty(),
-            stage,
-            about,
-            prepared: &self.disk.prepared,
-            decided: &self.disk.decided,
-            rows: &self.rows,
-            outstanding,
-            quorum: self.participants.len(),
-        })
+        self.site.picture(conduct.is_some() || !self.taken_over.is_empty(), stage, about, outstanding)
     }
 }

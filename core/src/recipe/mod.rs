@@ -140,6 +140,25 @@ enum Machines {
     Assigner(collectors::Assigner),
 }
 
+/// Whichever machine it is.
+macro_rules! any {
+    ($machines:expr) => {
+        match $machines {
+            Machines::Config(m) => m,
+            Machines::Naming(m) => m,
+            Machines::Membership(m) => m,
+            Machines::Seat(m) => m,
+            Machines::Line(m) => m,
+            Machines::Producer(m) => m,
+            Machines::Consumer(m) => m,
+            Machines::Barrier(m) => m,
+            Machines::DoubleBarrier(m) => m,
+            Machines::Collector(m) => m,
+            Machines::Assigner(m) => m,
+        }
+    };
+}
+
 impl Machines {
     fn new(spec: &Spec, me: &str) -> Machines {
         match spec.kind {
@@ -162,35 +181,11 @@ impl Machines {
     }
 
     fn get(&self) -> &dyn Machine {
-        match self {
-            Machines::Config(m) => m,
-            Machines::Naming(m) => m,
-            Machines::Membership(m) => m,
-            Machines::Seat(m) => m,
-            Machines::Line(m) => m,
-            Machines::Producer(m) => m,
-            Machines::Consumer(m) => m,
-            Machines::Barrier(m) => m,
-            Machines::DoubleBarrier(m) => m,
-            Machines::Collector(m) => m,
-            Machines::Assigner(m) => m,
-        }
+        any!(self)
     }
 
     fn get_mut(&mut self) -> &mut dyn Machine {
-        match self {
-            Machines::Config(m) => m,
-            Machines::Naming(m) => m,
-            Machines::Membership(m) => m,
-            Machines::Seat(m) => m,
-            Machines::Line(m) => m,
-            Machines::Producer(m) => m,
-            Machines::Consumer(m) => m,
-            Machines::Barrier(m) => m,
-            Machines::DoubleBarrier(m) => m,
-            Machines::Collector(m) => m,
-            Machines::Assigner(m) => m,
-        }
+        any!(self)
     }
 }
 

@@ -16,6 +16,7 @@ mod client_faults;
 mod clock;
 pub mod command;
 mod control;
+mod crowd;
 mod damage;
 mod disk;
 mod drive;
@@ -34,7 +35,7 @@ pub mod sweep;
 pub mod trouble;
 pub mod view;
 mod witness;
-pub mod workload;
+mod workload;
 
 pub use error::CommandError;
 pub use spec::WorldSpec;

@@ -4,6 +4,7 @@ use crate::config::{BrokenRule, ContainerRules, LocalSessions, OwnerKinds, Servi
 use crate::sim::World;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
+use crate::sim::crowd::Crowd;
 use crate::sim::faults::{Faults, bound, draw_spec};
 use crate::sim::model::Counts;
 use crate::sim::model::load::Load;
@@ -13,7 +14,6 @@ use crate::time::Instant;
 use crate::trace::TraceRecord;
 use crate::trace::digest::Digest;
 use crate::wire::client::Request;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,47 +123,11 @@ pub fn log_digest(seed: u64) -> LogDigest {
     LogDigest { digest: digest.finish(), ..log }
 }
 
-/// The clients of a run. Behind a trait object, so that who never runs the model's does not carry their code.
-trait Clients {
-    fn next_at(&self) -> Instant;
-    fn act(&mut self, world: &mut World);
-    /// Those whom the model has to look at once more in the end.
-    fn modelled(&self) -> Vec<ClientId>;
-}
-
-impl Clients for Workload {
-    fn next_at(&self) -> Instant {
-        self.next_at()
-    }
-
-    fn act(&mut self, world: &mut World) {
-        self.act(world);
-    }
-
-    fn modelled(&self) -> Vec<ClientId> {
-        Vec::new()
-    }
-}
-
-impl Clients for Load {
-    fn next_at(&self) -> Instant {
-        self.next_at()
-    }
-
-    fn act(&mut self, world: &mut World) {
-        self.act(world);
-    }
-
-    fn modelled(&self) -> Vec<ClientId> {
-        self.clients().collect()
-    }
-}
-
 struct Run {
     seed: u64,
     world: World,
     faults: Faults,
-    load: Box<dyn Clients>,
+    load: Crowd,
     chaos_end: Instant,
 }
 
@@ -178,14 +142,14 @@ impl Run {
         spec.service = ServiceRules { local_sessions: spec.service.local_sessions, ..draw_rules(seed) };
         let mut world = World::new(spec);
         world.watch_with_model();
-        Run::of(seed, world, Box::new(Load::draw(seed)))
+        Run::of(seed, world, Load::draw(seed))
     }
 
     fn plain(seed: u64, options: &SweepOptions, trace: bool) -> Run {
-        Run::of(seed, World::new(drawn(seed, options, trace)), Box::new(Workload::draw(seed)))
+        Run::of(seed, World::new(drawn(seed, options, trace)), Workload::draw(seed))
     }
 
-    fn of(seed: u64, world: World, load: Box<dyn Clients>) -> Run {
+    fn of(seed: u64, world: World, load: Crowd) -> Run {
         let mut rng = crate::rng::Rng::new(seed).fork(80);
         let chaos_end = Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000));
         Run { seed, world, faults: Faults::draw(seed), load, chaos_end }
@@ -289,8 +253,7 @@ impl Run {
         if !self.world.has_model() {
             return;
         }
-        let clients: Vec<ClientId> =
-            self.load.modelled().into_iter().filter(|id| !self.world.client_is_over(*id)).collect();
+        let clients: Vec<ClientId> = self.load.clients().filter(|id| !self.world.client_is_over(*id)).collect();
         for client in &clients {
             self.world.request(*client, Request::Exists { path: "/".into(), watch: false }, None);
         }

@@ -1,13 +1,12 @@
-//! Seeded clients that ask for everything, right and wrong, on few paths, so that they get into each other's way.
+//! What the clients beside a model ask: everything, right and wrong, on few paths, so that they get into each other's
+//! way.
 
 use crate::client::Credential;
-use crate::collections::BTreeMap;
 use crate::id::ServerId;
 use crate::rng::Rng;
 use crate::sim::World;
-use crate::sim::command::{ClientId, Command};
-use crate::sim::spec::Span;
-use crate::time::Instant;
+use crate::sim::command::ClientId;
+use crate::sim::crowd::{Crowd, Manner, draw_gap, draw_habits};
 use crate::wire::client::{AddWatchMode, Request, WatchType};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, Id, perms};
@@ -23,108 +22,51 @@ pub(crate) const ADDRESS: &str = "10.0.1.1";
 pub(super) const USERS: &[(&str, &str)] =
     &[("user1:12345", "user1:+owfoSBn/am19roBPzR1/MfCblE="), ("bob:secret", "bob:fyVmFCwVbTJYrznoSu1koqYEYF0=")];
 
-/// Requests that a client may have open at once.
-const OPEN_MAX: usize = 6;
-
-/// The clients of one seed.
-#[derive(Clone, Debug)]
-pub struct Load {
+/// What the clients of one seed ask.
+pub(crate) struct Load {
     rng: Rng,
     /// For the timeouts that clients wish.
     wishes: Rng,
-    clients: BTreeMap<ClientId, Instant>,
-    wanted: usize,
-    next_client: u32,
-    gap: Span,
     /// How many in ten are writes.
     writes: u64,
     /// How many in a hundred of the lists that are given are no open ones.
     narrow: u64,
-    leaves: bool,
-    moves: bool,
     /// How deep paths go.
     depth: u64,
 }
 
-impl Load {
-    /// Draws the clients of a seed.
-    pub fn draw(seed: u64) -> Load {
-        let mut rng = Rng::new(seed).fork(81);
-        let pace = [1, 1, 4, 16][rng.below(4) as usize];
-        Load {
-            clients: BTreeMap::new(),
-            wanted: rng.between(2, 6) as usize,
-            next_client: 0,
-            gap: Span::millis(3 * pace, 80 * pace),
-            writes: rng.between(2, 8),
-            narrow: [0, 5, 20][rng.below(3) as usize],
-            leaves: rng.below(2) == 0,
-            moves: rng.below(2) == 0,
-            depth: rng.between(1, 3),
-            wishes: Rng::new(seed).fork(83),
-            rng,
-        }
+impl Manner for Load {
+    fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
     }
 
-    /// When the next client does something.
-    pub fn next_at(&self) -> Instant {
-        self.clients.values().copied().min().unwrap_or(Instant::ZERO)
-    }
-
-    /// Does what is due.
-    pub fn act(&mut self, world: &mut World) {
-        let now = world.now();
-        while self.clients.len() < self.wanted {
-            let client = ClientId(self.next_client);
-            self.next_client += 1;
-            let server = self.server(world);
-            let _ = world.command(&Command::Connect { client, server });
-            // Some are somebody, one of them twice over.
-            for (password, _) in USERS {
-                if self.rng.below(3) == 0 {
-                    let auth = Some(Bytes::from_static(password.as_bytes()));
-                    world.authenticate(client, Credential { scheme: "digest".into(), auth });
-                }
-            }
-            self.clients.insert(client, now + self.gap.draw(&mut self.rng));
-        }
-        let due: Vec<ClientId> = self.clients.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
-        for client in due {
-            if world.client_is_over(client) {
-                self.clients.remove(&client);
-                world.forget_client(client);
-                continue;
-            }
-            self.clients.insert(client, now + self.gap.draw(&mut self.rng));
-            if world.open_requests(client) < OPEN_MAX {
-                self.ask(world, client);
+    /// Some are somebody, one of them twice over.
+    fn came(&mut self, world: &mut World, client: ClientId) {
+        for (password, _) in USERS {
+            if self.rng.below(3) == 0 {
+                let auth = Some(Bytes::from_static(password.as_bytes()));
+                world.authenticate(client, Credential { scheme: "digest".into(), auth });
             }
         }
     }
 
-    /// The clients there are.
-    pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
-        self.clients.keys().copied()
-    }
-
-    fn server(&mut self, world: &World) -> ServerId {
-        let servers: Vec<ServerId> = world.server_ids().collect();
-        self.rng.pick(&servers).copied().unwrap_or(ServerId(1))
-    }
-
-    fn ask(&mut self, world: &mut World, client: ClientId) {
-        if self.leaves && self.rng.below(60) == 0 {
-            let command =
-                if self.rng.below(2) == 0 { Command::KillClient { client } } else { Command::CloseSession { client } };
-            let _ = world.command(&command);
-            return;
-        }
-        let via = (self.moves && self.rng.below(25) == 0).then(|| self.server(world));
+    fn ask(&mut self, world: &mut World, client: ClientId, via: Option<ServerId>) {
         if via.is_some() {
             self.wish(world, client);
         }
         let request = if self.rng.below(10) < self.writes { self.write() } else { self.read() };
         world.request(client, request, via);
+    }
+}
+
+impl Load {
+    /// Draws the clients of a seed.
+    pub fn draw(seed: u64) -> Crowd {
+        let mut rng = Rng::new(seed).fork(81);
+        let (gap, wanted, writes) = (draw_gap(&mut rng), rng.between(2, 6), rng.between(2, 8));
+        let narrow = [0, 5, 20][rng.below(3) as usize];
+        let (habits, depth) = (draw_habits(&mut rng), rng.between(1, 3));
+        Crowd::new(Load { rng, wishes: Rng::new(seed).fork(83), writes, narrow, depth }, wanted, gap, habits)
     }
 
     /// Who moves takes the session up again with another timeout, sometimes one that no server grants.

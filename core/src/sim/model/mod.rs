@@ -12,7 +12,7 @@
 //! Of a transaction's body only its kind is looked at: what came of a request, the model finds out by itself.
 
 mod access;
-pub mod load;
+pub(crate) mod load;
 #[cfg(test)]
 mod tests;
 mod tree;
