@@ -154,7 +154,10 @@ pub struct Client {
     credentials: Credentials,
     #[serde(skip)]
     sasl: Option<Sasl>,
+    /// What the present connection was granted; until there is one, the wished.
     timeout: Duration,
+    /// What the session was granted when it was opened.
+    opened_with: Duration,
     session: SessionId,
     passwd: Bytes,
     seen: Zxid,
@@ -178,6 +181,7 @@ impl Client {
             credentials: Credentials::default(),
             sasl: None,
             timeout: Duration::from_millis(u64::try_from(wished_ms).unwrap_or(0)),
+            opened_with: Duration::MAX,
             session: SessionId(0),
             passwd: Bytes::from_static(&[0; 16]),
             seen: Zxid::ZERO,
@@ -230,9 +234,10 @@ impl Client {
         self.timeout
     }
 
-    /// Until when no server can have ended the session: a timeout after the last word from one.
+    /// Until when no server can have ended the session: a timeout after the last word from one. That is the one that
+    /// the session was opened with, if a later connection was granted a longer one: a new leader knows no other.
     pub fn trusted_until(&self) -> Instant {
-        self.heard + self.timeout
+        self.heard + self.timeout.min(self.opened_with)
     }
 
     /// What the client takes for the root.
@@ -414,6 +419,9 @@ impl Client {
         self.session = hello.session;
         self.passwd = hello.passwd;
         self.timeout = Duration::from_millis(timeout_ms);
+        if fresh {
+            self.opened_with = self.timeout;
+        }
         match &mut self.sasl {
             Some(sasl) => {
                 let token = sasl.begin();

@@ -31,6 +31,20 @@ fn served() -> Client {
     client
 }
 
+/// A new leader counts what the session was opened with, whatever a connection was granted since.
+#[test]
+fn a_longer_timeout_of_a_later_connection_is_not_relied_on() {
+    for (granted, trusted) in [(3000, 3000), (2000, 2000), (9000, 3000)] {
+        let mut client = served();
+        let mut out = Vec::new();
+        client.on_disconnected(&mut out);
+        client.on_connected(at(500), &mut out);
+        client.on_frame(at(1000), greeting(5, granted), &mut out).unwrap();
+        assert_eq!(client.timeout(), Duration::from_millis(granted as u64));
+        assert_eq!(client.trusted_until(), at(1000 + trusted), "{granted}");
+    }
+}
+
 fn ask(client: &mut Client, now: Instant, line: &str) -> (i32, Vec<ClientOutput>) {
     let mut out = Vec::new();
     let xid = client.ask(now, parse(line).unwrap(), &mut out).unwrap();

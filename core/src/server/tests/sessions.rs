@@ -340,6 +340,74 @@ fn a_session_that_is_taken_up_again_has_the_timeout_of_its_new_connection() {
     }
 }
 
+/// Each waits for the leader's word; the last one has the session, and its timeout.
+#[test]
+fn two_connections_that_take_up_a_session_at_once() {
+    for (first, last) in [(4000, 20_000), (20_000, 4000)] {
+        let mut net = Net::new(3, 0);
+        net.run(Duration::from_secs(3));
+        let session = net.wish(1, 1, SessionId(0), 10_000).session;
+        net.hold(3);
+        net.said.clear();
+        for (link, wished) in [(2, first), (3, last)] {
+            let request = Submission::Connect(connect_request(session, wished));
+            net.queue.push_back((ServerId(1), Input::Submit { link: LinkId(link), request }));
+        }
+        net.drain();
+        assert_eq!((net.said_to(1, 1), net.said_to(1, 2)), (vec![MOVED], vec![]), "the leader has not spoken");
+        net.release(3, usize::MAX);
+        let said = net.said_to(1, 2);
+        assert!(
+            matches!(said[..], [ToLink::Connected(ConnectResponse { timeout_ms, .. }), MOVED] if timeout_ms == first)
+        );
+        let said = net.said_to(1, 3);
+        assert!(matches!(said[..], [ToLink::Connected(ConnectResponse { timeout_ms, .. })] if timeout_ms == last));
+        net.run(Duration::from_millis(last as u64 - 100));
+        assert!(net.is_global(session));
+        net.run(Duration::from_millis(3000));
+        assert!(!net.is_global(session));
+    }
+}
+
+/// Session ids and their passwords can be guessed: who asks for sessions that are no more must not fill the memory.
+#[test]
+fn sessions_that_are_refused_leave_nothing() {
+    for at in [3, 1, 4] {
+        let mut net = Net::with(3, 1, ServiceRules::default());
+        net.run(Duration::from_secs(3));
+        let live = net.wish(at, 1, SessionId(0), 10_000).session;
+        for n in 1..100 {
+            let refused = net.wish(at, 1 + n, SessionId(live.0 + n as i64), 10_000);
+            assert_eq!((refused.timeout_ms, refused.session), (0, SessionId(0)));
+        }
+        assert_eq!(net.server(at).service().granted.keys().collect::<Vec<_>>(), [&live], "at {at}");
+        net.close(at, 1, live).unwrap();
+        assert!(net.server(at).service().granted.is_empty(), "at {at}");
+    }
+}
+
+/// A new leader begins with what the session was opened with, which is all that the servers share.
+#[test]
+fn a_new_leader_knows_the_first_timeout_only() {
+    for (opened, resumed) in [(20_000, 4000), (4000, 20_000)] {
+        let mut net = Net::new(3, 0);
+        net.run(Duration::from_secs(3));
+        let session = net.wish(1, 1, SessionId(0), opened).session;
+        assert_eq!(net.wish(1, 2, session, resumed).timeout_ms, resumed);
+        net.kill(3);
+        let mut waited = 0;
+        while net.server(2).service().tracker().is_none() {
+            net.run(Duration::from_millis(100));
+            waited += 100;
+            assert!(waited < 3000, "somebody leads");
+        }
+        net.run(Duration::from_millis(opened as u64 - 200));
+        assert!(net.is_global(session), "{opened}");
+        net.run(Duration::from_millis(2300));
+        assert!(!net.is_global(session), "{opened}");
+    }
+}
+
 fn without_leader(local_sessions: LocalSessions) -> Net {
     let mut net = Net::with(3, 0, ServiceRules { read_only: true, local_sessions, ..ServiceRules::default() });
     net.run(Duration::from_secs(3));
