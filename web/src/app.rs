@@ -23,8 +23,8 @@ use crate::components::spacetime::SpaceTime;
 use crate::components::stage::Stage;
 use crate::components::time_panel::{self, TimeMenu};
 use crate::components::timeline_bar::{TimelineBar, model};
-use crate::components::tree_panel::{self, TreePanel};
-use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, text_twin, views};
+use crate::components::tree_panel::TreePanel;
+use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, model_panel, text_twin, views};
 use crate::desk::{Centre, Choose};
 use crate::embed;
 use crate::export;
@@ -461,7 +461,7 @@ impl App {
                     past: now > 0,
                     send: self.send.clone(),
                 }) }
-                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), now, frontier, &self.bookmarks())} {now} {frontier}
+                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), s.spec().protocol.is_zookeeper(), (now, frontier), &self.bookmarks())} {now} {frontier}
                     time={time.clone()} {landmarks} under={self.lines()} beside={self.time_menu()} preview={self.preview()} send={self.send.clone()}/>
                 <div class="status">
                     <p class="mono">{ time }{ " · " }{ t.fill("play.event", &[("n", &now), ("all", &frontier)]) }</p>
@@ -486,7 +486,7 @@ impl App {
             (Tab::Inspect, t.fill("tab.inspect", &[("id", &self.state.selected)])),
             (Tab::Clients, t.t("tab.clients")),
             (Tab::Faults, t.t("tab.faults")),
-            (Tab::Tree, t.t("tab.tree")),
+            (Tab::Tree, t.t(if self.state.spec().protocol.is_zookeeper() { "tab.tree" } else { "md.servers" })),
             (Tab::Events, t.t("tab.events")),
             (Tab::Figures, t.t("see.figures")),
         ];
@@ -505,10 +505,10 @@ impl App {
         if let Some(board) = Board::new(&s.view) {
             return ballots::pane(&s.texts, &board);
         }
-        let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
-        if tree.lines.is_empty() && !s.spec().protocol.is_zookeeper() {
-            return tree_panel::none(&s.texts);
+        if s.view.servers.iter().any(|v| v.model.is_some()) {
+            return model_panel::view(&s.texts, &s.view);
         }
+        let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
         let send = self.send.clone();
         let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
         html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads} {send}/> }

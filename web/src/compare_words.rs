@@ -2,7 +2,7 @@
 
 use crate::captions::{Caption, Weight};
 use crate::i18n::{Texts, capital};
-use zebu_core::compare::note::{Fact, ModelNote, Turn};
+use zebu_core::compare::note::{Fact, ModelNote, Stage, Turn};
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::spec::{Protocol, Retry};
 use zebu_core::sim::view::ModelView;
@@ -45,7 +45,32 @@ pub fn role(t: &Texts, model: &ModelView) -> String {
 
 /// How far it is, in a word or two.
 pub fn stage(t: &Texts, model: &ModelView) -> String {
-    t.t(&format!("cmp.stage.{}", model.stage.name()))
+    t.t(stage_key(model.stage))
+}
+
+/// The key of a stage's name.
+pub fn stage_key(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Idle => "cmp.stage.idle",
+        Stage::Collecting => "cmp.stage.collecting",
+        Stage::PreCommitting => "cmp.stage.pre-committing",
+        Stage::Prepared => "cmp.stage.prepared",
+        Stage::PreCommitted => "cmp.stage.pre-committed",
+        Stage::Blocked => "cmp.stage.blocked",
+        Stage::Committed => "cmp.stage.committed",
+        Stage::Aborted => "cmp.stage.aborted",
+        Stage::Preparing => "cmp.stage.preparing",
+        Stage::Proposing => "cmp.stage.proposing",
+        Stage::BackingOff => "cmp.stage.backing-off",
+        Stage::HandedOver => "cmp.stage.handed-over",
+        Stage::Promised => "cmp.stage.promised",
+        Stage::Accepted => "cmp.stage.accepted",
+        Stage::Chosen => "cmp.stage.chosen",
+        Stage::Electing => "cmp.stage.electing",
+        Stage::Discovery => "cmp.stage.discovery",
+        Stage::Synchronising => "cmp.stage.synchronising",
+        Stage::Broadcast => "cmp.stage.broadcast",
+    }
 }
 
 /// The inspector's rows.
@@ -119,14 +144,14 @@ pub fn protocol(t: &Texts, protocol: Protocol) -> String {
 mod tests {
     use super::*;
     use crate::i18n::Lang;
-    use zebu_core::compare::note::{Role, Stage};
+    use zebu_core::compare::note::Role;
 
     /// The names are made of parts, so that only a run through all of them shows a gap.
     #[test]
     fn every_role_stage_fact_and_turn_has_words_in_both_languages() {
         let mut keys: Vec<String> = Vec::new();
         keys.extend(Role::ALL.iter().map(|r| format!("cmp.role.{}", r.name())));
-        keys.extend(Stage::ALL.iter().map(|s| format!("cmp.stage.{}", s.name())));
+        keys.extend(Stage::ALL.iter().map(|s| stage_key(*s).to_string()));
         keys.extend(Fact::ALL.iter().map(|f| format!("cmp.fact.{}", f.name())));
         keys.extend(
             Turn::ALL.iter().flat_map(|t| [format!("cmp.turn.{}", t.name()), format!("cmp.turn.{}.why", t.name())]),

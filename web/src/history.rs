@@ -5,6 +5,7 @@ use crate::captions::{Weight, weight};
 use crate::flow::Flow;
 use std::rc::Rc;
 use zebu_core::collections::BTreeMap;
+use zebu_core::compare::note::Stage;
 use zebu_core::id::{Epoch, ServerId};
 use zebu_core::note::{Note, PhaseName};
 use zebu_core::time::Instant;
@@ -37,6 +38,8 @@ pub enum Doing {
     Syncing,
     /// Broadcasting.
     Broadcast,
+    /// A compared protocol's own stage.
+    Model(Stage),
 }
 
 /// A stretch begins.
@@ -78,12 +81,8 @@ impl History {
         for record in records {
             if let Some((server, band)) = band(&record.event, event) {
                 let bands = self.bands.entry(server).or_default();
-                // A leader says that it serves, too: it goes on leading.
-                let leads = band.leads || bands.last().is_some_and(|b| b.leads && b.epoch == band.epoch);
-                let band = Band { leads, ..band };
-                if bands.last().is_none_or(|b| Band { from: b.from, ..band } != *b) {
-                    bands.push(band);
-                }
+                let next = following(bands.last(), band);
+                bands.extend(next);
             }
             let weight = weight(&record.event);
             if weight > Weight::Quiet {
@@ -154,6 +153,25 @@ impl History {
     }
 }
 
+/// The band that follows on `last`; `None` if that one goes on.
+fn following(last: Option<&Band>, next: Band) -> Option<Band> {
+    let Some(last) = last else { return Some(next) };
+    let mut band = next;
+    if let Doing::Model(_) = next.doing {
+        // What has no number of its own goes on with the one before.
+        if next.epoch == Epoch(0) {
+            band.epoch = last.epoch;
+        }
+        // Whoever is bound to one number stays so, whatever becomes of another.
+        if band.epoch != last.epoch && matches!(last.doing, Doing::Model(stage) if stage.binds()) {
+            return None;
+        }
+    }
+    // A leader says that it serves, too: it goes on leading.
+    band.leads |= last.leads && last.epoch == band.epoch;
+    (Band { from: last.from, ..band } != *last).then_some(band)
+}
+
 /// What begins with `event` at which server, if anything does.
 fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
     let (server, doing, leads, epoch) = match event {
@@ -162,6 +180,9 @@ fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
         }
         TraceEvent::Started { server } => (*server, Doing::Looking, false, Epoch(0)),
         TraceEvent::Serving { server, epoch: Some(epoch) } => (*server, Doing::Broadcast, false, *epoch),
+        TraceEvent::Model { server, what } => {
+            (*server, Doing::Model(what.turn.stage()?), false, what.number().unwrap_or_default())
+        }
         TraceEvent::Note { server, what } => match what {
             Note::ElectionStarted { .. } | Note::StoodDown { .. } => (*server, Doing::Looking, false, Epoch(0)),
             Note::EpochAccepted { epoch } => (*server, Doing::Joining, false, *epoch),
@@ -180,6 +201,7 @@ fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zebu_core::compare::note::{ModelNote, Turn};
 
     fn record(event: TraceEvent) -> TraceRecord {
         TraceRecord { at: Instant(5), event_number: 1, event }
@@ -227,6 +249,26 @@ mod tests {
         assert_eq!(doing(&h), all);
         h.forget_after(3);
         assert_eq!(doing(&h), all[..3]);
+    }
+
+    #[test]
+    fn compared_protocols_have_bands_of_their_own_stages() {
+        let mut h = History::default();
+        let turn = |turn, id: &str| {
+            let what = ModelNote { turn, id: id.into(), value: String::new(), by: Vec::new() };
+            record(TraceEvent::Model { server: ServerId(1), what })
+        };
+        for (i, r) in
+            [turn(Turn::Begins, "2:1"), turn(Turn::AsksPeers, ""), turn(Turn::DecidesCommit, "")].iter().enumerate()
+        {
+            h.executed(false, std::slice::from_ref(r), i as u64 + 1);
+        }
+        h.executed(false, &[turn(Turn::VotesYes, "1:1")], 4);
+        h.executed(false, &[turn(Turn::Aborts, "2:1")], 5);
+        let seen: Vec<_> = h.bands()[&ServerId(1)].iter().map(|b| (b.from, b.doing, b.epoch)).collect();
+        let bound = (4, Doing::Model(Stage::Prepared), Epoch(1));
+        let (collecting, committed) = (Doing::Model(Stage::Collecting), Doing::Model(Stage::Committed));
+        assert_eq!(seen, [(1, collecting, Epoch(2)), (3, committed, Epoch(2)), bound]);
     }
 
     #[test]

@@ -2,35 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { Lab, committedOf, folder, launch, serveDist, zxid } from './page.mjs';
+import { beforeEach, test } from 'node:test';
+import { committedOf, zxid } from './page.mjs';
+import { fresh, suite } from './suite.mjs';
 
-let host;
-let browser;
+const on = suite();
 let lab;
 
-before(async () => {
-  host = await serveDist();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await host?.close();
-});
-
 beforeEach(async () => {
-  lab = await Lab.open(browser, host.url);
-});
-
-afterEach(async (context) => {
-  if (context.passed === false || context.error) {
-    await lab.page.screenshot({ path: join(folder('browser'), `${context.name.replaceAll(/\W+/g, '-')}.png`) });
-  }
-  const complaints = lab.complaints;
-  await lab.close();
-  assert.deepEqual(complaints, [], 'the console has complaints');
+  lab = await fresh(on);
 });
 
 const agreed = (servers) => new Set(servers.map((server) => `${server.logged} ${server.committed}`)).size === 1;
@@ -132,9 +112,8 @@ test('the same seed and address give the same digest at the same event', async (
   const hash = '#/?servers=7&seed=42&step=300';
   const digests = [];
   for (let run = 0; run < 2; run += 1) {
-    const page = await Lab.open(browser, host.url, { hash });
+    const page = await fresh(on, { hash });
     digests.push(`${await page.text('events')} ${await page.text('digest')}`);
-    await page.close();
   }
   assert.equal(digests[0], digests[1]);
   assert.match(digests[0], /^300 /);
@@ -145,11 +124,9 @@ const golden = readFileSync(new URL('../../core/tests/golden/scenarios.txt', imp
 for (const line of golden.trim().split('\n')) {
   const [name, digest] = line.split(/\s+/);
   test(`the scenario ${name} has the native run's digest`, async () => {
-    const page = await Lab.open(browser, host.url, { hash: `#/s/${name}?run=end` });
+    const page = await fresh(on, { hash: `#/s/${name}?run=end` });
     await page.page.getByTestId('trace-digest').first().waitFor({ state: 'attached', timeout: 60_000 });
     assert.equal(await page.text('trace-digest'), digest);
-    assert.deepEqual(page.complaints, []);
-    await page.close();
   });
 }
 

@@ -2,31 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Lab, launch, serveDist } from './page.mjs';
+import { fresh, suite } from './suite.mjs';
 
 const SEEDS = Number(process.env.ZEBU_PROOF_SEEDS ?? 1000);
 const AT_ONCE = 20;
 
-let host;
-let browser;
-
-before(async () => {
-  host = await serveDist();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await host?.close();
-});
+const on = suite();
 
 test(`C4: the event logs of ${SEEDS} seeds are equal natively and in the page`, async () => {
   const zebu = process.env.ZEBU;
   assert.ok(zebu, 'ZEBU names the native program');
   const native = promisify(execFile)(zebu, ['sim', '--log-digests', '--seeds', String(SEEDS)], { maxBuffer: 1 << 24 });
-  const lab = await Lab.open(browser, host.url, { hash: '#/?paused' });
+  const lab = await fresh(on, { hash: '#/?paused' });
   const lines = [];
   for (let from = 1; from <= SEEDS; from += AT_ONCE) {
     const count = Math.min(AT_ONCE, SEEDS - from + 1);
@@ -37,5 +26,4 @@ test(`C4: the event logs of ${SEEDS} seeds are equal natively and in the page`, 
   // Seed, lines, bytes, digest.
   assert.deepEqual(lines, wanted);
   assert.ok(new Set(wanted.map((line) => line.split(' ')[3])).size === SEEDS, 'each seed has a log of its own');
-  await lab.close();
 });

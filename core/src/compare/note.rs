@@ -1,6 +1,6 @@
 //! What the compared protocols tell people: roles, states and turns, each with a stable name for translation.
 
-use crate::id::ServerId;
+use crate::id::{Epoch, ServerId};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -134,6 +134,46 @@ names! {
     }
 }
 
+impl Turn {
+    /// The stage that a server is in from this turn on; `None` if the turn changes nothing about that.
+    pub const fn stage(self) -> Option<Stage> {
+        Some(match self {
+            Turn::Begins => Stage::Collecting,
+            Turn::VotesYes => Stage::Prepared,
+            Turn::PreCommits => Stage::PreCommitting,
+            Turn::HasPreCommitted => Stage::PreCommitted,
+            Turn::IsBlocked => Stage::Blocked,
+            Turn::DecidesCommit | Turn::Commits => Stage::Committed,
+            Turn::DecidesAbort | Turn::PresumesAbort | Turn::VotesNo | Turn::Aborts => Stage::Aborted,
+            Turn::Prepares => Stage::Preparing,
+            Turn::Promises => Stage::Promised,
+            Turn::Adopts | Turn::FreeToPropose => Stage::Proposing,
+            Turn::Accepts => Stage::Accepted,
+            Turn::IsChosen | Turn::Learns => Stage::Chosen,
+            Turn::BacksOff => Stage::BackingOff,
+            Turn::HandsOver => Stage::HandedOver,
+            Turn::Prospect | Turn::FollowsProspect | Turn::NewEpoch | Turn::AcksEpoch => Stage::Discovery,
+            Turn::TakesHistory | Turn::KeepsHistory | Turn::AcceptsHistory => Stage::Synchronising,
+            Turn::Established | Turn::Delivers => Stage::Broadcast,
+            Turn::GivesUp => Stage::Electing,
+            Turn::WaitsForLock | Turn::AsksPeers | Turn::Finishes | Turn::ResendsDecision | Turn::TakesOver => {
+                return None;
+            }
+            Turn::SomePreCommitted | Turn::NonePreCommitted | Turn::RefusesPrepare | Turn::RefusesAccept => {
+                return None;
+            }
+            Turn::Outbid | Turn::ProposesTxn => return None,
+        })
+    }
+}
+
+impl Stage {
+    /// Whoever is here may not leave for the sake of something else: its vote binds it.
+    pub const fn binds(self) -> bool {
+        matches!(self, Stage::Prepared | Stage::PreCommitted | Stage::Blocked)
+    }
+}
+
 /// One turn at one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelNote {
@@ -148,6 +188,13 @@ pub struct ModelNote {
     /// The servers it comes from or goes to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by: Vec<ServerId>,
+}
+
+impl ModelNote {
+    /// The number of the transaction, ballot or epoch it is about, by which it has a colour.
+    pub fn number(&self) -> Option<Epoch> {
+        self.id.split(':').next()?.parse().ok().map(Epoch)
+    }
 }
 
 impl fmt::Display for ModelNote {

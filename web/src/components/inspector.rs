@@ -94,13 +94,18 @@ fn facts(props: &Props) -> Vec<Fact> {
     let mut say = |part, key, value: String| facts.push(Fact { part, key, value, ticks: false });
     let yes_no = |b: bool| t.t(if b { "inspect.yes" } else { "inspect.no" });
 
-    let role = "see.part.role";
+    let numbered = s.model.as_ref().is_some_and(|m| m.badge.is_some());
+    let role = if numbered { "md.part" } else { "see.part.role" };
     let mut state = t.t(state_key(s.shown));
     if s.paused {
         state = format!("{state} · {}", t.t("state.paused"));
     }
-    say(role, "inspect.state", state);
     let up = s.shown != Shown::Down;
+    // A compared protocol has its own words for what a server is that runs.
+    if s.model.is_none() || s.paused || !up {
+        let own = s.model.is_some() && up;
+        say(role, "inspect.state", if own { t.t("state.paused") } else { state });
+    }
     if let Some(phase) = s.phase {
         say(role, "inspect.phase", t.t(phase_key(phase)));
     }
@@ -108,11 +113,13 @@ fn facts(props: &Props) -> Vec<Fact> {
         for (key, value) in compare_words::rows(t, model) {
             say(role, key, value);
         }
-        if model.badge.is_some() {
+        if numbered {
             return facts;
         }
     }
-    say(role, "inspect.epochs", format!("{} / {}", s.accepted, s.current));
+    if s.model.is_none() {
+        say(role, "inspect.epochs", format!("{} / {}", s.accepted, s.current));
+    }
     if let Some(leader) = s.leader.filter(|l| up && *l != s.id) {
         say(role, "inspect.leader", t.fill("place.server", &[("id", &leader)]));
     }
@@ -132,6 +139,10 @@ fn facts(props: &Props) -> Vec<Fact> {
     say(history, "inspect.committed", s.committed.to_string());
     if let (Some(first), Some(last)) = (s.log.first(), s.log.last()) {
         say(history, "see.log", t.fill("see.log.value", &[("a", &first.zxid), ("b", &last.zxid), ("n", &s.log.len())]));
+    }
+
+    if s.model.is_some() {
+        return facts;
     }
 
     // Leader-only facts are not shown on others.

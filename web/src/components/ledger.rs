@@ -1,6 +1,5 @@
 //! The logs of all servers, aligned by zxid.
 
-use crate::compare_words;
 use crate::components::{Do, Send, power, state_key};
 use crate::desk::Choose;
 use crate::i18n::Texts;
@@ -44,13 +43,15 @@ pub fn Ledger(props: &Props) -> Html {
     let many = ledger.rows.len() > 6;
     let columns: Rc<[Column]> = Rc::from(ledger.columns.as_slice());
     html! {
-        <section class="ledger-pane" aria-label={t.t("ledger.title")}>
+        <section class="ledger-pane" aria-label={t.t(ledger.title)}>
             <div class="pane-head">
-                <h2>{ t.t("ledger.title") }</h2>
-                <Do class="tiny ghost" label={t.t("see.fold")} action={Action::Desk(Choose::Fold)} send={send.clone()} pressed={*fold}/>
+                <h2>{ t.t(ledger.title) }</h2>
+                if ledger.sessions {
+                    <Do class="tiny ghost" label={t.t("see.fold")} action={Action::Desk(Choose::Fold)} send={send.clone()} pressed={*fold}/>
+                }
                 <ul class="legend" aria-hidden="true">
                     { for Stamp::ALL.iter().map(|s| html! {
-                        <li><i class={classes!("swatch", s.class())}></i>{ t.t(&format!("stamp.{}", s.class())) }</li>
+                        <li><i class={classes!("swatch", s.class())}></i>{ t.t(s.key()) }</li>
                     }) }
                 </ul>
             </div>
@@ -106,18 +107,17 @@ fn LedgerRow(props: &RowProps) -> Html {
     let RowProps { texts: t, row, columns, selected, send } = props;
     let id = row.server;
     let choose = send.reform(move |_: MouseEvent| Action::Select(id));
-    let state = match &row.role {
-        Some(model) if !row.paused => compare_words::role(t, model),
+    let state = match row.role {
+        Some(role) if !row.paused && row.shown != Shown::Down => t.t(&format!("cmp.role.{}", role.name())),
         _ => t.t(if row.paused { "state.paused" } else { state_key(row.shown) }),
     };
-    let crowned = row.shown == Shown::Leading && row.role.as_ref().is_none_or(|m| m.crown);
     html! {
         <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
             <th scope="row" class="who">
                 <div class="who-row">
                     { power(t, id, row.shown, row.paused, false, send) }
                     <button type="button" class="who-name" onclick={choose} title={t.fill("do.select", &[("id", &id)])}>
-                        <span class="crown-sign" aria-hidden="true">{ if crowned { "♛" } else { "" } }</span>
+                        <span class="crown-sign" aria-hidden="true">{ if row.crown { "♛" } else { "" } }</span>
                         <b>{ id.to_string() }</b>
                         <span class="who-state">{ state }</span>
                     </button>
@@ -130,16 +130,7 @@ fn LedgerRow(props: &RowProps) -> Html {
 
 fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
     let Some(cell) = cell else { return html! { <td key={column.zxid.0}></td> } };
-    let key = match cell.stamp {
-        Stamp::Logged => "stamp.logged",
-        Stamp::Synced => "stamp.synced",
-        Stamp::Acked => "stamp.acked",
-        Stamp::Committed => "stamp.committed",
-        Stamp::Applied => "stamp.applied",
-        Stamp::Folded => "stamp.folded",
-        Stamp::Void => "stamp.void",
-    };
-    let state = t.t(key);
+    let state = t.t(cell.stamp.key());
     let title = if cell.full.is_empty() { state.clone() } else { format!("{} · {state}", cell.full) };
     let label = if column.folds > 0 { format!("±{}", column.folds) } else { cell.label.clone() };
     html! {

@@ -19,6 +19,7 @@ pub mod legend;
 pub mod line_compare;
 pub mod links;
 pub mod menu;
+pub mod model_panel;
 pub mod predict;
 pub mod recipes;
 pub mod scenarios;
@@ -35,7 +36,7 @@ pub mod tree_panel;
 pub mod views;
 
 use crate::i18n::Texts;
-use crate::store::Action;
+use crate::store::{Action, Target};
 use yew::prelude::*;
 use zebu_core::sim::command::Command;
 use zebu_core::sim::view::Shown;
@@ -91,6 +92,24 @@ pub fn Do(props: &DoProps) -> Html {
             { inside }
         </button>
     }
+}
+
+/// What opens the menu of something on the stage: a click, and the keys that press a button.
+pub fn opens(target: Target, send: &Send) -> (Callback<MouseEvent>, Callback<KeyboardEvent>) {
+    let open = send.reform(move |()| Action::Menu(Some(target)));
+    let press = open.clone();
+    let onclick = Callback::from(move |e: MouseEvent| {
+        e.stop_propagation();
+        open.emit(());
+    });
+    let onkeydown = Callback::from(move |e: KeyboardEvent| {
+        if matches!(e.key().as_str(), "Enter" | " ") {
+            e.prevent_default();
+            e.stop_propagation();
+            press.emit(());
+        }
+    });
+    (onclick, onkeydown)
 }
 
 /// Kill or restart, pause or resume: the two buttons of a server, with words or with signs only.

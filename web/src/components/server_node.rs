@@ -2,11 +2,11 @@
 
 use crate::captions::phase_key;
 use crate::compare_words;
-use crate::components::Send;
+use crate::components::{Send, opens};
 use crate::i18n::Texts;
 use crate::scene::layout::{Layout, Side};
 use crate::scene::stage::Server;
-use crate::store::{Action, Target};
+use crate::store::Target;
 use std::rc::Rc;
 use yew::prelude::*;
 use zebu_core::sim::view::Shown;
@@ -100,21 +100,7 @@ pub fn ServerDisc(props: &Props) -> Html {
         Some(model) => compare_words::label(t, id, model, &word),
         None => name,
     };
-    let open = send.reform(move |()| Action::Menu(Some(Target::Server(id))));
-    let onclick = {
-        let open = open.clone();
-        Callback::from(move |e: MouseEvent| {
-            e.stop_propagation();
-            open.emit(());
-        })
-    };
-    let onkeydown = Callback::from(move |e: KeyboardEvent| {
-        if matches!(e.key().as_str(), "Enter" | " ") {
-            e.prevent_default();
-            e.stop_propagation();
-            open.emit(());
-        }
-    });
+    let (onclick, onkeydown) = opens(Target::Server(id), send);
     let shape = if s.observer {
         "observer"
     } else if s.shown == Shown::Looking {

@@ -1,7 +1,7 @@
 //! The stage. Messages are not here: a painter moves them inside the empty group `packets` in every frame.
 
-use crate::components::Send;
 use crate::components::server_node::{ServerDisc, label};
+use crate::components::{Send, opens};
 use crate::desk::Choose;
 use crate::i18n::Texts;
 use crate::scene::layout::Point;
@@ -140,22 +140,7 @@ fn link_line(t: &Texts, l: &Link, radius: f64, send: &Send) -> Html {
         _ => t.t("stage.link.open"),
     };
     let name = t.fill("stage.link.label", &[("a", &l.a), ("b", &l.b), ("state", &state)]);
-    let target = Target::Link(l.a, l.b);
-    let open = send.reform(move |()| Action::Menu(Some(target)));
-    let onclick = {
-        let open = open.clone();
-        Callback::from(move |e: MouseEvent| {
-            e.stop_propagation();
-            open.emit(());
-        })
-    };
-    let onkeydown = Callback::from(move |e: KeyboardEvent| {
-        if matches!(e.key().as_str(), "Enter" | " ") {
-            e.prevent_default();
-            e.stop_propagation();
-            open.emit(());
-        }
-    });
+    let (onclick, onkeydown) = opens(Target::Link(l.a, l.b), send);
     let d = |a: Point, b: Point| format!("M{:.1} {:.1}L{:.1} {:.1}", a.x, a.y, b.x, b.y);
     let cut = l.forth == Way::Cut || l.back == Way::Cut;
     let both = l.forth == Way::Cut && l.back == Way::Cut;

@@ -1,7 +1,8 @@
 //! The timeline: a band for each server, landmarks, and a slider over all of it.
 
+use crate::compare_words;
 use crate::components::Send;
-use crate::history::{Doing, History};
+use crate::history::{Band, Doing, History};
 use crate::i18n::Texts;
 use crate::scene::palette::epoch_class;
 use crate::store::Action;
@@ -9,6 +10,7 @@ use crate::store::time::TimeAction;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
+use zebu_core::compare::note::Stage;
 use zebu_core::id::ServerId;
 
 /// One stretch of a band, in thousandths of the timeline.
@@ -41,7 +43,13 @@ const WORDED: f32 = 35.0;
 const THICK: usize = 7;
 
 /// The timeline of a history at a moment.
-pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, bookmarks: &[u64]) -> Model {
+pub fn model(
+    history: &History,
+    servers: &[ServerId],
+    zookeeper: bool,
+    (now, frontier): (u64, u64),
+    bookmarks: &[u64],
+) -> Model {
     let length = history.length().max(1.0);
     // Rounded to half a thousandth, so that a timeline that hardly grew is not drawn anew.
     let place = |event: u64| (history.place(event) / length * WHOLE * 2.0).round() / 2.0;
@@ -55,14 +63,7 @@ pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, b
                 .map(|(i, band)| {
                     let from = place(band.from);
                     let to = bands.get(i + 1).map_or_else(|| place(frontier), |next| place(next.from));
-                    let (class, word) = match (band.doing, band.leads) {
-                        (Doing::Down, _) => ("gone", None),
-                        (Doing::Looking, _) => ("looking", Some("lk.band.looking")),
-                        (Doing::Joining, _) => ("joining", Some("lk.band.joining")),
-                        (Doing::Syncing, _) => ("syncing", Some("lk.band.syncing")),
-                        (Doing::Broadcast, true) => ("leads", Some("lk.band.broadcast")),
-                        (Doing::Broadcast, false) => ("follows", Some("lk.band.broadcast")),
-                    };
+                    let (class, word) = dress(band, zookeeper);
                     let word = word.filter(|_| to - from >= WORDED && servers.len() <= THICK);
                     Stretch { from, to, class, colour: epoch_class(band.epoch), word }
                 })
@@ -75,6 +76,29 @@ pub fn model(history: &History, servers: &[ServerId], now: u64, frontier: u64, b
     marks.dedup();
     let bookmarks = bookmarks.iter().map(|moment| place(*moment)).collect();
     Model { bands, marks, bookmarks, head: place(now) }
+}
+
+/// A stretch's look, and the key of its name.
+fn dress(band: &Band, zookeeper: bool) -> (&'static str, Option<&'static str>) {
+    match band.doing {
+        Doing::Down => ("gone", None),
+        Doing::Looking => ("looking", zookeeper.then_some("lk.band.looking")),
+        Doing::Joining => ("joining", Some("lk.band.joining")),
+        Doing::Syncing => ("syncing", Some("lk.band.syncing")),
+        Doing::Broadcast => (if band.leads { "leads" } else { "follows" }, Some("lk.band.broadcast")),
+        Doing::Model(stage) => {
+            let class = match stage {
+                Stage::Idle | Stage::Electing | Stage::BackingOff | Stage::Aborted => "looking",
+                Stage::Blocked => "blocked",
+                Stage::Collecting | Stage::Prepared | Stage::Preparing | Stage::Promised => "joining",
+                Stage::HandedOver | Stage::Discovery => "joining",
+                Stage::PreCommitting | Stage::PreCommitted | Stage::Proposing | Stage::Accepted => "syncing",
+                Stage::Synchronising => "syncing",
+                Stage::Committed | Stage::Chosen | Stage::Broadcast => "follows",
+            };
+            (class, Some(compare_words::stage_key(stage)))
+        }
+    }
 }
 
 /// The bar.
@@ -191,11 +215,13 @@ mod tests {
         history.executed(false, &[], 2);
         history.executed(false, &[record(TraceEvent::Note { server: ServerId(1), what: lead })], 3);
         history.executed(false, &[], 4);
-        let m = model(&history, &[ServerId(1), ServerId(2)], 2, 4, &[]);
+        let m = model(&history, &[ServerId(1), ServerId(2)], true, (2, 4), &[]);
         let classes: Vec<(&str, &str)> = m.bands[0].1.iter().map(|s| (s.class, s.colour)).collect();
         assert_eq!(classes, [("looking", "e0"), ("leads", "e2")]);
         assert_eq!((m.bands[0].1[0].to, m.bands[0].1[1].from, m.bands[0].1[1].to), (750.0, 750.0, 1000.0));
         assert!(m.bands[1].1.is_empty());
         assert_eq!(m.head, 500.0);
+        let words: Vec<_> = m.bands[0].1.iter().map(|s| s.word).collect();
+        assert_eq!(words, [Some("lk.band.looking"), Some("lk.band.broadcast")]);
     }
 }

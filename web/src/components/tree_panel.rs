@@ -56,16 +56,6 @@ fn short(name: &str) -> String {
     name.chars().take(5).chain(['…']).chain(name.chars().skip(count - 6)).collect()
 }
 
-/// In the place of the tree, for a protocol that has none.
-pub fn none(t: &Texts) -> Html {
-    html! {
-        <section class="tree-pane">
-            <div class="pane-head"><h2>{ t.t("lk.tree.none") }</h2></div>
-            <p class="quiet small">{ t.t("lk.tree.none.why") }</p>
-        </section>
-    }
-}
-
 fn line(t: &Texts, l: &Line, send: &Send) -> Html {
     let (class, title) = match l.difference {
         Difference::Same => (None, None),

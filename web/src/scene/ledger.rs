@@ -2,6 +2,7 @@
 
 use crate::scene::palette::epoch_class;
 use zebu_core::collections::{BTreeMap, BTreeSet};
+use zebu_core::compare::note::Role;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::view::{ModelView, ServerView, Shown, WorldView};
 
@@ -32,17 +33,22 @@ impl Stamp {
     pub const ALL: [Stamp; 6] =
         [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed, Stamp::Applied, Stamp::Folded];
 
-    /// Its style class and the last part of its text's key.
-    pub fn class(self) -> &'static str {
+    /// The key of its text.
+    pub fn key(self) -> &'static str {
         match self {
-            Stamp::Logged => "logged",
-            Stamp::Synced => "synced",
-            Stamp::Acked => "acked",
-            Stamp::Committed => "committed",
-            Stamp::Applied => "applied",
-            Stamp::Folded => "folded",
-            Stamp::Void => "void",
+            Stamp::Logged => "stamp.logged",
+            Stamp::Synced => "stamp.synced",
+            Stamp::Acked => "stamp.acked",
+            Stamp::Committed => "stamp.committed",
+            Stamp::Applied => "stamp.applied",
+            Stamp::Folded => "stamp.folded",
+            Stamp::Void => "stamp.void",
         }
+    }
+
+    /// Its style class.
+    pub fn class(self) -> &'static str {
+        self.key().trim_start_matches("stamp.")
     }
 }
 
@@ -66,8 +72,10 @@ pub struct Row {
     pub shown: Shown,
     /// Frozen.
     pub paused: bool,
-    /// What it is in a protocol that has other roles.
-    pub role: Option<ModelView>,
+    /// What it is in a compared protocol.
+    pub role: Option<Role>,
+    /// It leads, or may claim to.
+    pub crown: bool,
     /// A cell for each column, `None` where it has nothing.
     pub cells: Vec<Option<Cell>>,
 }
@@ -96,6 +104,10 @@ pub struct Ledger {
     pub rows: Vec<Row>,
     /// Older transactions that are not drawn.
     pub older: usize,
+    /// What its columns are called.
+    pub title: &'static str,
+    /// Some of them may only open and close sessions.
+    pub sessions: bool,
 }
 
 impl Ledger {
@@ -145,11 +157,15 @@ impl Ledger {
                 server: s.id,
                 shown: s.shown,
                 paused: s.paused,
-                role: s.model.clone().filter(|m| m.badge.is_some() && s.shown != Shown::Down),
+                role: s.model.as_ref().map(|m| m.role),
+                crown: s.model.as_ref().map_or(s.shown == Shown::Leading, |m| m.crown && s.shown != Shown::Down),
                 cells: zxids.iter().map(|z| cell(s, *z, &committed)).collect(),
             })
             .collect();
-        Ledger { columns, rows, older }
+        let models: Vec<&ModelView> = view.servers.iter().filter_map(|s| s.model.as_ref()).collect();
+        let numbered = models.iter().any(|m| m.badge.is_some());
+        let title = if numbered { "md.logs" } else { "ledger.title" };
+        Ledger { columns, rows, older, title, sessions: models.is_empty() }
     }
 }
 

@@ -59,6 +59,32 @@ pub enum Glyph {
 }
 
 impl Glyph {
+    /// All but the stamps.
+    pub const PLAIN: [Glyph; 22] = [
+        Glyph::Leader,
+        Glyph::HollowCrown,
+        Glyph::Follower,
+        Glyph::Looking,
+        Glyph::Observer,
+        Glyph::Down,
+        Glyph::Paused,
+        Glyph::Epoch,
+        Glyph::Clock,
+        Glyph::Reign,
+        Glyph::Cut,
+        Glyph::OneWay,
+        Glyph::Slow,
+        Glyph::Request,
+        Glyph::Reply,
+        Glyph::Heartbeat,
+        Glyph::Lost,
+        Glyph::Client,
+        Glyph::Meter,
+        Glyph::Different,
+        Glyph::Watched,
+        Glyph::Lit,
+    ];
+
     /// The last part of its text's key.
     pub fn key(self) -> &'static str {
         match self {
@@ -80,15 +106,7 @@ impl Glyph {
             Glyph::Heartbeat => "heartbeat",
             Glyph::Lost => "lost",
             Glyph::Client => "client",
-            Glyph::Stamp(stamp) => match stamp {
-                Stamp::Logged => "stamp.logged",
-                Stamp::Synced => "stamp.synced",
-                Stamp::Acked => "stamp.acked",
-                Stamp::Committed => "stamp.committed",
-                Stamp::Applied => "stamp.applied",
-                Stamp::Folded => "stamp.folded",
-                Stamp::Void => "stamp.void",
-            },
+            Glyph::Stamp(stamp) => stamp.key(),
             Glyph::Meter => "meter",
             Glyph::Different => "different",
             Glyph::Watched => "watched",
@@ -111,13 +129,15 @@ impl Legend {
     pub fn new(stage: &Stage, flights: &[Flight], ledger: &Ledger, tree: Option<&TreeModel>) -> Legend {
         let mut glyphs = BTreeSet::new();
         for s in &stage.servers {
-            glyphs.insert(match s.shown {
-                Shown::Down => Glyph::Down,
-                Shown::Leading if s.reigns => Glyph::Leader,
-                Shown::Leading => Glyph::HollowCrown,
-                _ if s.observer => Glyph::Observer,
-                Shown::Looking => Glyph::Looking,
-                _ => Glyph::Follower,
+            glyphs.extend(match s.shown {
+                Shown::Down => Some(Glyph::Down),
+                // A compared protocol has the role in words in the disc.
+                _ if s.model.is_some() => None,
+                Shown::Leading if s.reigns => Some(Glyph::Leader),
+                Shown::Leading => Some(Glyph::HollowCrown),
+                _ if s.observer => Some(Glyph::Observer),
+                Shown::Looking => Some(Glyph::Looking),
+                _ => Some(Glyph::Follower),
             });
             glyphs.extend(s.paused.then_some(Glyph::Paused));
             glyphs.extend((s.colour != "e0").then_some(Glyph::Epoch));

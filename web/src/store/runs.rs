@@ -1,5 +1,6 @@
 //! Runs as files, and runs that were searched for.
 
+use crate::captions::rule_key;
 use crate::i18n::{Lang, Texts};
 use crate::record;
 use crate::search::Search;
@@ -11,6 +12,7 @@ impl State {
     pub(super) fn open_found(&mut self, search: &Search) {
         let tried = search.tried().to_string();
         let Some(found) = search.best().cloned() else { return self.tell("see.search.none", vec![("n", tried)]) };
+        let broken = found.spec.broken.map_or("setup.rule.none", rule_key);
         self.begin(found.spec, None);
         self.player.set_playing(false);
         let first = found.commands.first().map_or(0, |(at, _)| *at);
@@ -24,7 +26,8 @@ impl State {
         while self.timeline.moment() < found.end && self.timeline.step().is_some() {}
         self.seek(first);
         let rule = self.texts.t(&format!("check.{}", found.rule.name()));
-        self.tell("see.search.found", vec![("n", found.events.to_string()), ("rule", rule), ("tried", tried)]);
+        let (n, how) = (found.events.to_string(), self.texts.t(broken));
+        self.tell("see.search.found", vec![("n", n), ("rule", rule), ("tried", tried), ("how", how)]);
     }
 
     pub(super) fn record(&mut self) {
