@@ -21,7 +21,7 @@ use zebu_core::sim::trouble::Troubles;
 use zebu_core::time::Instant;
 
 /// A pane's stage, in its own units.
-const SIZE: (f64, f64) = (700.0, 400.0);
+const SIZE: (f64, f64) = (740.0, 400.0);
 
 /// The slider's places.
 const PLACES: f64 = 1000.0;
@@ -292,11 +292,13 @@ impl ComparePage {
 fn row(t: &Texts, pane: &Pane, standing: &Standing) -> Html {
     let Standing { outcome, crashed, answered } = standing;
     let after = |at: Instant| crashed.map(|c| t.duration(at.0.saturating_sub(c.0)));
-    let answer = match (&outcome.answer, answered.and_then(after)) {
+    // Of what ZooKeeper says about a znode the version is enough here.
+    let brief = outcome.answer.as_ref().map(|(text, failed)| (text.split(", ").next().unwrap_or(text), *failed));
+    let answer = match (brief, answered.and_then(after)) {
         (None, _) => t.t(if crashed.is_some() { "side.answered.not" } else { "side.answered.yet" }),
-        (Some((text, true)), Some(time)) => t.fill("side.answered.no", &[("answer", text), ("time", &time)]),
-        (Some((text, _)), Some(time)) => t.fill("side.answered.yes", &[("answer", text), ("time", &time)]),
-        (Some((text, _)), None) => text.clone(),
+        (Some((text, true)), Some(time)) => t.fill("side.answered.no", &[("answer", &text), ("time", &time)]),
+        (Some((text, _)), Some(time)) => t.fill("side.answered.yes", &[("answer", &text), ("time", &time)]),
+        (Some((text, _)), None) => text.into(),
     };
     let refused = outcome.answer.as_ref().is_some_and(|(_, failed)| *failed);
     let waiting = if outcome.waiting.is_empty() { t.t("side.waiting.nobody") } else { t.ids(&outcome.waiting) };

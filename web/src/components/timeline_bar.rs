@@ -64,7 +64,7 @@ pub fn model(
                     let from = place(band.from);
                     let to = bands.get(i + 1).map_or_else(|| place(frontier), |next| place(next.from));
                     let (class, word) = dress(band, zookeeper);
-                    let word = word.filter(|_| to - from >= WORDED && servers.len() <= THICK);
+                    let word = word.filter(|_| to - from >= WORDED);
                     Stretch { from, to, class, colour: epoch_class(band.epoch), word }
                 })
                 .filter(|s| s.to > s.from)
@@ -163,7 +163,7 @@ pub fn TimelineBar(props: &Props) -> Html {
     html! {
         <div class="timeline">
             <div class="time-column">
-            <div class="bands" style={format!("--lanes:{}", model.bands.len())} onpointerleave={leave}>
+            <div class={classes!("bands", (model.bands.len() > THICK).then_some("thin"))} style={format!("--lanes:{}", model.bands.len())} onpointerleave={leave}>
                 <div class="lanes" aria-hidden="true">
                     { for model.bands.iter().map(|(id, stretches)| html! {
                         <div key={id.0} class="lane"><b>{ id.to_string() }</b>
