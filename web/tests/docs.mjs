@@ -23,13 +23,18 @@ async function opening(lab) {
   await lab.pause();
 }
 
-// The leader on the minority side, after the cut: its proposal has two of the three acknowledgements it needs.
+// The leader on the minority side, after the cut: the second acknowledgement is on its way, and there is no third.
 async function partition(lab) {
   await passage(lab, 2);
   await lab.pause();
-  const acks = lab.page.locator('[data-acks="2/3"]');
-  for (let step = 0; step < 600 && !(await acks.count()); step += 1) await lab.press('Step');
+  await acknowledged(lab, '1/3');
   await lab.page.waitForTimeout(900);
+}
+
+// Steps until the newest proposal has so many acknowledgements.
+async function acknowledged(lab, share) {
+  const acks = lab.page.locator(`[data-acks="${share}"]`);
+  for (let step = 0; step < 600 && !(await acks.count()); step += 1) await lab.press('Step');
 }
 
 // Presses Next until the lesson is at its nth passage.
@@ -62,7 +67,9 @@ async function elected(lab) {
 
 async function inspector(lab) {
   const leader = await elected(lab);
-  await lab.page.locator(`[data-server="${leader.id}"]`).first().dispatchEvent('click');
+  await lab.page.evaluate(() => document.activeElement?.blur());
+  await lab.page.keyboard.press(String(leader.id));
+  await acknowledged(lab, '1/3');
   await lab.page.waitForTimeout(400);
 }
 
