@@ -140,15 +140,16 @@ impl Component for App {
             Msg::Frame(at) => {
                 let dt = self.frames.next(at);
                 let begun = browser::clock();
+                let far = self.state.goal().is_some();
                 let changed = self.state.reduce(Action::Frame(dt, self.pace.limit()));
                 if changed {
-                    self.pace.took(browser::clock() - begun);
+                    self.pace.took(browser::clock() - begun, far);
                     self.send_off(false);
                 }
                 let reduced = browser::media("(prefers-reduced-motion: reduce)");
                 let motion = if reduced { Motion::Reduced } else { Motion::Full };
                 self.painter.frame(self.state.player().head(), dt, motion);
-                let fast = self.state.player().speed() > 0 && self.state.player().is_playing();
+                let fast = far || self.state.player().speed() > 0 && self.state.player().is_playing();
                 let draw = self.pace.draw(at, changed, fast);
                 if draw {
                     self.drawing = Some(browser::clock());

@@ -234,6 +234,12 @@ impl Flow {
         }
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let (message, count) = (size_of::<Message>() + 40, size_of::<(u64, Counts)>());
+        self.messages.len() * message + self.counts.len() * count + self.writes.len() * (size_of::<Write>() + 32)
+    }
+
     /// Forgets everything after `moment` moves.
     pub fn forget_after(&mut self, moment: u64) {
         self.messages.truncate(self.messages.partition_point(|m| m.sent <= moment));

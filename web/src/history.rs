@@ -7,10 +7,9 @@ use std::rc::Rc;
 use zebu_core::collections::BTreeMap;
 use zebu_core::compare::note::Stage;
 use zebu_core::id::{Epoch, ServerId};
-use zebu_core::note::{Note, PhaseName};
+use zebu_core::note::Note;
 use zebu_core::time::Instant;
 use zebu_core::trace::{TraceEvent, TraceRecord};
-use zebu_core::wire::notification::ServerState;
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +96,12 @@ impl History {
         &self.flow
     }
 
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        let entry = size_of::<Entry>() + size_of::<TraceEvent>() + 40;
+        self.entries.len() * entry + self.places.len() * size_of::<f32>() + self.flow.bytes()
+    }
+
     /// Forgets everything after `event` events.
     pub fn forget_after(&mut self, event: u64) {
         self.flow.forget_after(event);
@@ -167,6 +172,10 @@ fn following(last: Option<&Band>, next: Band) -> Option<Band> {
             return None;
         }
     }
+    // A learner does not say in which epoch it is synchronised: in the one it has promised.
+    if next.doing == Doing::Syncing {
+        band.epoch = next.epoch.max(last.epoch);
+    }
     // A leader says that it serves, too: it goes on leading.
     band.leads |= last.leads && last.epoch == band.epoch;
     (Band { from: last.from, ..band } != *last).then_some(band)
@@ -187,9 +196,8 @@ fn band(event: &TraceEvent, from: u64) -> Option<(ServerId, Band)> {
             Note::ElectionStarted { .. } | Note::StoodDown { .. } => (*server, Doing::Looking, false, Epoch(0)),
             Note::EpochAccepted { epoch } => (*server, Doing::Joining, false, *epoch),
             Note::EpochProposed { epoch, .. } => (*server, Doing::Joining, true, *epoch),
-            Note::Phase { state, phase: PhaseName::Synchronization, epoch } => {
-                (*server, Doing::Syncing, *state == ServerState::Leading, *epoch)
-            }
+            Note::EpochAgreed { epoch, .. } => (*server, Doing::Syncing, true, *epoch),
+            Note::Syncing { .. } => (*server, Doing::Syncing, false, Epoch(0)),
             Note::Established { epoch, .. } => (*server, Doing::Broadcast, true, *epoch),
             _ => return None,
         },
@@ -269,6 +277,20 @@ mod tests {
         let bound = (4, Doing::Model(Stage::Prepared), Epoch(1));
         let (collecting, committed) = (Doing::Model(Stage::Collecting), Doing::Model(Stage::Committed));
         assert_eq!(seen, [(1, collecting, Epoch(2)), (3, committed, Epoch(2)), bound]);
+    }
+
+    #[test]
+    fn v7_every_server_of_a_run_goes_through_all_phases() {
+        let mut t = crate::timeline::Timeline::new(crate::driver::Driver::free(zebu_core::sim::WorldSpec::default()));
+        for _ in 0..400 {
+            t.step().unwrap();
+        }
+        for (server, bands) in t.history().bands() {
+            let mut seen: Vec<Doing> = bands.iter().map(|b| b.doing).collect();
+            seen.dedup();
+            assert_eq!(seen, [Doing::Looking, Doing::Joining, Doing::Syncing, Doing::Broadcast], "server {server}");
+            assert!(bands.iter().skip(1).all(|b| b.epoch == Epoch(1)), "{bands:?}");
+        }
     }
 
     #[test]

@@ -134,4 +134,21 @@ mod tests {
         all.sort_unstable();
         assert_eq!(listed, all);
     }
+
+    #[test]
+    fn l5_every_scenario_asks_a_question_that_can_be_answered_before_it_is_over() {
+        for scenario in all() {
+            let name = &scenario.name;
+            let asked: Vec<usize> =
+                (0..scenario.steps.len()).filter(|i| scenario.steps[*i].predict.is_some()).collect();
+            assert!(asked.iter().any(|i| i + 1 < scenario.steps.len()), "{name} asks nothing");
+            for (i, ask) in asked.iter().map(|i| (i, scenario.steps[*i].predict.as_ref().unwrap())) {
+                assert!(scenario.steps[*i].note.is_some(), "{name}: a question belongs to a passage");
+                assert!(ask.choices.len() >= 2 && ask.answer < ask.choices.len(), "{name}");
+                for text in ask.choices.iter().chain([&ask.question, &ask.because]) {
+                    assert!(!text.en.is_empty() && !text.zh.is_empty(), "{name}: a question in one language only");
+                }
+            }
+        }
+    }
 }

@@ -80,6 +80,11 @@ impl Line {
         known == digest
     }
 
+    /// About how many bytes it takes, if a clone of its world takes `clone`.
+    pub fn bytes(&self, clone: usize) -> usize {
+        self.history.bytes() + self.marks.len() * clone + self.digests.len() * 24
+    }
+
     /// Where it ends.
     pub fn end(&self) -> u64 {
         self.frontier.max(self.wanted)

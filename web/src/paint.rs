@@ -5,6 +5,7 @@ use crate::scene::packets::{Change, Layer, Look, Motion, Sprite};
 use crate::scene::stage::Stage;
 use web_sys::{Document, Element};
 use yew::NodeRef;
+use zebu_core::collections::BTreeMap;
 use zebu_core::sim::view::Flight;
 use zebu_core::time::Instant;
 
@@ -28,12 +29,14 @@ pub struct Painter {
     layer: Layer,
     slots: Vec<Slot>,
     size: f64,
+    /// The paths of a crowd by what they stand for; none while each message is drawn by itself.
+    crowd: BTreeMap<(&'static str, &'static str), Element>,
 }
 
 impl Painter {
     /// A painter for the group at `root`.
     pub fn new(root: NodeRef) -> Painter {
-        Painter { root, layer: Layer::default(), slots: Vec::new(), size: 14.0 }
+        Painter { root, layer: Layer::default(), slots: Vec::new(), size: 14.0, crowd: BTreeMap::new() }
     }
 
     /// The group to be mounted.
@@ -49,7 +52,25 @@ impl Painter {
     /// Takes over what is under way at `now`.
     pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, jumped: bool) {
         self.size = if stage.layout.text >= 24.0 { 24.0 } else { (stage.layout.text * 0.78).clamp(11.0, 17.0) };
-        for change in self.layer.update(flights, now, stage, jumped) {
+        let was_crowd = self.layer.is_crowd();
+        let changes = self.layer.update(flights, now, stage, jumped);
+        if self.layer.is_crowd() {
+            if !was_crowd {
+                (0..self.slots.len()).for_each(|slot| self.hide(slot));
+            }
+            return;
+        }
+        if was_crowd {
+            while let Some((_, path)) = self.crowd.pop_first() {
+                path.remove();
+            }
+            let all: Vec<(usize, Sprite)> = self.layer.sprites().map(|(slot, sprite)| (slot, sprite.clone())).collect();
+            for (slot, sprite) in all {
+                self.show(slot, &sprite);
+            }
+            return;
+        }
+        for change in changes {
             match change {
                 Change::Show(slot, sprite) => self.show(slot, &sprite),
                 Change::Hide(slot) => self.hide(slot),
@@ -59,7 +80,11 @@ impl Painter {
 
     /// Draws a frame: `now` in simulated microseconds, `dt` seconds of show time after the one before.
     pub fn frame(&mut self, now: f64, dt: f64, motion: Motion) {
-        for slot in self.layer.advance(dt) {
+        let done = self.layer.advance(dt);
+        if self.layer.is_crowd() {
+            return self.dots(now, motion);
+        }
+        for slot in done {
             self.hide(slot);
         }
         for (slot, pose) in self.layer.poses(now, motion) {
@@ -80,6 +105,25 @@ impl Painter {
         }
     }
 
+    /// Draws a crowd: a path for each kind, so that a frame changes a few attributes and not thousands.
+    fn dots(&mut self, now: f64, motion: Motion) {
+        let mut paths = self.layer.dots(now, motion);
+        for (kind, path) in &self.crowd {
+            set(path, "d", &paths.remove(kind).unwrap_or_default());
+        }
+        for (kind, dots) in paths {
+            let Some(root) = self.root.cast::<Element>() else { return };
+            let Some(path) = root.owner_document().and_then(|d| d.create_element_ns(Some(SVG), "path").ok()) else {
+                return;
+            };
+            set(&path, "class", &format!("crowd {} {}", kind.0, kind.1));
+            set(&path, "d", &dots);
+            if root.append_child(&path).is_ok() {
+                self.crowd.insert(kind, path);
+            }
+        }
+    }
+
     fn show(&mut self, index: usize, sprite: &Sprite) {
         while self.slots.len() <= index {
             match self.make() {
@@ -89,11 +133,7 @@ impl Painter {
         }
         let size = if sprite.small { self.size * 0.84 } else { self.size };
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let look = match sprite.look {
-            Look::Tick => "tick",
-            Look::Request => "request",
-            Look::Reply => "reply",
-        };
+        let look = sprite.look.class();
         let lost = if sprite.lost { " lost" } else { "" };
         let lit = sprite.lit.map_or("", Side::class);
         let class = format!("packet {look} {}{lost} {lit}", sprite.colour);

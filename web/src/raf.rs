@@ -35,8 +35,9 @@ impl Frames {
     }
 }
 
-/// Milliseconds in which the moves of one frame should be done.
-const MOVES_MS: f64 = 5.0;
+/// Milliseconds in which the moves of one frame should be done: while a show glides, and on the way to a moment far
+/// away, when nothing glides.
+const MOVES_MS: (f64, f64) = (5.0, 40.0);
 
 /// Milliseconds between two drawings of the panels while the show runs fast, and at normal speed.
 const DRAW_MS: (f64, f64) = (200.0, 30.0);
@@ -65,9 +66,10 @@ impl Pace {
         self.limit
     }
 
-    /// Takes note of how long the moves of a frame took.
-    pub fn took(&mut self, ms: f64) {
-        self.limit = if ms > MOVES_MS { (self.limit / 2).max(2) } else { (self.limit + 1).min(60) };
+    /// Takes note of how long the moves of a frame took, and whether they were on the way to a moment far away.
+    pub fn took(&mut self, ms: f64, far: bool) {
+        let enough = if far { MOVES_MS.1 } else { MOVES_MS.0 };
+        self.limit = if ms > enough { (self.limit / 2).max(2) } else { (self.limit + 1).min(60) };
     }
 
     /// Takes note of how long a drawing took.
@@ -96,13 +98,15 @@ mod tests {
     fn slow_moves_lower_the_limit_and_quick_ones_raise_it() {
         let mut pace = Pace::default();
         for _ in 0..10 {
-            pace.took(50.0);
+            pace.took(50.0, false);
         }
         assert_eq!(pace.limit(), 2);
         for _ in 0..100 {
-            pace.took(1.0);
+            pace.took(1.0, false);
         }
         assert_eq!(pace.limit(), 60);
+        pace.took(20.0, true);
+        assert_eq!(pace.limit(), 60, "on the way nobody minds");
     }
 
     #[test]

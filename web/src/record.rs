@@ -62,6 +62,9 @@ pub fn read(text: &str) -> Result<Scenario, String> {
     if !(low..=high).contains(&world.servers) || world.observers > crate::route::OBSERVERS || world.tick_ms < 10 {
         return Err(format!("servers {}, observers {}, tick {} ms", world.servers, world.observers, world.tick_ms));
     }
+    if crate::share::check_spec(world).is_err() {
+        return Err("world".into());
+    }
     Ok(scenario)
 }
 
@@ -112,7 +115,9 @@ mod tests {
         let fine = scenario(&WorldSpec::default(), &[], 0, 3, text("a"), text("b"));
         assert!(read(&serde_json::to_string(&fine).unwrap()).is_ok());
         let many = Scenario { world: WorldSpec { servers: 4000, ..WorldSpec::default() }, ..fine.clone() };
-        for wrong in ["", "{}", "[1,2", "{\"name\":\"x\"}", &serde_json::to_string(&many).unwrap()] {
+        let never = Scenario { world: WorldSpec { snap_count: 0, ..WorldSpec::default() }, ..fine.clone() };
+        let [many, never] = [many, never].map(|s| serde_json::to_string(&s).unwrap());
+        for wrong in ["", "{}", "[1,2", "{\"name\":\"x\"}", &many, &never] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         let unknown = serde_json::to_string(&fine).unwrap().replace("\"events\":3", "\"explode\":3");

@@ -29,10 +29,15 @@ pub struct Settings {
     pub paused: bool,
     /// Which protocol the servers run.
     pub protocol: Protocol,
+    /// What the run may take, megabytes.
+    pub memory: Option<usize>,
 }
 
 /// Fewest and most voting servers.
 pub const SERVERS: (u32, u32) = (3, 9);
+
+/// Megabytes that a run may be given in an address: a phone has less than a laptop.
+pub const MEMORY: (u32, u32) = (5, 1000);
 
 /// Most observers.
 pub const OBSERVERS: u32 = 2;
@@ -67,6 +72,7 @@ pub fn parse(hash: &str) -> Result<Route, String> {
             "step" => settings.step = Some(value.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong)?),
             "run" if value == "end" => settings.run_to_end = true,
             "paused" => settings.paused = true,
+            "memory" => settings.memory = within(MEMORY.0, MEMORY.1)?.and_then(|mb| usize::try_from(mb).ok()),
             "protocol" => settings.protocol = PROTOCOLS.iter().find(|(name, _)| *name == value).ok_or_else(wrong)?.1,
             _ => return Err(wrong()),
         }
@@ -121,6 +127,7 @@ mod tests {
             ("#/?seed=abc", "seed=abc"),
             ("#/?seed=99999999999999999999999", "seed=99999999999999999999999"),
             ("#/?step=99999999", "step=99999999"),
+            ("#/?memory=1", "memory=1"),
             ("#/?foo", "foo"),
             ("#/?protocol=raft", "protocol=raft"),
             ("#/s/a?run=middle", "run=middle"),

@@ -254,7 +254,10 @@ fn places(geometry: Option<&str>, moved: &[(i64, u64, u64)], servers: u32) -> Re
 }
 
 /// A world that somebody else thought of must be one that this page can carry.
-fn check_spec(spec: &WorldSpec) -> Result<(), RunError> {
+///
+/// # Errors
+/// It is not.
+pub fn check_spec(spec: &WorldSpec) -> Result<(), RunError> {
     let within = |n: u64, low: u64, high: u64| (low..=high).contains(&n);
     let span = |s: Span| s.min_us <= s.max_us && s.max_us <= 60_000_000;
     let fine = within(spec.servers.into(), 1, SERVERS.1.into())

@@ -2,6 +2,7 @@
 
 mod opening;
 mod refusals;
+mod room;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -280,6 +281,8 @@ pub struct State {
     search: Option<Search>,
     /// A file to hand over: its name and its text.
     pub file: Option<(String, String)>,
+    /// What the run may take, bytes.
+    room: usize,
 }
 
 impl State {
@@ -312,6 +315,7 @@ impl State {
             time: TimeState::default(),
             search: None,
             file: None,
+            room: room::ROOM,
         }
     }
 
@@ -408,8 +412,10 @@ impl State {
             Action::Toggle => self.play(),
             Action::Step => {
                 self.pause();
-                self.player.step(&mut self.timeline);
-                self.refresh();
+                if !self.stops_for_room() {
+                    self.player.step(&mut self.timeline);
+                    self.refresh();
+                }
             }
             Action::StepBack => {
                 self.pause();
@@ -534,6 +540,9 @@ impl State {
             if *left <= 0.0 && self.timeline.driver().outcome().is_none() {
                 self.player.set_playing(true);
             }
+        }
+        if self.player.is_playing() && self.stops_for_room() {
+            return true;
         }
         let frame = self.player.frame(&mut self.timeline, dt, limit);
         if frame.chapter && self.guide.is_some() {
@@ -667,6 +676,7 @@ impl State {
                 }
             },
         }
+        self.room = settings.memory.map_or(room::ROOM, |mb| mb * 1_000_000);
         if settings.paused {
             self.pause();
         }

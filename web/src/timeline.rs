@@ -129,6 +129,11 @@ impl Timeline {
         self.diverged
     }
 
+    /// About how many bytes the run takes, if a clone of its world takes `clone`.
+    pub fn bytes(&self, clone: usize) -> usize {
+        self.line.bytes(clone) + self.resting.values().map(|line| line.bytes(clone)).sum::<usize>()
+    }
+
     /// The number of the line on the stage.
     pub fn line(&self) -> u32 {
         self.line.id

@@ -157,6 +157,24 @@ test('F7, F8, F9: timers, disks and clocks of a server are touched, and it shows
   assert.match(await state(lab), /clock \d+ ms ahead, clock at 200 %/);
 });
 
+test('F10: the session of a client that is killed runs out, and its ephemeral znode goes', async () => {
+  const { lab, leader } = await elected();
+  await lab.send('create -e /mine here', leader.id);
+  await lab.play();
+  const znode = lab.page.locator('.znode[data-path="/mine"]');
+  await znode.waitFor({ state: 'attached', timeout: 30_000 });
+  await lab.press('Kill client A');
+  const left = lab.page.locator('[data-client="A"] .session-left');
+  const share = async () => Number(/--share:([\d.]+)/.exec(await left.getAttribute('style'))[1]);
+  await lab.pause();
+  const before = await share();
+  for (let turn = 0; turn < 60; turn += 1) await lab.press('Step');
+  await lab.page.waitForTimeout(200);
+  assert.ok((await share()) < before, `${before} and then ${await share()}`);
+  await lab.play();
+  await znode.waitFor({ state: 'detached', timeout: 60_000 });
+});
+
 test('F11: chaos begins with a seed that is shown, and ends', async () => {
   const { lab } = await elected();
   await open(lab, 'Chaos');

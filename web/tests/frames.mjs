@@ -1,59 +1,93 @@
-// How smoothly the lab moves: node web/tests/frames.mjs [servers] [seconds]
+// How smoothly the lab moves: node web/tests/frames.mjs [servers] [clients] [seconds] [--profile]
 //
-// A benchmark, not a test: it prints the median and the 95th percentile of the time between frames, with clients that
-// write all the while.
+// A benchmark, not a test: the time between frames at 1920x1080 while clients write all the while, so that about 300
+// messages, servers, links, clients and znodes are on the stage. First at the pace of a class, then at sixteen times
+// that with a backlog of writes.
 
+import { at, best, load, profiled } from './figures.mjs';
 import { Lab, launch, serveDist } from './page.mjs';
 
-const servers = Number(process.argv[2] ?? 9);
-const seconds = Number(process.argv[3] ?? 20);
+const numbers = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
+const [servers = 9, clients = 12, seconds = 10] = numbers;
+const profile = process.argv.includes('--profile');
+const OBJECTS = 300;
 
 const host = await serveDist();
 const browser = await launch();
 try {
-  const lab = await Lab.open(browser, host.url, { viewport: { width: 1920, height: 1080 }, hash: `#/?servers=${servers}` });
-  await lab.hurry();
-  const leader = await lab.leader();
-  await lab.speed(0); // the pace of a class
-
-  const writing = { on: true };
-  const writer = write(lab, leader.id, writing);
-  const frames = await lab.page.evaluate(measure, seconds * 1000);
-  writing.on = false;
-  const written = await writer;
-
-  frames.sort((a, b) => a - b);
-  const at = (share) => frames[Math.min(frames.length - 1, Math.floor(frames.length * share))].toFixed(1);
-  const rate = (1000 * frames.length) / frames.reduce((sum, frame) => sum + frame, 0);
-  console.log(
-    `${servers} servers, ${seconds} s, ${written} writes: ${rate.toFixed(1)} frames a second, ` +
-      `median ${at(0.5)} ms, p95 ${at(0.95)} ms, longest ${frames.at(-1).toFixed(1)} ms`,
-  );
+  for (const speed of [0, 4]) {
+    console.log(`${servers} servers, ${clients} clients, ×${2 ** speed}, ${seconds} s (${load()})`);
+    await best(profile ? 1 : 3, 'p95', () => run(speed));
+  }
 } finally {
   await browser.close();
   await host.close();
 }
 
-function measure(duration) {
+async function run(speed) {
+  const lab = await Lab.open(browser, host.url, { viewport: { width: 1920, height: 1080 }, hash: `#/?servers=${servers}` });
+  await lab.hurry();
+  await lab.leader();
+  await lab.pause();
+  for (let client = 0; client < clients; client += 1) {
+    await lab.page.evaluate(ask, { client, server: (client % servers) + 1, line: `create /c${client} 0` });
+  }
+  await lab.play();
+  await lab.until('all are connected', (all) => all.every((server) => Number(server.committed.split(':')[1]) >= clients * 1.5));
+  await lab.speed(speed);
+  if (speed > 0) {
+    for (let turn = 0; turn < 40; turn += 1) {
+      for (let client = 0; client < clients; client += 1) await lab.page.evaluate(ask, { client, line: `set /c${client} ${turn}` });
+    }
+  }
+  let measured;
+  const act = async () => { measured = await lab.page.evaluate(measure, { duration: seconds * 1000, clients, objects: OBJECTS, ask: ask.toString() }); };
+  await (profile ? profiled(lab, act) : act());
+  await lab.close();
+  const frames = measured.frames.sort((a, b) => a - b);
+  const objects = measured.objects.sort((a, b) => a - b);
+  return {
+    median: at(frames, 0.5), p95: at(frames, 0.95), longest: frames.at(-1),
+    'frames a second': (1000 * frames.length) / frames.reduce((sum, frame) => sum + frame, 0),
+    'objects (median)': at(objects, 0.5), 'objects (most)': objects.at(-1), writes: measured.writes,
+  };
+}
+
+// Has a client ask for something, by the form; one that is not there yet is connected to a server first.
+function ask({ client, server, line }) {
+  const pane = document.querySelector('.clients-pane .ask');
+  const [who, via] = pane.querySelectorAll('select');
+  const pick = (select, value) => {
+    select.value = value;
+    select.dispatchEvent(new Event('change', { bubbles: true }));
+  };
+  pick(who, String(client));
+  pick(via, server === undefined ? '' : String(server));
+  const input = pane.querySelector('input');
+  input.value = line;
+  input.dispatchEvent(new InputEvent('input', { bubbles: true }));
+  return new Promise((done) => setTimeout(() => { pane.requestSubmit(); setTimeout(done, 50); }, 0));
+}
+
+// Frames and objects of some seconds; whenever there is room on the stage, the next client writes.
+function measure({ duration, clients, objects: wanted, ask }) {
+  const write = (0, eval)(`(${ask})`);
+  const count = () => document.querySelectorAll('.packet:not([display]), .server, .client-node, .link, .znode').length;
   return new Promise((done) => {
-    const frames = [];
+    const [frames, objects] = [[], []];
     const started = performance.now();
-    let last = started;
+    let [last, looked, writes] = [started, started, 0];
     requestAnimationFrame(function next(now) {
       frames.push(now - last);
       last = now;
+      if (now - looked > 100) {
+        looked = now;
+        const there = count();
+        objects.push(there);
+        if (there < wanted) write({ client: writes % clients, line: `set /c${writes % clients} ${(writes += 1)}` });
+      }
       if (now - started < duration) requestAnimationFrame(next);
-      else done(frames.slice(1));
+      else done({ frames: frames.slice(1), objects, writes });
     });
   });
-}
-
-async function write(lab, server, writing) {
-  let written = 0;
-  while (writing.on) {
-    await lab.send(`create -s /load- ${written}`, server);
-    written += 1;
-    await lab.page.waitForTimeout(100);
-  }
-  return written;
 }

@@ -1,7 +1,6 @@
 // The lab in Chromium: what the page promises to a class, tested through the names a screen reader reads.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { beforeEach, test } from 'node:test';
 import { committedOf, zxid } from './page.mjs';
 import { fresh, suite } from './suite.mjs';
@@ -118,17 +117,6 @@ test('the same seed and address give the same digest at the same event', async (
   assert.equal(digests[0], digests[1]);
   assert.match(digests[0], /^300 /);
 });
-
-// Each line of the golden file: a scenario and the digest of its trace, as the native test run writes it.
-const golden = readFileSync(new URL('../../core/tests/golden/scenarios.txt', import.meta.url), 'utf8');
-for (const line of golden.trim().split('\n')) {
-  const [name, digest] = line.split(/\s+/);
-  test(`the scenario ${name} has the native run's digest`, async () => {
-    const page = await fresh(on, { hash: `#/s/${name}?run=end` });
-    await page.page.getByTestId('trace-digest').first().waitFor({ state: 'attached', timeout: 60_000 });
-    assert.equal(await page.text('trace-digest'), digest);
-  });
-}
 
 // The digest once it is another one than before.
 async function changed(before) {

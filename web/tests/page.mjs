@@ -21,14 +21,17 @@ const TYPES = {
   '.woff2': 'font/woff2',
 };
 
-// A plain web host: what dist/ must get by with.
-export async function serveDist() {
+// A plain web host: what dist/ must get by with. With `gzip`, one that sends the packed files beside the plain ones.
+export async function serveDist({ gzip = false } = {}) {
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     const name = path === '/' ? 'index.html' : path.slice(1);
     try {
-      const body = await readFile(join(root, 'dist', name));
-      response.writeHead(200, { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream' });
+      const file = join(root, 'dist', name);
+      const packed = gzip ? await readFile(`${file}.gz`).catch(() => undefined) : undefined;
+      const body = packed ?? (await readFile(file));
+      const headers = { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream', 'content-length': body.length };
+      response.writeHead(200, packed ? { ...headers, 'content-encoding': 'gzip' } : headers);
       response.end(body);
     } catch {
       response.writeHead(404).end();
@@ -56,9 +59,10 @@ const PATIENCE = 60_000;
 
 // One page of the lab.
 export class Lab {
-  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '#/?', reducedMotion = 'no-preference' } = {}) {
+  static async open(browser, url, { viewport = { width: 1600, height: 1000 }, colorScheme = 'light', hash = '#/?', reducedMotion = 'no-preference', before } = {}) {
     const context = await browser.newContext({ viewport, colorScheme, reducedMotion, locale: 'en-GB' });
     const page = await context.newPage();
+    if (before) await page.addInitScript(before);
     const lab = new Lab(context, page);
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) lab.complaints.push(message.text());

@@ -42,6 +42,59 @@ test('opening: a newcomer sees the classroom example, narrated and playing, and 
   await lab.leader();
 });
 
+test('V1 V7: what a server is stands on it in words and numbers, and its phases along the timeline', async () => {
+  const lab = await open({ hash: '#/s/leader-crash?run=end' });
+  await lab.page.getByTestId('trace-digest').waitFor({ state: 'attached' });
+  const leader = (await lab.servers()).find((server) => server.state === 'leading');
+  const name = await lab.page.locator(`.server[data-id="${leader.id}"]`).getAttribute('aria-label');
+  assert.match(name, /leading/i);
+  const words = await lab.page.locator('.server .word').allTextContents();
+  assert.equal(words.filter((word) => word === 'LEADING').length, 1, `${words}`);
+  assert.deepEqual(await lab.page.locator('.server .number').allTextContents(), ['1', '2', '3', '4', '5']);
+  const beside = (await lab.page.locator('.stage-svg .label text').allTextContents()).join(' ');
+  for (const server of await lab.servers()) {
+    if (server.state === 'down') continue;
+    assert.ok(beside.includes(server.logged) && beside.includes(server.committed), `${JSON.stringify(server)} in ${beside}`);
+  }
+  const bands = await lab.page.locator('.bands .band').evaluateAll((all) => all.map((band) => [...band.classList].join(' ')));
+  for (const phase of ['looking', 'joining', 'syncing', 'leads', 'follows', 'gone']) {
+    assert.ok(bands.some((band) => band.includes(phase)), `${phase} in ${[...new Set(bands)]}`);
+  }
+});
+
+test('V8: a znode that differs from the leader\'s is marked', async () => {
+  const lab = await open({ hash: '#/?' });
+  await lab.hurry();
+  const leader = await lab.leader();
+  await lab.send('create /a 1', leader.id);
+  await lab.until('it is everywhere', (all) => all.every((server) => server.committed === all[0].committed && server.committed !== '1:0'));
+  await lab.pause();
+  const other = leader.id === 1 ? 2 : 1;
+  await lab.press(`Pause server ${other}`);
+  await lab.send('create /b 1', leader.id);
+  await lab.play();
+  await lab.until('the others have it', (all) => all.filter((s) => s.id !== other).every((s) => s.committed === all[leader.id - 1].committed && s.committed.endsWith(':3')));
+  await lab.pause();
+  await lab.page.evaluate(() => document.activeElement?.blur());
+  await lab.page.keyboard.press(String(other));
+  await lab.page.locator('.znode.missing[data-path="/b"]').waitFor({ state: 'attached' });
+  assert.match(await lab.page.locator('.tree-pane').textContent(), /differ from the leader/);
+});
+
+test('L3 L4: what happens is said in words, with the reason', async () => {
+  const lab = await open({ hash: '#/?paused' });
+  const said = new Map();
+  for (let i = 0; i < 60; i += 1) {
+    await lab.page.evaluate(() => document.activeElement?.blur());
+    await lab.page.keyboard.press('Shift+ArrowRight');
+    await settle(lab);
+    said.set(await lab.text('caption'), await lab.text('why'));
+    if ([...said.values()].some((why) => /same epoch/.test(why)) && said.size > 6) break;
+  }
+  assert.ok(said.size > 6, `${[...said.keys()]}`);
+  assert.ok([...said.values()].some((why) => /same epoch, same zxid, larger id \(\d against \d\)/.test(why)), `${[...said.values()].join(' | ')}`);
+});
+
 test('V2 V3 V4: votes are labelled, clocks have an arc, the board names the comparison that wins', async () => {
   const lab = await open({ hash: '#/?paused' });
   for (let i = 0; i < 40 && !(await lab.page.getByTestId('decided').count()); i += 1) await lab.press('Step');

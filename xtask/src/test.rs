@@ -149,7 +149,7 @@ fn browser(line: &Line) -> Result<Outcome> {
     let mut command = Command::new("node");
     // One file after the other: each measures how long a page takes to answer.
     command.current_dir(root()).args(["--test", "--test-concurrency=1"]);
-    let subjects = ["lab", "proof", "time", "faults", "recipes", "compare", "see"];
+    let subjects = ["lab", "scenarios", "proof", "time", "faults", "recipes", "compare", "see", "wrong"];
     command.args(subjects.map(|subject| format!("web/tests/{subject}.test.mjs")));
     command.env("ZEBU_CHROMIUM", chromium).env("ZEBU_NODE_TOOLS", tools).env("ZEBU", zebu);
     in_test_dir("browser", command, line, count::node_test)

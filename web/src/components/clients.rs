@@ -134,7 +134,7 @@ pub fn Clients(props: &Props) -> Html {
 }
 
 fn client(t: &Rc<Texts>, c: &ClientView, left: &[(SessionId, u64, u64)], recipes: bool, send: &Send) -> Html {
-    let ends = left.iter().find(|(id, ..)| !c.ended && Some(*id) == c.session);
+    let ends = left.iter().find(|(id, ..)| Some(*id) == c.session);
     let state = if c.ended {
         t.t("client.ended")
     } else if c.paused {

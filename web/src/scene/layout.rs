@@ -2,6 +2,7 @@
 //!
 //! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
+use std::sync::LazyLock;
 use zebu_core::collections::{BTreeMap, order};
 use zebu_core::id::ServerId;
 
@@ -22,7 +23,9 @@ impl Point {
 
     /// The distance to `other`.
     pub fn distance(self, other: Point) -> f64 {
-        (self.x - other.x).hypot(self.y - other.y)
+        // Asked for every message in every frame: no stage is so large that the squares would not fit.
+        let (x, y) = (self.x - other.x, self.y - other.y);
+        (x * x + y * y).sqrt()
     }
 }
 
@@ -323,12 +326,18 @@ fn centre_shares(ids: &[ServerId]) -> Vec<(ServerId, (f64, f64))> {
         .collect()
 }
 
+/// Steps in which an ellipse is measured.
+const STEPS: usize = 720;
+
+/// Sine and cosine of every step, worked out once: a ring is measured for each radius that is tried.
+static CIRCLE: LazyLock<Vec<(f64, f64)>> =
+    LazyLock::new(|| (0..=STEPS).map(|k| (k as f64 / STEPS as f64 * std::f64::consts::TAU).sin_cos()).collect());
+
 /// `n` points at equal distances along an ellipse, from the top, clockwise.
 fn around(n: usize, rx: f64, ry: f64, centre: Point) -> Vec<Point> {
-    const STEPS: usize = 720;
     let at = |k: usize| {
-        let angle = k as f64 / STEPS as f64 * std::f64::consts::TAU;
-        Point { x: centre.x + rx * angle.sin(), y: centre.y - ry * angle.cos() }
+        let (sin, cos) = CIRCLE.get(k).copied().unwrap_or_default();
+        Point { x: centre.x + rx * sin, y: centre.y - ry * cos }
     };
     let mut travelled = Vec::with_capacity(STEPS + 1);
     travelled.push(0.0);

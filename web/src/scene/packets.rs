@@ -5,6 +5,7 @@ use crate::flow::Side;
 use crate::scene::layout::Point;
 use crate::scene::palette::epoch_class;
 use crate::scene::stage::Stage;
+use std::fmt::Write;
 use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::sim::view::{Flight, Place};
 use zebu_core::time::Instant;
@@ -20,6 +21,9 @@ pub const FULL_TEXT: usize = 12;
 
 /// With more than this, messages are small discs.
 pub const SHORT_TEXT: usize = 44;
+
+/// With more than this, heartbeats included, they are a crowd of dots.
+pub const CROWD: usize = 240;
 
 /// How much is written on messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,17 @@ pub enum Look {
     Reply,
     /// A small tick: heartbeats.
     Tick,
+}
+
+impl Look {
+    /// Its style class.
+    pub fn class(self) -> &'static str {
+        match self {
+            Look::Request => "request",
+            Look::Reply => "reply",
+            Look::Tick => "tick",
+        }
+    }
 }
 
 /// One message's picture; everything but its place.
@@ -168,6 +183,7 @@ pub struct Layer {
     slots: usize,
     density: Density,
     too_fast: bool,
+    crowd: bool,
 }
 
 impl Layer {
@@ -202,6 +218,8 @@ impl Layer {
         let density = Density::of(loud, self.too_fast);
         let rewrite = density != self.density;
         self.density = density;
+        // A crowd has to thin out well before it is none any more: nothing shall flicker.
+        self.crowd = flights.len() > if self.crowd { CROWD * 3 / 4 } else { CROWD };
         for flight in flights {
             let Some((from, to)) = stage.ends(flight) else { continue };
             let lit = stage.lit.get(&flight.id).copied();
@@ -278,6 +296,29 @@ impl Layer {
                 slot
             })
             .collect()
+    }
+
+    /// Whether there are too many to draw each by itself.
+    pub fn is_crowd(&self) -> bool {
+        self.crowd
+    }
+
+    /// Every sprite with its slot.
+    pub fn sprites(&self) -> impl Iterator<Item = (usize, &Sprite)> + '_ {
+        self.sprites.values().map(|(slot, sprite)| (*slot, sprite))
+    }
+
+    /// Every dot of a crowd at `now`, each kind as one path: its classes, and a line without length at each place.
+    pub fn dots(&self, now: f64, motion: Motion) -> BTreeMap<(&'static str, &'static str), String> {
+        let mut paths: BTreeMap<(&'static str, &'static str), String> = BTreeMap::new();
+        for (_, sprite) in self.sprites.values() {
+            let pose = sprite.pose(now, motion);
+            let look = if sprite.lost { "lost" } else { sprite.look.class() };
+            let path = paths.entry((look, sprite.colour)).or_default();
+            // Writing into a string never fails.
+            let _ = write!(path, "M{:.0} {:.0}h0", pose.at.x, pose.at.y);
+        }
+        paths
     }
 
     /// Every sprite's slot and pose at `now`.
@@ -411,6 +452,20 @@ mod tests {
         let (view, stage) = with(vec![flight(2, 3, 1, 2100, 3000)], 2100);
         assert!(matches!(&layer.update(&view.flights, view.at, &stage, false)[..], [Change::Show(0, s)] if s.id == 2));
         assert_eq!(layer.slots(), 1);
+    }
+
+    #[test]
+    fn q1_too_many_messages_are_dots_of_a_few_paths_until_there_are_far_fewer() {
+        let many = |n: usize| with((0..n as u64).map(|id| flight(id, 3, 1, 1000, 2000)).collect(), 1000);
+        let mut layer = Layer::default();
+        for (n, crowd) in [(CROWD, false), (CROWD + 1, true), (CROWD * 3 / 4 + 1, true), (CROWD * 3 / 4, false)] {
+            let (view, stage) = many(n);
+            layer.update(&view.flights, view.at, &stage, true);
+            assert_eq!(layer.is_crowd(), crowd, "{n}");
+            let dots = layer.dots(1500.0, Motion::Full);
+            assert_eq!(dots.keys().collect::<Vec<_>>(), [&("request", "e2")]);
+            assert_eq!(dots.values().map(|path| path.matches("h0").count()).sum::<usize>(), n);
+        }
     }
 
     #[test]

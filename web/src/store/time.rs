@@ -22,7 +22,7 @@ use zebu_core::trace::TraceRecord;
 const AT_ONCE: u64 = 600;
 
 /// Moves of a journey in a frame, for each that a frame of the show may make.
-const PER_FRAME: u64 = 3;
+const PER_FRAME: u64 = 8;
 
 /// Events that the future strip shows.
 const FUTURE: usize = 8;
@@ -102,10 +102,7 @@ impl State {
     pub(super) fn time(&mut self, action: TimeAction) {
         match action {
             TimeAction::Until(goal) => self.until(goal),
-            TimeAction::Stop => {
-                self.time.underway = None;
-                self.arrived();
-            }
+            TimeAction::Stop => self.stop_journey(),
             TimeAction::Line(id) => {
                 self.pause();
                 let played = self.timeline.lines().iter().find(|l| l.id == id).map(|l| l.end);
@@ -199,6 +196,9 @@ impl State {
     }
 
     fn travel(&mut self, moves: u64) {
+        if self.stops_for_room() {
+            return;
+        }
         let Some(mut underway) = self.time.underway.take() else { return };
         match underway.journey.travel(&mut self.timeline, moves) {
             Arrival::Under => {
@@ -218,6 +218,13 @@ impl State {
         {
             self.tell("sh.differs", Vec::new());
         }
+    }
+
+    /// Ends a journey on the way, and the show with it.
+    pub(super) fn stop_journey(&mut self) {
+        self.time.underway = None;
+        self.player.set_playing(false);
+        self.arrived();
     }
 
     fn arrived(&mut self) {
