@@ -31,8 +31,8 @@ pub struct Args {
     /// the service.
     #[arg(long)]
     model: bool,
-    /// Sessions that only their server knows until they create an ephemeral.
-    #[arg(long)]
+    /// Sessions that only their server knows until they create an ephemeral. The model knows none.
+    #[arg(long, conflicts_with = "model")]
     local_sessions: bool,
     /// Print a line for each seed with the digest of its event log, to be compared with those of another program.
     #[arg(long, conflicts_with_all = ["model", "broken", "local_sessions", "servers", "seed"])]
