@@ -12,6 +12,9 @@ C_LOG = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+:\d+\(0x[0-9a-f]+\):")
 C_DURATION = re.compile(r"^time = \d+ msec$")
 # What the shells say of their own doing; nothing a server could change.
 NOISE = re.compile(r"^(SLF4J: .*|JLine support is disabled|WatchedEvent state:Closed .*|.*:ZOO_(DEBUG|INFO)@.*)$")
+# The command that shows when another is done finds the connection gone for good: the Java shell says so itself if it
+# knows that already, else the client says it. Which of the two is a race between them.
+GONE = re.compile(r"^Sync has failed\. rc=-115$")
 # Printed by the Java shell around each event.
 EVENT_HEAD = re.compile(r"^WATCHER::$")
 # Names of children and of identities: the protocol promises no order of them.
@@ -51,6 +54,7 @@ class Normaliser:
             line = ZXID.sub(self.zxid, line)
             line = SESSION.sub(r"\1<session>", line)
             line = C_DURATION.sub("time = <n> msec", line)
+            line = GONE.sub("Not connected", line)
             (events if EVENT.match(line) else told).append(line)
         for pattern in UNORDERED:
             told = sorted_runs(told, pattern)

@@ -1,6 +1,6 @@
 //! `zebu log dump` and `zebu log verify`.
 
-use super::{Failed, Verdict, end, line, progress, show, zxid};
+use super::{Failed, Verdict, end, files_among, line, progress, show, zxid};
 use crate::store::files;
 use crate::store::inspect::LogFacts;
 use serde_json::{Value, json};
@@ -57,23 +57,9 @@ pub(super) fn execute(out: &mut dyn Write, args: Args) -> Result<Verdict, Failed
     }
 }
 
-/// The log files among `paths`, those of a folder (or of its `version-2`) in order.
+/// The log files among `paths`, those of a folder in order.
 fn logs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
-    let mut found = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            found.push(path.clone());
-            continue;
-        }
-        let below = path.join("version-2");
-        let folder = if below.is_dir() { &below } else { path };
-        let logs = files::logs(folder).map_err(|e| e.to_string())?;
-        if logs.is_empty() {
-            return Err(format!("{}: there is no log in it", folder.display()));
-        }
-        found.extend(logs.into_iter().map(|(_, path)| path));
-    }
-    Ok(found)
+    files_among(paths, "log", |folder| Ok(files::logs(folder)?.into_iter().map(|(_, path)| path).collect()))
 }
 
 fn dump(

@@ -9,8 +9,10 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use crate::store::files::FileError;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use zebu_core::id::Zxid;
 
@@ -51,6 +53,29 @@ fn zxid(text: &str) -> Result<Zxid, String> {
     };
     let number = number.filter(|number| *number >= 0);
     number.map(Zxid).ok_or_else(|| format!("{text:?} is no zxid: give 0x100000001, 1:1 or 4294967297"))
+}
+
+/// The files among `paths`, and those that `list` finds in the folders among them (or in their `version-2`).
+fn files_among(
+    paths: &[PathBuf],
+    what: &str,
+    list: impl Fn(&Path) -> Result<Vec<PathBuf>, FileError>,
+) -> Result<Vec<PathBuf>, Failed> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let below = path.join("version-2");
+        let folder = if below.is_dir() { &below } else { path };
+        let files = list(folder).map_err(|e| e.to_string())?;
+        if files.is_empty() {
+            return Err(format!("{}: there is no {what} in it", folder.display()));
+        }
+        found.extend(files);
+    }
+    Ok(found)
 }
 
 /// Writes a line to standard output. Whoever closed the pipe (`| head`) has seen enough: `false`.

@@ -1,6 +1,6 @@
 //! `zebu snapshot dump`, `verify` and `diff`.
 
-use super::{Failed, Verdict, end, line, progress, show};
+use super::{Failed, Verdict, end, files_among, line, progress, show};
 use crate::cmd::cli::show::{acl_json, data_json};
 use crate::store::files;
 use crate::store::inspect::SnapshotFacts;
@@ -99,20 +99,9 @@ fn dump(out: &mut dyn Write, path: &Path, json: bool) -> Result<Verdict, Failed>
 }
 
 fn verify(out: &mut dyn Write, paths: &[PathBuf], json: bool) -> Result<Verdict, Failed> {
-    let mut all = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            all.push(path.clone());
-            continue;
-        }
-        let below = path.join("version-2");
-        let folder = if below.is_dir() { &below } else { path };
-        all.extend(files::snapshots(folder).map_err(|e| e.to_string())?.into_iter().map(|(.., path)| path));
-    }
-    if all.is_empty() {
-        let named: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(format!("{}: there is no snapshot in it", named.join(", ")));
-    }
+    let all = files_among(paths, "snapshot", |folder| {
+        Ok(files::snapshots(folder)?.into_iter().map(|(.., path)| path).collect())
+    })?;
     let bar = progress(all.len());
     let mut verdict = Verdict::Well;
     for path in all {
