@@ -84,7 +84,7 @@ function measure({ duration, clients, objects: wanted, ask }) {
         looked = now;
         const there = count();
         objects.push(there);
-        if (there < wanted) write({ client: writes % clients, line: `set /c${writes % clients} ${(writes += 1)}` });
+        for (let n = 0; there < wanted && n < 6; n += 1) write({ client: writes % clients, line: `set /c${writes % clients} ${(writes += 1)}` });
       }
       if (now - started < duration) requestAnimationFrame(next);
       else done({ frames: frames.slice(1), objects, writes });
