@@ -5,7 +5,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Lab, folder, launch, serveDist } from './page.mjs';
+import { Lab, folder, launch, midWrite, serveDist } from './page.mjs';
 
 const SCREEN = { width: 1920, height: 1080 };
 const LOOKS = { light: 'light', dark: 'dark', stage: 'light' };
@@ -48,25 +48,13 @@ async function passage(lab, n) {
 }
 
 async function spaceTime(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.press('Space–time');
   await lab.page.waitForTimeout(500);
 }
 
-async function elected(lab) {
-  await lab.hurry();
-  const leader = await lab.leader();
-  for (const line of ['create /a 1', 'create /b 2']) await lab.send(line, leader.id);
-  await lab.until('two writes', (servers) => servers.every((server) => server.committed === `${leader.epoch}:3`));
-  await lab.speed(-1);
-  await lab.send('set /a 2', leader.id);
-  await lab.page.waitForTimeout(1500);
-  await lab.pause();
-  return leader;
-}
-
 async function inspector(lab) {
-  const leader = await elected(lab);
+  const leader = await midWrite(lab);
   await lab.page.evaluate(() => document.activeElement?.blur());
   await lab.page.keyboard.press(String(leader.id));
   await acknowledged(lab, '1/3');

@@ -188,3 +188,16 @@ export function zxid(text) {
 export function committedOf(server) {
   return zxid(server.committed);
 }
+
+// For pictures: a leader, two writes that all have, and a third in the midst of its way. Returns the leader.
+export async function midWrite(lab) {
+  await lab.hurry();
+  const leader = await lab.leader();
+  for (const line of ['create /a 1', 'create /b 2']) await lab.send(line, leader.id);
+  await lab.until('two writes', (servers) => servers.every((server) => server.committed === `${leader.epoch}:3`));
+  await lab.speed(-1);
+  await lab.send('set /a 2', leader.id);
+  await lab.page.waitForTimeout(1500);
+  await lab.pause();
+  return leader;
+}

@@ -6,7 +6,7 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Lab, folder, launch, serveDist } from './page.mjs';
+import { Lab, folder, launch, midWrite, serveDist } from './page.mjs';
 
 const SIZES = {
   screen: { width: 1920, height: 1080 },
@@ -163,20 +163,8 @@ async function writing(lab) {
   await lab.pause();
 }
 
-async function elected(lab) {
-  await lab.hurry();
-  const leader = await lab.leader();
-  for (const line of ['create /a 1', 'create /b 2']) await lab.send(line, leader.id);
-  await lab.until('two writes', (servers) => servers.every((server) => server.committed === `${leader.epoch}:3`));
-  await lab.speed(-1);
-  await lab.send('set /a 2', leader.id);
-  await lab.page.waitForTimeout(1500);
-  await lab.pause();
-  return leader;
-}
-
 async function clients(lab) {
-  const leader = await elected(lab);
+  const leader = await midWrite(lab);
   await lab.play();
   await lab.hurry();
   for (let n = 0; n < 5; n += 1) {
@@ -190,53 +178,53 @@ async function clients(lab) {
 }
 
 async function spaceTime(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.press('Space–time');
   await lab.page.waitForTimeout(500);
 }
 
 async function inspector(lab) {
-  const leader = await elected(lab);
+  const leader = await midWrite(lab);
   await lab.page.locator(`[data-server="${leader.id}"]`).first().dispatchEvent('click');
   await lab.page.locator('.phone-tabs .tab').nth(1).dispatchEvent('click');
 }
 
 async function serverMenu(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.locator('.stage-svg .server').nth(1).dispatchEvent('click');
 }
 
 async function linkMenu(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.locator('.stage-svg .link').nth(3).dispatchEvent('click');
 }
 
 async function timeMenu(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.locator('.time-menu summary').dispatchEvent('click');
   await lab.page.evaluate(() => document.querySelector('.time-menu').setAttribute('open', ''));
 }
 
 async function faults(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.evaluate(() => document.querySelectorAll('.left details').forEach((d) => d.setAttribute('open', '')));
   await lab.page.evaluate(() => document.querySelector('.left').scrollTo(0, 1e6));
 }
 
 async function legend(lab) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.evaluate(() => document.activeElement?.blur());
   await lab.page.keyboard.press('l');
 }
 
 async function tab(lab, name) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.page.locator('.tab', { hasText: name }).first().dispatchEvent('click');
   await lab.page.locator('.phone-tabs .tab', { hasText: name }).first().dispatchEvent('click');
 }
 
 async function dialog(lab, name) {
-  await elected(lab);
+  await midWrite(lab);
   await lab.press(name);
   await lab.page.waitForTimeout(300);
 }
