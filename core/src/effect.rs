@@ -115,6 +115,8 @@ pub enum Record {
         /// Parts 2 to 5 of the snapshot format.
         body: Bytes,
     },
+    /// Forget that the disk had lost something: all of it is there again.
+    Trusted,
 }
 
 /// What the server tells a client connection.

@@ -3,6 +3,7 @@
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::tree::quota::Excess;
 use crate::wire::notification::{ServerState, Vote};
+use crate::zab::memory::Memory;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -81,6 +82,9 @@ pub enum StandDown {
     CannotTruncate,
     /// The counter of the zxid is used up.
     CounterUsedUp,
+    /// The leader is not in office yet, and must not come into office by the consent of this server, which has lost its
+    /// memory.
+    NotInOffice,
 }
 
 /// A turn of the protocol at one server.
@@ -89,6 +93,10 @@ pub enum StandDown {
 pub enum Note {
     /// Started with what its disk had.
     Recovered { last: Zxid, snapshot: Zxid, current: Epoch, accepted: Epoch },
+    /// Its disk has lost something that was on it.
+    Doubts { memory: Memory },
+    /// All of that is there again, from the leader.
+    Restored { was: Memory },
     /// State or phase changed.
     Phase { state: ServerState, phase: PhaseName, epoch: Epoch },
     /// A new election round begins with a vote for itself.
@@ -177,6 +185,8 @@ impl fmt::Display for Note {
                 upper(kind)
             ),
             Note::Syncing { kind, zxid } => write!(f, "is synchronised by {} to {zxid}", upper(kind)),
+            Note::Doubts { memory } => write!(f, "{memory}"),
+            Note::Restored { .. } => write!(f, "has everything again, and votes"),
             Note::Truncated { to, dropped } => write!(f, "drops {dropped} uncommitted transactions behind {to}"),
             Note::Established { epoch, by } => {
                 write!(f, "leads epoch {epoch}: {} hold its history", servers(by))
@@ -212,6 +222,7 @@ impl StandDown {
             StandDown::StaleLeader => "the leader's epoch is below the one promised",
             StandDown::CannotTruncate => "the log can't be cut where the leader wants it",
             StandDown::CounterUsedUp => "the zxid counter is used up",
+            StandDown::NotInOffice => "the leader is not in office yet, and this server's consent must not count",
         }
     }
 }

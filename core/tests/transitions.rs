@@ -18,6 +18,7 @@ use zebu_core::wire::notification::{Notification, ServerState, Vote};
 use zebu_core::wire::op::OpCode;
 use zebu_core::wire::peer::{Forwarded, LearnerInfo, PROTOCOL_VERSION, PeerMsg};
 use zebu_core::wire::txn::{Txn, TxnBody, TxnHeader};
+use zebu_core::zab::memory::Memory;
 
 /// The connection that matters in a phase.
 const CONN: ConnId = ConnId(10);
@@ -41,7 +42,9 @@ impl Rig {
         let config = Config::new(ServerId(id), Ensemble::new(members.collect::<BTreeMap<_, _>>()));
         let at = Instant(1_000_000);
         let mut fx = Effects::quiet();
-        let server = Server::start(config, 1, Recovered::empty(), Plain::default(), now(at), &mut fx);
+        // An empty disk, meant to be empty.
+        let disk = Recovered { memory: Memory::Whole, ..Recovered::empty() };
+        let server = Server::start(config, 1, disk, Plain::default(), now(at), &mut fx);
         Rig { server, at, last_lsn: Lsn(0) }
     }
 
@@ -276,6 +279,7 @@ fn show(effect: &Effect) -> String {
             Record::AcceptedEpoch(epoch) => format!("write accepted epoch {epoch}"),
             Record::CurrentEpoch(epoch) => format!("write current epoch {epoch}"),
             Record::Install { zxid, .. } => format!("install {zxid}"),
+            Record::Trusted => "trust the disk".into(),
         },
         Effect::Compact { upto } => format!("compact {upto}"),
         Effect::ToLink { msg, .. } => match msg {

@@ -88,6 +88,8 @@ pub struct ZooCfg {
     pub quorum_listen_on_all_ips: bool,
     /// `preAllocSize` in bytes; 0 for none.
     pub pre_alloc: u64,
+    /// `db.autocreate`: an empty disk may be a first start, without a file `initialize`.
+    pub autocreate: bool,
     /// `snapCount`.
     pub snap_count: u32,
     /// `commitLogCount`.
@@ -252,6 +254,7 @@ impl ZooCfg {
             max_client_cnxns: keys.number("maxClientCnxns", 0..=i64::from(i32::MAX))?.unwrap_or(60) as usize,
             quorum_listen_on_all_ips: keys.flag("quorumListenOnAllIPs", false)?,
             pre_alloc: keys.number("preAllocSize", 0..=4 << 20)?.unwrap_or(65536) as u64 * 1024,
+            autocreate: keys.flag("db.autocreate", true)?,
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
             max_buffer,

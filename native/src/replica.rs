@@ -238,7 +238,9 @@ fn tell(note: &Note, mask: &TraceMask) {
                 trace!("{note}");
             }
         }
+        Note::Doubts { .. } => warn!("{note}"),
         Note::Recovered { .. }
+        | Note::Restored { .. }
         | Note::ElectionStarted { .. }
         | Note::Phase { .. }
         | Note::Elected { .. }

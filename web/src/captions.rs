@@ -14,6 +14,7 @@ use zebu_core::sim::trouble::Trouble;
 use zebu_core::trace::{SessionTurn, TraceEvent};
 use zebu_core::wire::client::EventKind;
 use zebu_core::wire::notification::{ServerState, Vote};
+use zebu_core::zab::memory::Memory;
 
 /// How much a record matters to somebody who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +110,7 @@ pub fn weight(event: &TraceEvent) -> Weight {
 fn note_weight(note: &Note, at: ServerId) -> Weight {
     match note {
         Note::Recovered { .. } | Note::Phase { .. } | Note::RoundJoined { .. } => Weight::Small,
+        Note::Doubts { .. } | Note::Restored { .. } => Weight::Landmark,
         Note::ElectionStarted { .. } | Note::VoteAdopted { .. } | Note::QuorumOfVotes { .. } => Weight::Step,
         Note::Elected { leader, .. } if *leader == at => Weight::Landmark,
         Note::Elected { .. } | Note::JoinsLeader { .. } => Weight::Step,
@@ -253,6 +255,9 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
         Command::Damage { server, what: DiskDamage::MiddleOfLog } => {
             (t.fill("ev.damage.log", &[("s", server)]), String::new())
         }
+        Command::Damage { server, what: DiskDamage::Everything } => {
+            (t.fill("ev.damage.all", &[("s", server)]), String::new())
+        }
         Command::Connect { client, server } => (t.fill("ev.connect", &[("c", client), ("s", server)]), String::new()),
         Command::KillClient { client } => (t.fill("ev.killclient", &[("c", client)]), t.t("ev.killclient.why")),
         Command::Break { rule: Some(rule) } => (t.fill("ev.break", &[("rule", &t.t(rule_key(*rule)))]), String::new()),
@@ -284,6 +289,11 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             t.fill("ev.recovered", &[("s", &s), ("last", last), ("current", current)]),
             t.fill("ev.recovered.why", &[("accepted", accepted), ("snapshot", snapshot)]),
         ),
+        Note::Doubts { memory: Memory::Damaged { last } } => {
+            (t.fill("ev.mem.damaged", &[("s", &s), ("last", last)]), t.t("ev.mem.damaged.why"))
+        }
+        Note::Doubts { .. } => (t.fill("ev.mem.lost", &[("s", &s)]), t.t("ev.mem.lost.why")),
+        Note::Restored { .. } => (t.fill("ev.mem.restored", &[("s", &s)]), t.t("ev.mem.restored.why")),
         Note::Phase { state, phase, epoch } => {
             let phase = t.t(phase_key(*phase));
             let key = match state {
@@ -434,6 +444,7 @@ fn stand_down_key(why: StandDown) -> &'static str {
         StandDown::StaleLeader => "ev.down.stale-leader",
         StandDown::CannotTruncate => "ev.down.cannot-truncate",
         StandDown::CounterUsedUp => "ev.down.counter-used-up",
+        StandDown::NotInOffice => "ev.down.not-in-office",
     }
 }
 

@@ -5,4 +5,5 @@ pub mod body;
 pub mod epoch_file;
 pub mod names;
 pub mod snapshot;
+pub mod survey;
 pub mod txn_log;

@@ -192,6 +192,10 @@ pub struct LogScanner {
     at: usize,
     last: Option<Zxid>,
     end: Option<LogEnd>,
+    /// Where the first whole record behind the damage begins.
+    behind: Option<usize>,
+    /// The damage that ends the file is one record's.
+    lost_one: bool,
 }
 
 /// Behind the last byte that is not zero. Nearly all of a preallocated file are zeros: they are compared in blocks.
@@ -208,11 +212,14 @@ impl LogScanner {
     /// A scanner of a whole file's bytes.
     pub fn new(file: Bytes) -> LogScanner {
         let content = content_len(&file);
-        let mut scanner = LogScanner { file, content, at: HEADER_SIZE, last: None, end: None };
+        let (at, last, end) = (HEADER_SIZE, None, None);
+        let mut scanner = LogScanner { file, content, at, last, end, behind: None, lost_one: false };
         if !scanner.file.starts_with(&MAGIC.to_be_bytes()) || scanner.file.len() < HEADER_SIZE {
             scanner.at = 0;
             let why = LogFault::Header;
-            let next = scanner.whole_record_from(0);
+            let found = scanner.whole_record_from(0);
+            scanner.behind = found.as_ref().map(|record| record.at);
+            let next = found.map(|record| record.zxid);
             // A write interrupted: the file ends inside the header, or the first sector never arrived.
             let cut = scanner.file.len() < HEADER_SIZE
                 && scanner.file.iter().zip(MAGIC.to_be_bytes()).all(|(byte, magic)| *byte == magic);
@@ -225,6 +232,19 @@ impl LogScanner {
     /// How the records end; `None` before [`Iterator::next`] has returned `None`, unless there is no header.
     pub const fn end(&self) -> Option<&LogEnd> {
         self.end.as_ref()
+    }
+
+    /// Goes on behind damage, where the next whole record is. False if there is none.
+    pub fn go_on(&mut self) -> bool {
+        let Some(at) = self.behind.take() else { return false };
+        self.at = at;
+        self.end = None;
+        true
+    }
+
+    /// Whether the damage at the end of the file is that of exactly one record.
+    pub const fn lost_one(&self) -> bool {
+        self.lost_one
     }
 
     /// Goes through the rest and says how it ends.
@@ -269,20 +289,19 @@ impl LogScanner {
         }
     }
 
-    /// The zxid of the first whole record at `from` or anywhere behind it that is later than the last one.
-    fn whole_record_from(&self, from: usize) -> Option<Zxid> {
+    /// The first whole record at `from` or anywhere behind it that is later than the last one.
+    fn whole_record_from(&self, from: usize) -> Option<LogRecord> {
         // A whole record ends with a byte that is not zero.
         let last = self.content.checked_sub(RECORD_OVERHEAD + TxnHeader::SIZE)?;
         (from..=last)
             // The upper half of the checksum is always zero, the first byte of the length too.
             .filter(|at| self.file.get(*at..at + 4) == Some(&[0; 4]) && self.file.get(at + 8) == Some(&0))
             .filter_map(|at| self.record(at).ok())
-            .map(|record| record.zxid)
-            .find(|zxid| self.last.is_none_or(|last| *zxid > last))
+            .find(|record| self.last.is_none_or(|last| record.zxid > last))
     }
 
     /// Judges the bytes at `at`, where no whole record is.
-    fn judge(&self, at: usize, why: LogFault, size: Option<usize>) -> LogEnd {
+    fn judge(&mut self, at: usize, why: LogFault, size: Option<usize>) -> LogEnd {
         let end = size.map(|size| at + RECORD_OVERHEAD + size);
         // A length with the end mark in its place is right: records that a client may have stored as data inside the
         // entry are then not taken for the log's own.
@@ -290,7 +309,11 @@ impl LogScanner {
             (LogFault::Checksum | LogFault::Entry, Some(end)) => end,
             _ => at + 1,
         };
-        let next = self.whole_record_from(from);
+        let found = self.whole_record_from(from);
+        self.behind = found.as_ref().map(|record| record.at);
+        self.lost_one =
+            matches!(why, LogFault::Checksum | LogFault::Entry) && end.is_some_and(|end| end >= self.content);
+        let next = found.map(|record| record.zxid);
         let torn = next.is_none()
             && match (why, end) {
                 (LogFault::Header | LogFault::Entry, _) => false,

@@ -26,6 +26,7 @@ use crate::status::{Deadline, Status};
 use crate::time::{Instant, Now};
 use crate::tree::Tree;
 use crate::zab::history::{Entry, History};
+use crate::zab::memory::Memory;
 use crate::zab::{Peer, Role};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub struct Recovered {
     pub snapshot: Zxid,
     /// The log above the snapshot, ascending; its end may never have been committed.
     pub entries: Vec<(Zxid, Bytes)>,
+    /// Whether that is all there was.
+    pub memory: Memory,
 }
 
 impl Recovered {
@@ -57,6 +60,7 @@ impl Recovered {
             tree: Tree::new(),
             snapshot: Zxid::ZERO,
             entries: Vec::new(),
+            memory: Memory::Blank,
         }
     }
 }
@@ -77,14 +81,14 @@ impl<R: ReadSide> Server<R> {
     /// # Panics
     /// If the recovered log does not ascend from the snapshot; recovery has to check that.
     pub fn start(config: Config, seed: u64, recovered: Recovered, side: R, now: Now, fx: &mut Effects) -> Server<R> {
-        let Recovered { accepted, current, tree, snapshot, entries } = recovered;
+        let Recovered { accepted, current, tree, snapshot, entries, memory } = recovered;
         let mut side = side;
         let mut service = Service::new(&config, seed, now);
-        service.local.unsettled = accepted > current;
+        service.local.unsettled = accepted > current || memory.is_incomplete();
         let history = History::new(snapshot, entries);
         let mut host = HostView { service: &mut service, side: &mut side, now };
         host.replace(tree);
-        let peer = Peer::start(config, accepted, current, history, now, fx, &mut host);
+        let peer = Peer::start(config, (accepted, current), history, memory, now, fx, &mut host);
         let mut server = Server { peer, service, side, halted: false };
         server.settle(now, fx);
         server

@@ -74,7 +74,8 @@ impl Net {
         config.commit_log_count = 3;
         config.service = self.rules.clone();
         let mut fx = Effects::new();
-        let disk = self.disks.get(&id).cloned().unwrap();
+        let mut disk = self.disks.get(&id).cloned().unwrap();
+        disk.memory = Memory::of_disk(disk.current, disk.entries.last().map_or(disk.snapshot, |(zxid, _)| *zxid));
         let server = Server::start(config, 1, disk, Plain::default(), self.time(), &mut fx);
         self.servers.insert(id, Some(server));
         self.carry_out(id, fx);
@@ -128,6 +129,7 @@ impl Net {
                         Record::Truncate { to } => disk.entries.retain(|(z, _)| *z <= to),
                         Record::AcceptedEpoch(e) => disk.accepted = e,
                         Record::CurrentEpoch(e) => disk.current = e,
+                        Record::Trusted => {}
                         Record::Install { zxid, body } => {
                             disk.tree = Tree::read_body(body, zxid).unwrap();
                             disk.snapshot = zxid;

@@ -23,7 +23,7 @@ impl core::fmt::Display for ClientId {
     }
 }
 
-/// What a disk can lose of what was durable: one byte is another.
+/// What a disk can lose of what was durable: one byte is another, or all of it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiskDamage {
@@ -31,6 +31,8 @@ pub enum DiskDamage {
     NewestSnapshot,
     /// In a record of the log that is not its last.
     MiddleOfLog,
+    /// All of it: the disk is empty.
+    Everything,
 }
 
 /// One button press.

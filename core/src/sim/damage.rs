@@ -2,39 +2,50 @@
 //! there. What that code says decides how the simulated server starts.
 
 use crate::disk::snapshot::{Snapshot, SnapshotWriter};
+use crate::disk::survey::{Survey, survey};
 use crate::disk::txn_log::{self, LogEnd, LogScanner};
 use crate::id::Zxid;
 use crate::sim::World;
 use crate::sim::command::DiskDamage;
-use crate::sim::disk::Media;
+use crate::sim::disk::{Disk, Media};
 use crate::trace::TraceEvent;
-use alloc::format;
+use crate::zab::memory::Memory;
 use alloc::string::{String, ToString};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 impl World {
-    /// Looks at what is damaged on a server's disk before it starts: passes over a snapshot that does not verify.
+    /// Looks at what is damaged on a server's disk before it starts: passes over a snapshot that does not verify. What
+    /// the server remembers, if what is left is not whole.
     ///
     /// # Errors
-    /// Why the server must not start.
-    pub(super) fn look_at_damage(&mut self, index: usize) -> Result<(), String> {
+    /// Damage was not seen.
+    pub(super) fn look_at_damage(&mut self, index: usize) -> Result<Option<Memory>, String> {
         let process = &mut self.processes[index];
+        let newest = process.disk.media.base();
+        let mut unreadable = false;
         if process.disk.is_damaged(DiskDamage::NewestSnapshot) {
-            let refused = process.disk.media.base();
             let Some(why) = snapshot_fault(&process.disk.media) else {
                 return Err("a damaged snapshot was taken for a good one".into());
             };
-            if !process.disk.fall_back() {
-                return Err(format!("its only snapshot, of {refused}, is damaged: {why}"));
-            }
-            let (server, used) = (process.id, process.disk.media.base());
-            self.record(|| TraceEvent::SnapshotRefused { server, refused, why, used });
+            unreadable = !process.disk.fall_back();
+            let (server, used) = (process.id, if unreadable { Zxid::ZERO } else { process.disk.media.base() });
+            self.record(|| TraceEvent::SnapshotRefused { server, refused: newest, why, used });
         }
-        let disk = &self.processes[index].disk;
-        if disk.is_damaged(DiskDamage::MiddleOfLog) {
-            return Err(log_fault(&disk.media).unwrap_or_else(|| "a damaged log was taken for a good one".into()));
+        let disk = &mut self.processes[index].disk;
+        if !(unreadable || disk.has_rot() || disk.media.doubted) {
+            return Ok(None);
         }
-        Ok(())
+        let file = log_file(disk);
+        let seen = matches!(LogScanner::new(file.clone()).finish(), LogEnd::Damaged { .. });
+        if disk.has_rot() && !seen {
+            return Err("a damaged log was taken for a good one".into());
+        }
+        let first = disk.media.entries.front().map(|(zxid, _)| (*zxid, file));
+        let Survey { known, end } = survey(newest, first, Some((disk.media.accepted, disk.media.current)));
+        // What was damaged may be gone while what it held is not back yet.
+        let still_there = unreadable || seen;
+        disk.media.doubted = true;
+        Ok(Some(end.filter(|_| still_there).map_or(Memory::lost(known), |last| Memory::Damaged { last })))
     }
 }
 
@@ -47,35 +58,30 @@ fn snapshot_fault(media: &Media) -> Option<String> {
     Snapshot::open(file.freeze()).err().map(|e| e.to_string())
 }
 
-/// What a reader says of the log's file with a byte of a record before the last changed.
-fn log_fault(media: &Media) -> Option<String> {
+/// The log's file, with a byte changed in each record that is damaged.
+fn log_file(disk: &Disk) -> Bytes {
     let mut file = BytesMut::new();
     txn_log::put_header(&mut file);
-    let hit = media.entries.len() / 2;
-    let mut lost = Zxid::ZERO;
-    for (number, (zxid, txn)) in media.entries.iter().enumerate() {
+    for (zxid, txn) in &disk.media.entries {
         txn_log::put_record(&mut file, txn);
-        if number + 1 == hit {
-            lost = *zxid;
+        if disk.is_rotten(*zxid) {
             let inside = file.len() - txn.len() / 2 - 1;
             file[inside] ^= 1;
         }
     }
-    let mut scanner = LogScanner::new(file.freeze());
-    while scanner.next().is_some() {}
-    match scanner.end() {
-        Some(end @ LogEnd::Damaged { .. }) => Some(format!("its log is damaged at {lost}: {end}")),
-        Some(LogEnd::Clean { .. } | LogEnd::Torn { .. }) | None => None,
-    }
+    file.freeze()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::ServerId;
+    use crate::note::Note;
     use crate::sim::command::{ClientId, Command};
     use crate::sim::{CommandError, WorldSpec};
     use crate::time::Instant;
+    use alloc::format;
+    use alloc::vec::Vec;
     use core::time::Duration;
 
     /// Three servers that have written eleven transactions.
@@ -117,23 +123,91 @@ mod tests {
         assert_eq!(world.checks().first(), None);
     }
 
-    #[test]
-    fn a_server_whose_log_is_damaged_does_not_start() {
-        let mut world = written(1000);
-        let server = ServerId(1);
-        world.command(&Command::Kill { server }).unwrap();
-        world.command(&Command::Damage { server, what: DiskDamage::MiddleOfLog }).unwrap();
-        world.trace();
-        world.command(&Command::Restart { server }).unwrap();
-        let told = world.trace();
-        let halted = told.iter().find_map(|r| match &r.event {
-            TraceEvent::Halted { why, .. } => Some(why.clone()),
+    /// What server 1 says of its memory at its start, and when it has everything again.
+    fn told(world: &mut World) -> Vec<String> {
+        let about = |record: &crate::trace::TraceRecord| match &record.event {
+            TraceEvent::Note { server: ServerId(1), what: note @ (Note::Doubts { .. } | Note::Restored { .. }) } => {
+                Some(note.to_string())
+            }
             _ => None,
-        });
-        assert!(halted.as_ref().is_some_and(|why| why.contains("its log is damaged at 1:")), "{told:?}");
+        };
+        world.trace().iter().filter_map(about).collect()
+    }
+
+    #[test]
+    fn a_server_whose_disk_is_damaged_gets_everything_from_a_leader_and_votes_again() {
+        for (what, says) in [
+            (DiskDamage::MiddleOfLog, Some("had a history up to 1:11, but can't read all of it")),
+            (DiskDamage::NewestSnapshot, Some("had a history up to 1:11, but can't read all of it")),
+            // Nothing is left to tell of a loss. It hears of it from the others.
+            (DiskDamage::Everything, None),
+        ] {
+            let mut world = written(if what == DiskDamage::NewestSnapshot { 4 } else { 1000 });
+            let server = ServerId(1);
+            let before = world.view().servers[0].clone();
+            world.command(&Command::Kill { server }).unwrap();
+            if what == DiskDamage::NewestSnapshot {
+                // The log before the only snapshot that is left is gone.
+                world.processes[0].disk.forget_older();
+            }
+            world.command(&Command::Damage { server, what }).unwrap();
+            world.trace();
+            world.command(&Command::Restart { server }).unwrap();
+            world.run_until(world.now() + Duration::from_secs(3));
+            let said = told(&mut world);
+            match says {
+                None => assert_eq!(said, Vec::<String>::new()),
+                Some(says) => {
+                    assert!(said[0].contains(says) && said[1].contains("has everything again"), "{what:?}: {said:?}");
+                }
+            }
+            let after = world.view().servers[0].clone();
+            assert_eq!((after.committed, after.tree_digest), (before.committed, before.tree_digest), "{what:?}");
+            // It counts again: with the leader of now gone, it and the third one go on.
+            let leader = world.leader().unwrap();
+            world.command(&Command::Kill { server: leader }).unwrap();
+            world.run_until(world.now() + Duration::from_secs(5));
+            assert!(world.leader().is_some_and(|next| next != leader), "{what:?}");
+            assert_eq!(world.view().servers[0].tree_digest, before.tree_digest);
+            // And its disk is whole.
+            world.command(&Command::Kill { server }).unwrap();
+            world.trace();
+            world.command(&Command::Restart { server }).unwrap();
+            assert_eq!(told(&mut world), Vec::<String>::new());
+            world.run_until(world.now() + Duration::from_secs(5));
+            assert_eq!(world.checks().first(), None, "{what:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_has_lost_everything_is_no_vote_for_forgetting() {
+        // What is acknowledged is on 1 and 2; 3 was down. Then 2 is stopped and 1 comes back with an empty disk: 1 and 3
+        // together must not lead, for they have nothing of it.
+        let mut world = World::new(WorldSpec { servers: 3, seed: 7, session_ms: 60_000, ..WorldSpec::default() });
+        world.run_until(Instant::ZERO + Duration::from_secs(3));
+        world.command(&Command::Kill { server: ServerId(3) }).unwrap();
         world.run_until(world.now() + Duration::from_secs(3));
-        assert_eq!(world.view().servers[0].shown, crate::sim::view::Shown::Down);
-        assert_eq!(world.checks().first(), None, "it has broken no rule by staying away");
+        let client = ClientId(0);
+        world.command(&Command::Connect { client, server: ServerId(1) }).unwrap();
+        world.run_until(world.now() + Duration::from_millis(500));
+        world.command(&Command::Ask { client, line: "create /kept 1".into(), via: None }).unwrap();
+        world.run_until(world.now() + Duration::from_secs(1));
+        let kept = world.view().servers[1].tree_digest;
+        for server in [1, 2] {
+            world.command(&Command::Kill { server: ServerId(server) }).unwrap();
+        }
+        world.command(&Command::Damage { server: ServerId(1), what: DiskDamage::Everything }).unwrap();
+        for server in [1, 3] {
+            world.command(&Command::Restart { server: ServerId(server) }).unwrap();
+        }
+        world.run_until(world.now() + Duration::from_secs(20));
+        assert_eq!(world.leader(), None);
+        world.command(&Command::Restart { server: ServerId(2) }).unwrap();
+        world.run_until(world.now() + Duration::from_secs(10));
+        for server in world.view().servers {
+            assert_eq!(server.tree_digest, kept, "server {}", server.id);
+        }
+        assert_eq!(world.checks().first(), None);
     }
 
     #[test]

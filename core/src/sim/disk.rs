@@ -1,6 +1,7 @@
 //! A server's disk: what is written waits in a volatile tail until a sync; a crash keeps what was synced and a part
 //! of the tail, in order, the last record possibly torn.
 
+use crate::collections::BTreeSet;
 use crate::effect::Record;
 use crate::id::{Epoch, Lsn, Zxid};
 use crate::rng::Rng;
@@ -20,6 +21,8 @@ pub(crate) struct Media {
     pub snapshot: Option<(Zxid, Bytes)>,
     /// The log behind it, ascending.
     pub entries: VecDeque<(Zxid, Bytes)>,
+    /// It has lost something, and has not got it back.
+    pub doubted: bool,
     /// Snapshots before the newest, oldest first, with the log from each to the next.
     older: VecDeque<Older>,
 }
@@ -83,6 +86,7 @@ impl Media {
                 self.older.clear();
                 self.snapshot = Some((zxid, body));
             }
+            Record::Trusted => self.doubted = false,
         }
     }
 }
@@ -106,6 +110,8 @@ pub(crate) struct Disk {
     failed: bool,
     /// What is damaged of what was durable.
     damaged: Vec<DiskDamage>,
+    /// Transactions whose record in the log has another byte.
+    rotten: BTreeSet<Zxid>,
 }
 
 /// What a finished sync did.
@@ -138,6 +144,7 @@ impl Disk {
             lose_tail: false,
             failed: false,
             damaged: Vec::new(),
+            rotten: BTreeSet::new(),
         }
     }
 
@@ -146,14 +153,61 @@ impl Disk {
         match what {
             DiskDamage::NewestSnapshot => self.media.snapshot.is_some(),
             DiskDamage::MiddleOfLog => self.media.entries.len() > 1,
+            DiskDamage::Everything => true,
         }
     }
 
     /// Damages it.
     pub fn damage(&mut self, what: DiskDamage) {
-        if !self.damaged.contains(&what) {
-            self.damaged.push(what);
+        match what {
+            DiskDamage::Everything => {
+                self.media = Media::default();
+                self.repaired();
+            }
+            DiskDamage::MiddleOfLog => {
+                let middle = (self.media.entries.len() / 2).saturating_sub(1);
+                if let Some((zxid, _)) = self.media.entries.get(middle) {
+                    self.rot(*zxid);
+                }
+            }
+            DiskDamage::NewestSnapshot if !self.damaged.contains(&what) => self.damaged.push(what),
+            DiskDamage::NewestSnapshot => {}
         }
+    }
+
+    /// A byte of this transaction's record in the log is another now.
+    pub fn rot(&mut self, zxid: Zxid) {
+        self.rotten.insert(zxid);
+    }
+
+    /// Whether the record of this transaction is damaged.
+    pub fn is_rotten(&self, zxid: Zxid) -> bool {
+        self.rotten.contains(&zxid)
+    }
+
+    /// Whether any record is.
+    pub fn has_rot(&self) -> bool {
+        !self.rotten.is_empty()
+    }
+
+    /// Only the newest snapshot is left, and the log behind it.
+    #[cfg(test)]
+    pub fn forget_older(&mut self) {
+        self.media.older.clear();
+    }
+
+    /// What was damaged is gone.
+    fn repaired(&mut self) {
+        self.damaged.clear();
+        self.rotten.clear();
+    }
+
+    /// A record reaches the media.
+    fn write(&mut self, record: Record) {
+        if matches!(record, Record::Install { .. }) {
+            self.repaired();
+        }
+        self.media.write(record);
     }
 
     /// Whether it is damaged.
@@ -195,7 +249,7 @@ impl Disk {
         for _ in 0..records {
             let Some((lsn, record)) = self.tail.pop_front() else { break };
             written(&self.media, &record);
-            self.media.write(record);
+            self.write(record);
             upto = lsn;
         }
         DiskDone::Synced { upto, records }
@@ -209,7 +263,7 @@ impl Disk {
         for _ in 0..kept {
             let Some((_, record)) = self.tail.pop_front() else { break };
             written(&self.media, &record);
-            self.media.write(record);
+            self.write(record);
         }
         let torn = match self.tail.pop_front() {
             Some((_, Record::Txn { zxid, txn })) if !loses && rng.below(2) == 0 => Some((zxid, txn)),

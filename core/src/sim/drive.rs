@@ -20,6 +20,7 @@ use crate::tree::Tree;
 use crate::wire::notification::Notification;
 use crate::wire::peer::{Limits, PacketDecoder, Sender};
 use crate::wire::txn::Txn;
+use crate::zab::memory::Memory;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -34,14 +35,7 @@ impl World {
     /// Starts a server's process from its disk.
     pub(super) fn start(&mut self, index: usize) {
         let config = self.spec.config(self.processes[index].id);
-        if let Err(why) = self.look_at_damage(index) {
-            let process = &mut self.processes[index];
-            process.halted = true;
-            let server = process.id;
-            self.record(|| TraceEvent::Halted { server, why });
-            return;
-        }
-        let recovered = match self.recover(index) {
+        let recovered = match self.look_at_damage(index).and_then(|memory| self.recover(index, memory)) {
             Ok(recovered) => recovered,
             Err(why) => {
                 let server = self.processes[index].id;
@@ -74,18 +68,23 @@ impl World {
     }
 
     /// What a server finds on its disk.
-    fn recover(&self, index: usize) -> Result<Recovered, String> {
+    fn recover(&self, index: usize, damage: Option<Memory>) -> Result<Recovered, String> {
         let media = &self.processes[index].disk.media;
+        let (accepted, current) = (media.accepted, media.current);
+        if let Some(memory) = damage {
+            return Ok(Recovered { accepted, current, memory, ..Recovered::empty() });
+        }
         let tree = match &media.snapshot {
             Some((zxid, body)) => Tree::read_body(body.clone(), *zxid).map_err(|e| e.to_string())?,
             None => Tree::new(),
         };
         Ok(Recovered {
-            accepted: media.accepted,
-            current: media.current,
+            accepted,
+            current,
             tree,
             snapshot: media.base(),
             entries: media.entries.iter().cloned().collect(),
+            memory: Memory::of_disk(current, media.last()),
         })
     }
 
@@ -279,7 +278,7 @@ impl World {
         if media.entry(upto).is_none() {
             return Err(format!("the disk holds {} to {}", media.base(), media.last()));
         }
-        let mut tree = self.recover(index)?.tree;
+        let mut tree = self.recover(index, None)?.tree;
         for (_, txn) in media.entries.iter().take_while(|(zxid, _)| *zxid <= upto) {
             tree.apply(&Txn::decode(txn.clone()).map_err(|e| e.to_string())?);
         }

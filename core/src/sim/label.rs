@@ -60,6 +60,7 @@ pub(crate) fn record(record: &Record) -> String {
         Record::Install { zxid, .. } => format!("SNAP {zxid}"),
         Record::AcceptedEpoch(epoch) => format!("acceptedEpoch {epoch}"),
         Record::CurrentEpoch(epoch) => format!("currentEpoch {epoch}"),
+        Record::Trusted => "whole".into(),
     }
 }
 

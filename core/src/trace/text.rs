@@ -123,6 +123,7 @@ impl fmt::Display for Command {
                 write!(f, "server {server}'s newest snapshot is damaged")
             }
             Command::Damage { server, what: DiskDamage::MiddleOfLog } => write!(f, "server {server}'s log is damaged"),
+            Command::Damage { server, what: DiskDamage::Everything } => write!(f, "server {server}'s disk is empty"),
             Command::Connect { client, server } => write!(f, "client {client} connects to server {server}"),
             Command::CloseSession { client } => write!(f, "client {client} closes its session"),
             Command::KillClient { client } => write!(f, "client {client} dies"),

@@ -4,7 +4,7 @@
 use crate::collections::{BTreeMap, BTreeSet};
 use crate::config::BrokenRule;
 use crate::effect::Effect;
-use crate::id::{Epoch, ServerId, Zxid};
+use crate::id::ServerId;
 use crate::note::{Decider, Note};
 use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
@@ -42,6 +42,9 @@ pub struct Voting {
     finalize_at: Option<Instant>,
     /// The best vote heard of that is not the proposal, to explain the outcome.
     runner_up: Option<Vote>,
+    /// Voters that look for a leader and have no transaction, as far as a server wants to know that that has lost its
+    /// memory.
+    empty: BTreeSet<ServerId>,
 }
 
 /// A vote as it was shown.
@@ -65,15 +68,6 @@ impl Ballot {
         } else {
             self.vote.leader == other.vote.leader && self.vote.epoch == other.vote.epoch
         }
-    }
-}
-
-/// The vote a server begins with: itself, unless it may not be elected.
-pub(super) fn own_vote(ground: &Ground) -> Vote {
-    if ground.config.is_voter() {
-        Vote { leader: ground.config.id, zxid: ground.history.last(), epoch: ground.current }
-    } else {
-        Vote { leader: ServerId::NONE, zxid: Zxid(i64::MIN), epoch: Epoch(i64::MIN) }
     }
 }
 
@@ -124,6 +118,28 @@ impl Election {
 }
 
 impl Voting {
+    /// Its own vote is no longer what it was, and counts for nobody.
+    pub(super) fn take_back(&mut self, me: ServerId, own: Vote) {
+        self.own = own;
+        self.proposal = own;
+        self.ballots.remove(&me);
+        self.finalize_at = None;
+    }
+
+    /// Notes whether a voter has nothing.
+    pub(super) fn has_nothing(&mut self, voter: ServerId, nothing: bool) {
+        if nothing {
+            self.empty.insert(voter);
+        } else {
+            self.empty.remove(&voter);
+        }
+    }
+
+    /// Whether that is so for all of these.
+    pub(super) fn all_have_nothing(&self, mut voters: impl Iterator<Item = ServerId>) -> bool {
+        voters.all(|voter| self.empty.contains(&voter))
+    }
+
     fn adopt(&mut self, vote: Vote) {
         if self.proposal != vote {
             self.consider(self.proposal);
@@ -165,10 +181,10 @@ impl Peer {
         let early = core::mem::take(early);
         // Others can bring any round up; at the end of the numbers the same one serves again.
         self.round = self.round.saturating_add(1);
-        let own = own_vote(&self.ground);
+        let own = self.ground.own_vote();
         let me = self.ground.config.id;
         let mut ballots = BTreeMap::new();
-        if self.ground.config.is_voter() {
+        if self.ground.votes() {
             ballots.insert(me, Ballot { vote: own, round: self.round, state: ServerState::Looking, version: 2 });
         }
         let patience = self.ground.config.min_notification;
@@ -181,6 +197,7 @@ impl Peer {
             resend_at: cx.now.mono + patience,
             finalize_at: None,
             runner_up: None,
+            empty: BTreeSet::new(),
         }));
         cx.fx.note(|| Note::ElectionStarted { round: self.round, vote: own });
         self.broadcast_vote(cx);
@@ -198,6 +215,9 @@ impl Peer {
     }
 
     pub(super) fn on_notification(&mut self, from: ServerId, note: Notification, cx: &mut Cx<'_>) {
+        if self.weigh_memory(from, &note, cx) {
+            return;
+        }
         let Role::Looking(election) = &mut self.role else {
             if note.state == ServerState::Looking || !self.ground.config.ensemble.is_voter(from) {
                 cx.fx.push(Effect::Notify { to: from, note: self.notification() });
@@ -234,7 +254,9 @@ impl Peer {
             }
             return;
         }
-        if !ensemble.is_voter(note.vote.leader) {
+        // Who has lost its memory elects nobody: it waits for one who is elected by the others.
+        let elects = self.ground.votes() || !self.ground.config.is_voter();
+        if !ensemble.is_voter(note.vote.leader) || (note.state == ServerState::Looking && !elects) {
             return;
         }
         let ballot = Ballot { vote: note.vote, round: note.round, state: note.state, version: note.version };
@@ -285,7 +307,7 @@ impl Peer {
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
         let like = Ballot { vote: voting.proposal, round, state: ServerState::Looking, version: 2 };
         let supporters = Voting::supporters(&voting.ballots, &like);
-        if !self.ground.config.ensemble.has_quorum(&supporters) {
+        if !self.ground.config.ensemble.has_quorum(&supporters) || like.vote.leader == ServerId::NONE {
             voting.finalize_at = None;
             return;
         }
@@ -348,7 +370,10 @@ impl Peer {
             voting.resend_at = now + voting.patience;
         } else if voting.resend_at <= now {
             let doubled = voting.patience.saturating_mul(2);
-            voting.patience = doubled.min(self.ground.config.max_notification);
+            // Nobody waits for the word of a server without memory, so nobody tells it that a leader is found: it asks.
+            let lost = self.ground.memory.is_lost();
+            let most = if lost { self.ground.config.tick } else { self.ground.config.max_notification };
+            voting.patience = doubled.min(most).min(self.ground.config.max_notification);
             voting.resend_at = now + voting.patience;
             self.broadcast_vote(cx);
         }

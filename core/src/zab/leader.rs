@@ -574,6 +574,7 @@ impl Leader {
         self.last_proposed = epoch.start();
         self.ping_at = cx.now.mono + ground.config.tick / 2;
         cx.fx.note(|| Note::Established { epoch, by: by.into_iter().collect() });
+        ground.remembers(cx.fx);
         ground.commit_upto(ground.history.last(), cx);
         for (conn, learner) in &mut self.learners {
             learner.heard = cx.now.mono;

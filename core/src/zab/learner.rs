@@ -33,6 +33,9 @@ pub struct Learner {
     /// The log could not be cut where this leader wanted it: claim an empty log to it, and to nobody else, so that it
     /// sends everything.
     ask_for_all: bool,
+    /// The epoch that the leader says it is in office for, if that has to be so without us: see
+    /// [`crate::zab::memory`].
+    in_office: Option<Epoch>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +62,8 @@ enum Step {
 }
 
 impl Learner {
-    pub(super) fn new(ground: &Ground, leader: ServerId, cx: &mut Cx<'_>) -> Learner {
+    /// `announced`: the epoch in the vote that names the leader.
+    pub(super) fn new(ground: &Ground, leader: ServerId, announced: Epoch, cx: &mut Cx<'_>) -> Learner {
         cx.fx.push(Effect::Dial { to: leader });
         Learner {
             leader,
@@ -68,6 +72,7 @@ impl Learner {
             tries: 1,
             deadline: cx.now.mono + ground.config.init_time(),
             ask_for_all: false,
+            in_office: ground.memory.is_lost().then_some(announced),
         }
     }
 
@@ -198,6 +203,9 @@ impl Learner {
         if let Step::Pausing { until } = self.step
             && now >= until
         {
+            if self.tries > TRIES {
+                return Err(StandDown::NotInOffice);
+            }
             self.tries += 1;
             self.step = Step::Dialling;
             cx.fx.push(Effect::Dial { to: self.leader });
@@ -215,6 +223,7 @@ impl Learner {
             }
             Step::Securing { conn, epoch, settled, acked, lsn } if ground.synced >= *lsn => {
                 let (conn, epoch, settled, acked) = (*conn, *epoch, *settled, *acked);
+                ground.remembers(cx.fx);
                 cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
                 self.step = Step::AwaitUpToDate { conn, epoch, settled, acked };
                 // The leader may still wait for the others, and does not ping before it is established.
@@ -265,6 +274,9 @@ impl Learner {
             (Step::AwaitEpoch { .. }, PeerMsg::LeaderInfo { epoch, .. }) => self.promise(ground, conn, epoch, cx),
             (Step::AwaitPlan { epoch, .. }, PeerMsg::Diff { target }) => {
                 let epoch = *epoch;
+                if ground.incomplete && !self.ask_for_all {
+                    return self.ask_for_everything(conn, cx);
+                }
                 if core::mem::take(&mut self.ask_for_all) {
                     // The leader takes us for empty, and has nothing to send: then the empty state is the truth.
                     let empty = cx.host.empty();
@@ -276,11 +288,8 @@ impl Learner {
             }
             (Step::AwaitPlan { epoch, .. }, PeerMsg::Trunc { to }) => {
                 let epoch = *epoch;
-                if !ground.history.can_end_at(to) {
-                    // Once more to the same leader, for everything.
-                    self.ask_for_all = true;
-                    cx.drop_conn(conn, DropReason::RoleChanged);
-                    return self.try_again(cx).map_err(|_| Refusal::StandDown(StandDown::CannotTruncate));
+                if ground.incomplete || !ground.history.can_end_at(to) {
+                    return self.ask_for_everything(conn, cx);
                 }
                 cx.fx.note(|| Note::Syncing { kind: SyncKind::Trunc, zxid: to });
                 let dropped = ground.history.truncate(to);
@@ -379,6 +388,13 @@ impl Learner {
         Ok(())
     }
 
+    /// Once more to the same leader, for the whole state.
+    fn ask_for_everything(&mut self, conn: ConnId, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        self.ask_for_all = true;
+        cx.drop_conn(conn, DropReason::RoleChanged);
+        self.try_again(cx).map_err(|_| Refusal::StandDown(StandDown::CannotTruncate))
+    }
+
     /// A sign of life: the leader has `sync_limit` ticks for the next one. Joining as a whole keeps its own limit.
     fn heard(&mut self, ground: &Ground, cx: &Cx<'_>) {
         if matches!(self.step, Step::AwaitUpToDate { .. } | Step::Live { .. }) {
@@ -392,16 +408,23 @@ impl Learner {
             cx.drop_conn(conn, DropReason::Violation(Violation::StaleEpoch { got: epoch, promised: ground.accepted }));
             return Err(Refusal::StandDown(StandDown::StaleLeader));
         }
+        if self.in_office.is_some_and(|announced| announced != epoch) {
+            // It has yet to come into office, and must not do so by our consent. A pause, and a look at who leads then.
+            cx.drop_conn(conn, DropReason::RoleChanged);
+            self.step = Step::Pausing { until: cx.now.mono + RETRY };
+            self.tries = TRIES + 1;
+            return Ok(());
+        }
         if epoch > ground.accepted {
             // This answer counts towards a leader's quorum: that leader must see our true log, or it could be
             // established without what only we have. So whom it was that could not cut our log is forgotten.
             self.ask_for_all = false;
-            let answer = PeerMsg::AckEpoch { last: ground.history.last(), current: Some(ground.current) };
+            let answer = PeerMsg::AckEpoch { last: ground.claim(), current: Some(ground.current) };
             let lsn = ground.accept_epoch(epoch, cx.fx);
             self.step = Step::Promising { conn, epoch, lsn, answer };
         } else {
             // Promised before, perhaps in memory only so far: the answer waits for the disk all the same.
-            let last = if self.ask_for_all { Zxid::ZERO } else { ground.history.last() };
+            let last = if self.ask_for_all { Zxid::ZERO } else { ground.claim() };
             let current = if ignore { Some(ground.current) } else { None };
             let answer = PeerMsg::AckEpoch { last, current };
             self.step = Step::Promising { conn, epoch, lsn: ground.last_lsn, answer };
@@ -423,7 +446,9 @@ impl Learner {
             }));
         }
         // The stream of storage effects is in order: when the epoch is durable, so is the history before it.
-        let lsn = ground.begin_epoch(epoch, cx.fx);
+        ground.begin_epoch(epoch, cx.fx);
+        ground.trust_disk(cx.fx);
+        let lsn = ground.last_lsn;
         // A COMMIT that comes before this is durable moves `settled` on, but not this: the leader sent that proposal to
         // us too, and counts us as silent until we acknowledge it.
         self.step = Step::Securing { conn, epoch, settled, acked: settled, lsn };

@@ -15,6 +15,7 @@ pub mod election;
 pub mod history;
 pub mod leader;
 pub mod learner;
+pub mod memory;
 pub mod sync;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ use election::Election;
 use history::{Entry, History};
 use leader::Leader;
 use learner::Learner;
+use memory::Memory;
 
 /// Connections to the quorum port that may wait for us to become leader.
 const WAITING_MAX: usize = 64;
@@ -93,6 +95,10 @@ pub struct Ground {
     pub current: Epoch,
     /// The history.
     pub history: History,
+    /// What of its promises and acknowledgements the server still knows.
+    pub memory: Memory,
+    /// The disk is marked as one that has lost something, until it is whole again.
+    incomplete: bool,
     /// The last storage effect asked for.
     pub last_lsn: Lsn,
     /// The last one that is durable.
@@ -205,18 +211,27 @@ impl Peer {
     /// Starts from what the disk had, in an election.
     pub fn start(
         config: Config,
-        accepted: Epoch,
-        current: Epoch,
+        (accepted, current): (Epoch, Epoch),
         history: History,
+        memory: Memory,
         now: Now,
         fx: &mut Effects,
         host: &mut dyn Host,
     ) -> Peer {
         // A crash between the history of an epoch and the file of that epoch leaves a log that is ahead of both files.
         let accepted = accepted.max(current).max(history.last().epoch());
-        let ground =
-            Ground { config, accepted, current, history, last_lsn: Lsn(0), synced: Lsn(0), touched: BTreeMap::new() };
-        let settled = election::own_vote(&ground);
+        let ground = Ground {
+            config,
+            accepted,
+            current,
+            history,
+            memory,
+            incomplete: memory.is_incomplete(),
+            last_lsn: Lsn(0),
+            synced: Lsn(0),
+            touched: BTreeMap::new(),
+        };
+        let settled = ground.own_vote();
         let mut peer = Peer {
             role: Role::Looking(Election::waiting()),
             ground,
@@ -232,6 +247,9 @@ impl Peer {
             current,
             accepted,
         });
+        if peer.ground.incomplete {
+            fx.note(|| Note::Doubts { memory });
+        }
         peer.note_phase(fx);
         peer.with(now, fx, host, |peer, cx| peer.begin_election(cx));
         peer
@@ -430,7 +448,7 @@ impl Peer {
                     self.waiting.insert(conn, None);
                 }
             }
-            self.role = Role::Learning(Learner::new(&self.ground, leader, cx));
+            self.role = Role::Learning(Learner::new(&self.ground, leader, self.settled.epoch, cx));
             self.note_phase(cx.fx);
         }
     }

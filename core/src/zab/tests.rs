@@ -64,7 +64,8 @@ impl One {
         let config = Config::new(ServerId(me), ensemble());
         let (now, mut host) = (Instant::ZERO, Applied::default());
         let now_both = Now { mono: now, wall_ms: 0 };
-        let peer = Peer::start(config, epoch, epoch, history, now_both, &mut Effects::new(), &mut host);
+        let peer =
+            Peer::start(config, (epoch, epoch), history, Memory::Whole, now_both, &mut Effects::new(), &mut host);
         One { peer, host, now, syncs: true }
     }
 
@@ -374,4 +375,108 @@ fn a_decided_election_is_not_said_again_which_would_put_its_end_off() {
     assert_eq!(notified(&said), Vec::<i64>::new());
     one.wait(Duration::from_millis(10));
     assert_eq!(one.peer.state(), ServerState::Leading);
+}
+
+/// Whether what came of an input says that a connection to the leader is wanted.
+fn dials(effects: &[Effect]) -> bool {
+    effects.iter().any(|e| matches!(e, Effect::Dial { .. }))
+}
+
+fn votes_for(effects: &[Effect]) -> Vec<ServerId> {
+    let leader = |e: &Effect| if let Effect::Notify { note, .. } = e { Some(note.vote.leader) } else { None };
+    effects.iter().filter_map(leader).collect()
+}
+
+impl One {
+    /// Starts server 1 with nothing on its disk but the epochs, and this memory.
+    fn forgetful(epoch: i64, memory: Memory) -> One {
+        let mut one = One::start(1, Zxid::ZERO, &[]);
+        one.peer = Peer::start(
+            Config::new(ServerId(1), ensemble()),
+            (Epoch(epoch), Epoch(epoch)),
+            History::new(Zxid::ZERO, []),
+            memory,
+            Now { mono: one.now, wall_ms: 0 },
+            &mut Effects::new(),
+            &mut one.host,
+        );
+        one
+    }
+}
+
+#[test]
+fn who_has_lost_its_memory_elects_nobody_and_follows_only_who_is_in_office() {
+    let mut one = One::forgetful(4, Memory::lost(z(4, 2)));
+    // Two of three agree. With its vote that would do; it says nothing.
+    let said = one.hear(3, note(ServerState::Looking, 3, (4, z(4, 7)), 1));
+    assert_eq!(votes_for(&said), []);
+    one.hear(2, note(ServerState::Looking, 3, (4, z(4, 7)), 1));
+    let said = one.wait(Duration::from_secs(1));
+    assert!(votes_for(&said).iter().all(|leader| *leader == ServerId::NONE), "{said:?}");
+    assert_eq!(one.peer.state(), ServerState::Looking);
+
+    // They have elected 3, which says so with the epoch of its vote: it is not in office yet.
+    one.hear(2, note(ServerState::Following, 3, (4, z(4, 7)), 2));
+    let said = one.hear(3, note(ServerState::Leading, 3, (4, z(4, 7)), 2));
+    assert!(dials(&said));
+    let said = one.meet(1, 5);
+    assert_eq!((sent(&said), dropped(&said)), (Vec::new(), Vec::from([1])), "no promise");
+    one.wait(Duration::from_millis(100));
+    assert_eq!(one.peer.state(), ServerState::Looking);
+
+    // Now it is: two servers say so without us.
+    one.hear(2, note(ServerState::Following, 3, (5, z(4, 7)), 2));
+    assert!(dials(&one.hear(3, note(ServerState::Leading, 3, (5, z(4, 7)), 2))));
+    let said = one.meet(2, 5);
+    assert_eq!(sent(&said), [PeerMsg::AckEpoch { last: Zxid::ZERO, current: Some(Epoch(4)) }]);
+    one.packet(2, PeerMsg::Snap { zxid: z(4, 7), body: Bytes::new() });
+    one.packet(2, PeerMsg::Proposal { zxid: z(5, 1), txn: Bytes::new() });
+    assert!(one.peer.ground.memory.is_lost());
+    let said = one.packet(2, PeerMsg::NewLeader { epoch: Epoch(5), config: String::new() });
+    let stored: Vec<_> = said
+        .iter()
+        .filter_map(|e| if let Effect::Store { record, .. } = e { Some(record.clone()) } else { None })
+        .collect();
+    assert_eq!(stored, [Record::CurrentEpoch(Epoch(5)), Record::Trusted]);
+    assert_eq!(one.peer.ground.memory, Memory::Whole);
+    assert_eq!(sent(&said), [PeerMsg::Ack { zxid: z(5, 0) }, PeerMsg::Ack { zxid: z(5, 1) }]);
+}
+
+#[test]
+fn who_can_not_read_its_history_votes_for_whoever_has_as_much_and_takes_over_its_state() {
+    let mut one = One::forgetful(4, Memory::Damaged { last: z(4, 5) });
+    // 2 has less, so it must not lead by our vote.
+    let said = one.hear(2, note(ServerState::Looking, 2, (4, z(4, 4)), 1));
+    assert_eq!(votes_for(&said), []);
+    let said = one.hear(3, note(ServerState::Looking, 3, (4, z(4, 5)), 1));
+    assert!(votes_for(&said).iter().all(|leader| *leader == ServerId(3)) && !said.is_empty(), "{said:?}");
+    one.wait(Duration::from_millis(200));
+    assert_eq!(one.peer.leader(), Some(ServerId(3)));
+    // This counts, so it tells the truth: its history went that far.
+    assert_eq!(sent(&one.meet(1, 5)), [PeerMsg::AckEpoch { last: z(4, 5), current: Some(Epoch(4)) }]);
+    // The leader takes it for up to date; it asks for the whole state.
+    assert_eq!(dropped(&one.packet(1, PeerMsg::Diff { target: z(4, 5) })), [1]);
+    one.wait(Duration::from_millis(100));
+    assert_eq!(sent(&one.meet(2, 5)), [PeerMsg::AckEpoch { last: Zxid::ZERO, current: None }]);
+    one.packet(2, PeerMsg::Snap { zxid: z(4, 5), body: Bytes::new() });
+    let said = one.packet(2, PeerMsg::NewLeader { epoch: Epoch(5), config: String::new() });
+    assert_eq!((sent(&said), one.peer.ground.memory), (Vec::from([PeerMsg::Ack { zxid: z(5, 0) }]), Memory::Whole));
+}
+
+#[test]
+fn an_empty_disk_votes_among_empty_ones_and_not_once_it_hears_of_a_history() {
+    let mut one = One::forgetful(0, Memory::of_disk(Epoch(0), Zxid::ZERO));
+    assert_eq!(one.peer.ground.memory, Memory::Blank);
+    one.hear(2, note(ServerState::Looking, 2, (0, Zxid::ZERO), 1));
+    assert_eq!(one.peer.vote().leader, ServerId(2), "a first start");
+    for (epoch, zxid) in [(0, z(0, 9)), (1, Zxid::ZERO), (3, z(2, 1))] {
+        let mut one = One::forgetful(0, Memory::Blank);
+        let said = one.hear(3, note(ServerState::Looking, 3, (epoch, zxid), 1));
+        assert_eq!(votes_for(&said), []);
+        one.wait(Duration::from_secs(1));
+        assert_eq!(one.peer.vote().leader, ServerId::NONE);
+        // All are there, and none has a transaction: an epoch that nothing came of is no loss.
+        one.hear(2, note(ServerState::Looking, ServerId::NONE.0, (0, Zxid::ZERO), 1));
+        assert_eq!(one.peer.ground.memory.is_lost(), zxid > Zxid::ZERO);
+    }
 }

@@ -18,6 +18,7 @@ use crate::prometheus_http;
 use crate::read_side::SharedRead;
 use crate::replica::{self, Outputs, Question};
 use crate::store::dir::{DirError, Dirs};
+use crate::store::doubt::recover_in_ensemble;
 use crate::store::purge::purge;
 use crate::store::recovery::{RecoveryError, recover};
 use crate::store::snapshots::LastSnapshot;
@@ -70,7 +71,7 @@ impl ServeError {
     fn exit_code(&self) -> u8 {
         match self {
             ServeError::Config(_) | ServeError::Tls(_) => 2,
-            ServeError::Dir(_) | ServeError::Recovery(_) => 3,
+            ServeError::Dir(_) | ServeError::Recovery(_) | ServeError::Halted(HaltReason::Storage(_)) => 3,
             ServeError::Listen(_) => 14,
             ServeError::System(_) | ServeError::Halted(_) => 1,
         }
@@ -119,7 +120,12 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     }
     let dirs = Dirs::open(&cfg.data_dir, &cfg.data_log_dir, cfg.id)?;
     let metrics = Arc::new(Metrics::new());
-    let recovered = recover(&dirs, &metrics)?;
+    let recovered = if cfg.standalone {
+        recover(&dirs, &metrics)?
+    } else {
+        let initialize = [cfg.data_log_dir.join("initialize"), cfg.data_dir.join("initialize")];
+        recover_in_ensemble(&dirs, &metrics, &initialize, cfg.autocreate)?
+    };
     let last_snapshot = Arc::new(LastSnapshot::found(&dirs.snapshots, recovered.snapshot));
     let trace = Arc::new(TraceMask::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

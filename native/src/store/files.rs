@@ -23,6 +23,14 @@ impl FileError {
         move |error| FileError { what, path, error }
     }
 
+    /// What an operator is to do.
+    pub fn advice(&self) -> &'static str {
+        match self.is_full() {
+            true => "free some space, then start this server again",
+            false => "look after the disk, then start this server again: it will go on from what is durable",
+        }
+    }
+
     /// Whether the disk (or the user's share of it) is full.
     pub fn is_full(&self) -> bool {
         matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

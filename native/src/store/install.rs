@@ -5,7 +5,7 @@
 //! as a snapshot. A start that finds an `install.<zxid>` does the rest.
 
 use super::files::{self, FileError};
-use super::snapshots;
+use super::{doubt, snapshots};
 use std::path::{Path, PathBuf};
 use zebu_core::disk::names;
 use zebu_core::id::Zxid;
@@ -20,9 +20,11 @@ pub fn install(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, body: &[u8]) -> 
 }
 
 fn finish(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, path: &Path) -> Result<(), FileError> {
+    // What is damaged is kept for whoever wants to know what happened to it.
+    let aside = doubt::is_marked(snapshot_dir);
     for dir in [log_dir, snapshot_dir] {
         for (_, old) in files::data_files(dir)? {
-            files::remove(&old)?;
+            if aside { doubt::set_aside(&old)? } else { files::remove(&old)? }
         }
         files::sync_dir(dir)?;
     }
@@ -41,6 +43,16 @@ fn begun(snapshot_dir: &Path) -> Result<Vec<(Zxid, PathBuf)>, FileError> {
     Ok(begun)
 }
 
+/// Removes what was only begun to be written.
+pub fn forget_unfinished(snapshot_dir: &Path) -> Result<(), FileError> {
+    for (name, path) in files::listing(snapshot_dir)? {
+        if name.ends_with(".tmp") && (name.starts_with(PREFIX) || name.starts_with("snapshot.")) {
+            files::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// The zxid of a state whose taking over was interrupted.
 pub fn pending(snapshot_dir: &Path) -> Result<Option<Zxid>, FileError> {
     Ok(begun(snapshot_dir)?.pop().map(|(zxid, _)| zxid))
@@ -49,11 +61,7 @@ pub fn pending(snapshot_dir: &Path) -> Result<Option<Zxid>, FileError> {
 /// What an interrupted replacement left: does the rest, or removes what had not begun to count. Returns the zxid of
 /// the state that is now in place.
 pub fn resume(snapshot_dir: &Path, log_dir: &Path) -> Result<Option<Zxid>, FileError> {
-    for (name, path) in files::listing(snapshot_dir)? {
-        if name.ends_with(".tmp") && (name.starts_with(PREFIX) || name.starts_with("snapshot.")) {
-            files::remove(&path)?;
-        }
-    }
+    forget_unfinished(snapshot_dir)?;
     let mut begun = begun(snapshot_dir)?;
     let Some((zxid, path)) = begun.pop() else { return Ok(None) };
     for (_, older) in begun {

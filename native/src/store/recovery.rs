@@ -16,6 +16,7 @@ use zebu_core::id::{Epoch, Zxid};
 use zebu_core::server::Recovered;
 use zebu_core::tree::Tree;
 use zebu_core::wire::txn::Txn;
+use zebu_core::zab::memory::Memory;
 
 /// What to do when a replica's history can't be trusted any more.
 const ADVICE: &str = "Do not repair it by hand: in an ensemble move this server's data directory away (keep myid), and it \
@@ -49,6 +50,36 @@ pub enum RecoveryError {
         dir = dir.display()
     )]
     EpochBehindLog { dir: PathBuf, last: Zxid, accepted: Epoch },
+    /// A member of an ensemble without data.
+    #[error(
+        "{dir}: there is neither a snapshot nor a log, but currentEpoch is {current}: this server had data. {ADVICE}",
+        dir = dir.display()
+    )]
+    Vanished { dir: PathBuf, current: Epoch },
+}
+
+impl RecoveryError {
+    /// Whether the disk has lost something, rather than being out of reach.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            RecoveryError::File(_)
+            | RecoveryError::Snapshots(SnapshotsError::File(_))
+            | RecoveryError::Epochs(EpochError::File(_)) => false,
+            RecoveryError::Snapshots(SnapshotsError::NoneValid { .. })
+            | RecoveryError::Epochs(EpochError::Garbage { .. } | EpochError::Contradiction { .. })
+            | RecoveryError::NoSnapshot { .. }
+            | RecoveryError::Damaged { .. }
+            | RecoveryError::Record { .. }
+            | RecoveryError::EpochBehindLog { .. }
+            | RecoveryError::Vanished { .. } => true,
+        }
+    }
+
+    /// What is wrong, without what a person may do about it.
+    pub fn fact(&self) -> String {
+        let text = self.to_string();
+        text.strip_suffix(ADVICE).map_or(text.clone(), |fact| fact.trim_end_matches(['.', ' ']).to_string())
+    }
 }
 
 /// Reads everything, and repairs what a crash left half done.
@@ -74,6 +105,9 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
     let (snapshot, tree) = match base {
         Some(base) => base,
         None => {
+            if let Some(current) = epochs::read(&dirs.snapshots, epochs::CURRENT)?.filter(|epoch| *epoch > Epoch(0)) {
+                return Err(RecoveryError::Vanished { dir: dirs.snapshots.clone(), current });
+            }
             // Apache's server does not start without a snapshot either.
             let tree = Tree::new();
             snapshots::write(&dirs.snapshots, &tree)?;
@@ -85,7 +119,7 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
     if last.epoch() > accepted {
         return Err(RecoveryError::EpochBehindLog { dir: dirs.snapshots.clone(), last, accepted });
     }
-    Ok(Recovered { accepted, current, tree, snapshot, entries })
+    Ok(Recovered { accepted, current, tree, snapshot, entries, memory: Memory::of_disk(current, last) })
 }
 
 /// Whether a torn tail is cut off.

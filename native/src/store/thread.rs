@@ -1,9 +1,9 @@
 //! The storage thread: executes the core's storage effects in order, a whole queue at a time with one sync.
 
-use super::compactor::Compactor;
+use super::compactor::{CompactError, Compactor};
 use super::files::FileError;
 use super::log::LogWriter;
-use super::{epochs, install};
+use super::{doubt, epochs, install};
 use crate::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,10 +115,7 @@ impl Executor {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(failure) => {
-                    let what = match failure.is_full() {
-                        true => format!("{failure} (free some space, then start this server again)"),
-                        false => failure.to_string(),
-                    };
+                    let what = format!("{failure} ({})", failure.advice());
                     (self.deliver)(Input::StorageFailed { what });
                     // Nothing that is queued behind may be carried out, whatever it is.
                     break;
@@ -168,6 +165,10 @@ impl Executor {
             Record::Truncate { to } => self.log.truncate(to),
             Record::AcceptedEpoch(epoch) => self.write_epoch(epochs::ACCEPTED, epoch),
             Record::CurrentEpoch(epoch) => self.write_epoch(epochs::CURRENT, epoch),
+            Record::Trusted => {
+                self.log.sync()?;
+                doubt::unmark(&self.settings.snapshot_dir)
+            }
             Record::Install { zxid, body } => {
                 info!("takes over the leader's state at {zxid}, {} KiB", body.len() >> 10);
                 if let Some(compactor) = self.compactor.take() {
@@ -201,7 +202,14 @@ impl Executor {
                 }
                 deliver(Input::Compacted { upto });
             }
-            Err(e) => deliver(Input::StorageFailed { what: format!("no snapshot at {upto}: {e}") }),
+            Err(e) => {
+                let advice = if let CompactError::File(failure) = &e {
+                    format!(" ({})", failure.advice())
+                } else {
+                    String::new()
+                };
+                deliver(Input::StorageFailed { what: format!("no snapshot at {upto}: {e}{advice}") });
+            }
         });
         self.compactor = Some(compactor.map_err(failed)?);
         Ok(())

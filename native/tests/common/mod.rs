@@ -1,5 +1,7 @@
 //! Real `zebu serve` processes in folders and on ports of their own, and a client that speaks bytes.
 
+#![allow(dead_code, reason = "each file of tests has its own copy, and needs only part of it")]
+
 use bytes::{Bytes, BytesMut};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -84,6 +86,11 @@ impl Server {
         if let Some(mut process) = self.process.take() {
             process.kill().and_then(|()| process.wait()).expect("killed");
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     /// SIGTERM, then waits for the end.

@@ -104,6 +104,7 @@ fn server_menu(t: &Texts, s: &ServerView, send: &Send) -> Html {
             } else {
                 { damage(t, s.id, "do.damage.snapshot", DiskDamage::NewestSnapshot, send) }
                 { damage(t, s.id, "do.damage.log", DiskDamage::MiddleOfLog, send) }
+                { damage(t, s.id, "do.damage.all", DiskDamage::Everything, send) }
             }
         </>
     }

@@ -255,7 +255,7 @@ impl Checks {
             Record::Truncate { to } => self.servers[index].logged = *to,
             Record::Install { zxid, .. } => self.servers[index].logged = *zxid,
             Record::AcceptedEpoch(epoch) => self.servers[index].promised = *epoch,
-            Record::CurrentEpoch(_) => {}
+            Record::CurrentEpoch(_) | Record::Trusted => {}
         }
     }
 
@@ -272,7 +272,7 @@ impl Checks {
                 let why = format!("server {server} enters epoch {epoch} after epoch {}", media.current);
                 self.violate(Rule::EpochsOnlyGrow, why);
             }
-            Record::AcceptedEpoch(_) | Record::CurrentEpoch(_) => {}
+            Record::AcceptedEpoch(_) | Record::CurrentEpoch(_) | Record::Trusted => {}
             Record::Truncate { to } => {
                 if *to < media.base() {
                     let why = format!("server {server} cuts its log at {to}, below its snapshot of {}", media.base());

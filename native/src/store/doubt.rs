@@ -1,0 +1,130 @@
+//! A start in an ensemble from a disk that has lost something. Such a server does not refuse to run, as one that
+//! stands alone has to: it says what is damaged and takes part with what it remembers, until a leader's state is in the
+//! place of it (see [`zebu_core::zab::memory`]).
+//!
+//! From the moment that damage was seen until everything is durable again, the file `zebu.damage` says so; a start in
+//! between trusts nothing that stands beside it.
+
+use super::dir::Dirs;
+use super::epochs;
+use super::files::{self, FileError};
+use super::recovery::{RecoveryError, recover};
+use super::{install, log};
+use crate::metrics::Metrics;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tracing::{error, info, warn};
+use zebu_core::disk::survey::{Survey, survey};
+use zebu_core::id::{Epoch, Zxid};
+use zebu_core::server::Recovered;
+use zebu_core::zab::memory::Memory;
+
+/// Says what was damaged, as long as not everything is back.
+const MARK: &str = "zebu.damage";
+
+/// In front of the names of files that were set aside.
+const ASIDE: &str = "damaged.";
+
+/// Whether the folder of snapshots is marked as one that has lost something.
+pub fn is_marked(snapshot_dir: &Path) -> bool {
+    snapshot_dir.join(MARK).exists()
+}
+
+/// Everything is durable again.
+pub fn unmark(snapshot_dir: &Path) -> Result<(), FileError> {
+    files::remove(&snapshot_dir.join(MARK))?;
+    files::sync_dir(snapshot_dir)
+}
+
+/// Keeps a file under another name, for whoever wants to know what happened to it.
+pub fn set_aside(path: &Path) -> Result<(), FileError> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let mut other = std::ffi::OsString::from(ASIDE);
+    other.push(name);
+    fs::rename(path, path.with_file_name(other)).map_err(FileError::new("can't set aside", path))
+}
+
+/// As [`recover`], for a server that has peers to get everything from. `initialize` is the file that says that an empty
+/// disk is meant to be empty; `autocreate`, that it may be so without that file.
+///
+/// # Errors
+/// What the system refuses, a read error for instance. Damage is none.
+pub fn recover_in_ensemble(
+    dirs: &Dirs,
+    metrics: &Metrics,
+    initialize: &[PathBuf],
+    autocreate: bool,
+) -> Result<Recovered, RecoveryError> {
+    let meant_empty = initialize.iter().any(|file| file.exists());
+    for file in initialize.iter().filter(|file| file.exists()) {
+        files::remove(file)?;
+        files::sync_dir(file.parent().unwrap_or(Path::new(".")))?;
+    }
+    let found = match recover(dirs, metrics) {
+        Ok(found) if is_marked(&dirs.snapshots) => {
+            let last = found.entries.last().map_or(found.snapshot, |(zxid, _)| *zxid);
+            warn!(
+                "{}: an earlier start found damage, and what was lost is not back yet",
+                dirs.snapshots.join(MARK).display()
+            );
+            let (accepted, current) = (found.accepted, found.current);
+            Recovered { accepted, current, memory: Memory::lost(last), ..Recovered::empty() }
+        }
+        Ok(found) => found,
+        Err(damage) if damage.is_damage() => {
+            error!("{}", damage.fact());
+            return salvage(dirs, &damage);
+        }
+        Err(other) => return Err(other),
+    };
+    let memory = match found.memory {
+        Memory::Blank if meant_empty => {
+            info!("the disk is empty, and the file initialize says that it is meant to be");
+            Memory::Whole
+        }
+        Memory::Blank if !autocreate => {
+            warn!("the disk is empty and there is no file initialize: takes part without a vote until it is in sync");
+            Memory::Lost { known: Zxid::ZERO }
+        }
+        memory => memory,
+    };
+    Ok(Recovered { memory, ..found })
+}
+
+/// What can still be said of a damaged disk. Nothing of it is used but that.
+fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryError> {
+    let snapshot = files::snapshots(&dirs.snapshots)?.last().map_or(Zxid::ZERO, |(zxid, ..)| *zxid);
+    let mut logs = Vec::new();
+    for (first, path) in files::logs(&dirs.logs)? {
+        logs.push((first, log::read(&path)?));
+    }
+    let epoch = |name| epochs::read(&dirs.snapshots, name).ok().flatten();
+    let mut epochs =
+        epoch(epochs::ACCEPTED).zip(epoch(epochs::CURRENT)).filter(|(accepted, current)| current <= accepted);
+    let Survey { known, end } = survey(snapshot, logs, epochs);
+    if epochs.is_some_and(|(accepted, _)| known.epoch() > accepted) {
+        epochs = None;
+    }
+    // Without its epochs it does not know what it has promised, however far its history went.
+    let memory = match end {
+        Some(last) if epochs.is_some() => Memory::Damaged { last },
+        _ => Memory::lost(known),
+    };
+    files::write_whole(&dirs.snapshots.join(MARK), format!("{}\n", damage.fact()).as_bytes())?;
+    if epochs.is_none() {
+        for name in [epochs::ACCEPTED, epochs::CURRENT] {
+            let path = dirs.snapshots.join(name);
+            if path.exists() {
+                set_aside(&path)?;
+            }
+        }
+        files::sync_dir(&dirs.snapshots)?;
+    }
+    warn!(
+        "starts all the same, to get everything from a leader; the damaged files are kept as {ASIDE}* then. Until then \
+         this server {memory}"
+    );
+    let (accepted, current) = epochs.unwrap_or((Epoch(0), Epoch(0)));
+    install::forget_unfinished(&dirs.snapshots)?;
+    Ok(Recovered { accepted, current, memory, ..Recovered::empty() })
+}

@@ -1,0 +1,230 @@
+//! Disks that fail under a server that runs, and disks that have lost something when it starts.
+
+mod common;
+
+use common::{Ensemble, Server};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The log files of a server, ascending.
+fn logs(server: &Server) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(server.dir.join("version-2"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log.")))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Writes `count` znodes through a server; the paths that were acknowledged.
+fn write(server: &Server, name: &str, count: usize) -> Vec<String> {
+    let mut client = server.client();
+    let paths = (0..count).map(|n| format!("/{name}{n}"));
+    paths
+        .inspect(|path| assert!(matches!(client.create(path, path), Some(Ok(_))), "{path}: {}", server.log()))
+        .collect()
+}
+
+fn all_have(ensemble: &Ensemble, paths: &[String]) {
+    for server in &ensemble.servers {
+        let mut client = server.client();
+        for path in paths {
+            assert_eq!(client.read(path).as_ref(), Some(path), "at server {}", server.id);
+        }
+    }
+}
+
+/// Changes a byte of the entry of the log's record `number` (0 is the first) in the first file.
+fn flip(server: &Server, number: usize) {
+    let path = logs(server).into_iter().next().expect("a log");
+    let mut bytes = fs::read(&path).expect("read");
+    let mut at = 16;
+    for _ in 0..number {
+        let length = u32::from_be_bytes(bytes[at + 8..at + 12].try_into().expect("four"));
+        at += 13 + length as usize;
+    }
+    bytes[at + 12 + 30] ^= 1;
+    fs::write(&path, bytes).expect("written");
+}
+
+fn is_marked(server: &Server) -> bool {
+    server.dir.join("version-2/zebu.damage").exists()
+}
+
+#[test]
+fn a_damaged_log_is_named_and_healed_by_the_others() {
+    let mut ensemble = Ensemble::new(3, "");
+    ensemble.start();
+    let mut kept = write(&ensemble.servers[0], "a", 20);
+    let hurt = (ensemble.leader() + 1) % 3;
+    ensemble.servers[hurt].kill();
+    kept.extend(write(&ensemble.servers[ensemble.leader()], "b", 5));
+    flip(&ensemble.servers[hurt], 4);
+    ensemble.servers[hurt].start();
+    ensemble.all_serve();
+    let server = &ensemble.servers[hurt];
+    let log = server.log();
+    assert!(log.contains("log.100000001: damaged at byte") && log.contains("but the whole transaction"), "{log}");
+    assert!(log.contains("can't read all of it") && log.contains("has everything again, and votes"), "{log}");
+    assert!(server.dir.join("version-2/damaged.log.100000001").exists() && !is_marked(server));
+    // It votes again: without the others' leader it makes a quorum with the third.
+    let leader = ensemble.leader();
+    ensemble.servers[leader].kill();
+    kept.extend(write(&ensemble.servers[hurt], "c", 5));
+    ensemble.servers[leader].start();
+    ensemble.all_serve();
+    all_have(&ensemble, &kept);
+}
+
+#[test]
+fn two_damaged_logs_of_three_are_healed_by_the_third_and_three_lead_nobody() {
+    let mut ensemble = Ensemble::new(3, "");
+    ensemble.start();
+    let kept = write(&ensemble.servers[0], "a", 10);
+    all_have(&ensemble, &kept);
+    ensemble.servers.iter_mut().for_each(Server::kill);
+    let whole: Vec<_> = ensemble.servers.iter().map(|s| logs(s).into_iter().next().expect("a log")).collect();
+    let third = (whole[2].clone(), fs::read(&whole[2]).expect("read"));
+    for (at, server) in ensemble.servers.iter().enumerate() {
+        flip(server, 2 + at);
+    }
+    ensemble.servers.iter_mut().for_each(Server::start);
+    sleep(Duration::from_secs(4));
+    for server in &mut ensemble.servers {
+        assert!(server.is_running() && server.mode().is_none(), "nobody leads: {}", server.log());
+        assert!(server.log().contains("can't read all of it") && is_marked(server), "{}", server.log());
+    }
+    // One of them is given back what it had.
+    ensemble.servers[2].kill();
+    fs::write(&third.0, &third.1).expect("written");
+    fs::remove_file(ensemble.servers[2].dir.join("version-2/zebu.damage")).expect("removed");
+    ensemble.servers[2].start();
+    ensemble.all_serve();
+    all_have(&ensemble, &kept);
+    assert!(ensemble.servers.iter().all(|server| !is_marked(server)));
+}
+
+#[test]
+fn a_server_that_has_lost_its_disk_does_not_vote_before_it_has_everything() {
+    let mut ensemble = Ensemble::new(3, "");
+    ensemble.start();
+    ensemble.servers[2].kill();
+    let kept = write(&ensemble.servers[0], "a", 5);
+    ensemble.servers[0].kill();
+    ensemble.servers[1].kill();
+    // What is acknowledged is on 1 and 2. 1 loses its disk; 3 never had it.
+    fs::remove_dir_all(ensemble.servers[0].dir.join("version-2")).expect("removed");
+    ensemble.servers[0].start();
+    ensemble.servers[2].start();
+    sleep(Duration::from_secs(4));
+    for at in [0, 2] {
+        assert_eq!(ensemble.servers[at].mode(), None, "{}", ensemble.servers[at].log());
+    }
+    ensemble.servers[1].start();
+    ensemble.all_serve();
+    all_have(&ensemble, &kept);
+
+    // An operator who takes no first start on trust says so, and which server is meant to be empty.
+    let mut strict = Ensemble::new(3, "db.autocreate=false\n");
+    for server in &strict.servers[..2] {
+        fs::write(server.dir.join("initialize"), "").expect("written");
+    }
+    strict.start();
+    assert!(strict.servers.iter().all(|server| !server.dir.join("initialize").exists()));
+    assert!(strict.servers[2].log().contains("there is no file initialize"), "{}", strict.servers[2].log());
+    all_have(&strict, &write(&strict.servers[2], "a", 3));
+}
+
+/// Lets system calls of a process fail, as long as this lives.
+struct Failing(Child);
+
+impl Failing {
+    /// `what` as in `fdatasync:error=EIO`. `None`, said aloud, where processes can't be traced.
+    fn inject(pid: u32, what: &str) -> Option<Failing> {
+        let call = what.split(':').next().expect("a call");
+        let tracer = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-p", &pid.to_string(), "-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={what}")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut tracer) = tracer else {
+            eprintln!("not tested: there is no strace");
+            return None;
+        };
+        let traced = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        for _ in 0..200 {
+            if tracer.try_wait().expect("a child of ours").is_some() {
+                eprintln!("not tested: processes can't be traced here");
+                return None;
+            }
+            if traced().lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")) {
+                return Some(Failing(tracer));
+            }
+            sleep(Duration::from_millis(10));
+        }
+        panic!("strace neither begins nor ends");
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_leader_whose_disk_fails_stops_at_once_and_says_why() {
+    let mut ensemble = Ensemble::new(3, "");
+    ensemble.start();
+    let mut kept = Vec::new();
+    for (number, (what, says, advice)) in [
+        ("fdatasync:error=EIO", "can't sync", "go on from what is durable"),
+        ("pwrite64:error=ENOSPC", "can't write", "free some space"),
+        ("pwrite64:error=EIO", "can't write", "go on from what is durable"),
+        // The log grows by another step.
+        ("fallocate:error=ENOSPC", "can't enlarge", "free some space"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        kept.extend(write(&ensemble.servers[0], &format!("before{number}-"), 5));
+        let at = ensemble.leader();
+        let through = (at + 1) % 3;
+        let Some(failing) = Failing::inject(ensemble.servers[at].pid(), what) else { return };
+        // Under load, through a follower: what is acknowledged must be kept, whatever the leader does.
+        let mut client = ensemble.servers[through].client();
+        let mut n = 0;
+        while ensemble.servers[at].is_running() {
+            let path = format!("/during{number}-{n}");
+            n += 1;
+            match client.create(&path, &path) {
+                Some(Ok(_)) => kept.push(path),
+                Some(Err(_)) => {}
+                None => match common::Client::connect(ensemble.servers[through].client_port, None) {
+                    Some(next) => client = next,
+                    None => sleep(Duration::from_millis(50)),
+                },
+            }
+        }
+        let status = ensemble.servers[at].wait();
+        drop(failing);
+        let log = ensemble.servers[at].log();
+        let last = log.lines().last().unwrap_or_default();
+        assert_eq!(status.code(), Some(3), "{what}: {log}");
+        assert!(last.contains(says) && last.contains("version-2/log.") && last.contains(advice), "{what}: {log}");
+        // The others go on without it.
+        kept.extend(write(&ensemble.servers[through], &format!("without{number}-"), 5));
+        ensemble.servers[at].start();
+        ensemble.all_serve();
+    }
+    all_have(&ensemble, &kept);
+    for server in &ensemble.servers {
+        assert!(!server.log().contains("panicked"), "{}", server.log());
+    }
+}
