@@ -57,6 +57,8 @@ enum Command {
     Data(cmd::disk::data::Args),
     /// Remove logs and snapshots that newer snapshots have made unnecessary.
     Purge(cmd::disk::purge::Args),
+    /// Measure servers under load, Zebu's or any others of the protocol.
+    Bench(Box<cmd::bench::Args>),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +74,6 @@ fn main() -> ExitCode {
         Command::Snapshot(args) => cmd::disk::snapshot::run(args),
         Command::Data(args) => cmd::disk::data::run(args),
         Command::Purge(args) => cmd::disk::purge::run(args),
+        Command::Bench(args) => cmd::bench::run(*args),
     }
 }

@@ -1,5 +1,6 @@
 //! Whole servers as processes, spoken to in bytes.
 
+mod bench;
 mod common;
 
 use common::{Client, Ensemble, connect, copy_files, send_garbage, wait_for};
@@ -79,7 +80,11 @@ fn nonsense_on_every_port_ends_that_connection_and_nothing_else() {
         for sid in [99, server.id as i64, -1, i64::MAX, i64::MIN] {
             let address = b"127.0.0.1:1";
             let hello = [&claims(sid)[..], &(address.len() as u32).to_be_bytes(), address].concat();
-            assert_eq!(send_garbage(server.election_port, &hello), [], "nobody is greeted who is not listed");
+            assert_eq!(
+                send_garbage(server.election_port, &hello),
+                Vec::<u8>::new(),
+                "nobody is greeted who is not listed"
+            );
         }
         assert!(server.log().contains("server 99, which zoo.cfg does not list"), "{}", server.log());
         assert!(server.log().contains("which is this server; do two servers have the same myid?"));

@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask lab`, `demo`, `test` and `compat`.
+//! The project's own commands: `cargo xtask lab`, `demo`, `test`, `compat` and `bench`.
 
+mod bench;
 mod compat;
 mod count;
 mod demo;
@@ -40,6 +41,9 @@ enum Command {
     /// Run unmodified clients, their own tests and shells at Zebu and at Apache ZooKeeper, and compare. ZEBU names
     /// another program than the release build.
     Compat(stage::Args),
+    /// Measure three servers of Zebu's against three of Apache's under the same load. ZEBU names another program than
+    /// the release build.
+    Bench(stage::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Demo { options } => demo::run(&options),
+        Command::Bench(args) => stage::run("bench", bench::STAGES, &args),
         Command::Compat(args) => stage::run("compat", compat::STAGES, &args),
         Command::Test(args) => stage::run("test", test::STAGES, &args),
     };

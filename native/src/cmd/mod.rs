@@ -1,5 +1,6 @@
 //! The subcommands of `zebu`.
 
+pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod disk;

@@ -23,7 +23,7 @@ pub use kazoo::quick as quick_kazoo;
 pub use shells::quick as quick_shells;
 
 /// No stage takes this long unless it hangs.
-const LIMIT: Duration = Duration::from_secs(3600);
+pub const LIMIT: Duration = Duration::from_secs(3600);
 
 /// All stages in the order in which they run.
 pub const STAGES: &[Stage] = &[
@@ -36,7 +36,7 @@ pub const STAGES: &[Stage] = &[
 ];
 
 /// The server to be compared: named by `ZEBU`, or the optimised build.
-fn zebu(line: &Line) -> Result<PathBuf> {
+pub fn zebu(line: &Line) -> Result<PathBuf> {
     match std::env::var_os("ZEBU") {
         Some(named) => std::path::absolute(named).context("ZEBU names no path"),
         None => demo::release_binary(line),
@@ -44,14 +44,14 @@ fn zebu(line: &Line) -> Result<PathBuf> {
 }
 
 /// A folder of its own for what a stage writes.
-fn test_dir(stage: &str) -> Result<PathBuf> {
+pub fn test_dir(stage: &str) -> Result<PathBuf> {
     let dir = target().join("test-data").join(format!("{stage}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(dir)
 }
 
 /// Removes the folder of a stage in which nothing failed; otherwise its place is told.
-fn clear(dir: &Path, outcome: &mut Outcome) -> Result<()> {
+pub fn clear(dir: &Path, outcome: &mut Outcome) -> Result<()> {
     if outcome.count.failed == 0 {
         return std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()));
     }
