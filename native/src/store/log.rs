@@ -1,9 +1,9 @@
 //! The transaction log: appending to a file of this run's own, and cutting.
 
 use super::files::{self, FileError};
+use super::log_file::LogFile;
 use bytes::{Bytes, BytesMut};
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -33,7 +33,7 @@ pub struct LogWriter {
 
 #[derive(Debug)]
 struct OpenLog {
-    file: File,
+    file: LogFile,
     path: PathBuf,
     /// Behind the last record written.
     position: u64,
@@ -63,7 +63,8 @@ impl LogWriter {
         if self.file.is_none() {
             let path = self.dir.join(names::log(zxid));
             // Never an existing file: whatever it holds, it is not ours to overwrite.
-            let file = OpenOptions::new().write(true).create_new(true).open(&path);
+            // Without preallocation a file is as long as its records; whole blocks would make it longer.
+            let file = LogFile::create(&path, self.force_sync && self.step > 0);
             let file = file.map_err(FileError::new("can't create", &path))?;
             put_header(&mut self.buffer);
             let size = HEADER_SIZE as u64;
@@ -79,21 +80,20 @@ impl LogWriter {
             return Ok(());
         }
         if let Some(size) = padded_size(log.position, log.size, self.step) {
-            reserve(&log.file, size).map_err(FileError::new("can't enlarge", &log.path))?;
+            log.file.reserve(size).map_err(FileError::new("can't enlarge", &log.path))?;
             log.size = size;
         }
         let failed = FileError::new("can't write", &log.path);
         let end = log.position + self.buffer.len() as u64;
         let zeros_to = log.size.min(end.saturating_add(ZEROS as u64));
-        let result = log.file.write_all_at(&self.buffer, log.position).and_then(|()| {
+        let result = log.file.append(&self.buffer, log.position).and_then(|()| {
             // Only when half of the zeros are used up, so that few writes pay for them.
             let from = log.zeroed.max(end);
             if zeros_to <= from || (from - end) as usize > ZEROS / 2 {
                 return Ok(());
             }
             log.zeroed = zeros_to;
-            let count = usize::try_from(zeros_to - from).unwrap_or(ZEROS).min(ZEROS);
-            log.file.write_all_at(self.zeros.get(..count).unwrap_or(&self.zeros), from)
+            log.file.zero(from, zeros_to, &self.zeros)
         });
         result.map_err(failed)?;
         log.position = end;
@@ -112,7 +112,7 @@ impl LogWriter {
         let mut synced = None;
         if self.force_sync {
             let begun = Instant::now();
-            log.file.sync_data().map_err(FileError::new("can't sync", &log.path))?;
+            log.file.sync().map_err(FileError::new("can't sync", &log.path))?;
             let took = begun.elapsed();
             if took > self.warn_above {
                 warn!("syncing {} took {} ms: writes have to wait for the disk", log.path.display(), took.as_millis());
@@ -169,14 +169,4 @@ pub fn cut(path: &Path, end: usize) -> Result<(), FileError> {
     let file = OpenOptions::new().write(true).open(path).map_err(FileError::new("can't open", path))?;
     let done = file.set_len(end as u64).and_then(|()| file.sync_all());
     done.map_err(FileError::new("can't cut", path))
-}
-
-/// Gives a file its size, with the space for it where the file system can promise that.
-fn reserve(file: &File, size: u64) -> std::io::Result<()> {
-    use nix::errno::Errno;
-    let length = i64::try_from(size).map_err(|_| std::io::Error::from(Errno::EFBIG))?;
-    match nix::fcntl::posix_fallocate(file, 0, length) {
-        Err(Errno::EOPNOTSUPP | Errno::EINVAL | Errno::ENOSYS) => file.set_len(size),
-        result => result.map_err(std::io::Error::from),
-    }
 }

@@ -12,6 +12,7 @@ pub mod files;
 pub mod inspect;
 mod install;
 pub mod log;
+mod log_file;
 pub mod purge;
 pub mod recovery;
 pub mod snapshots;
