@@ -144,6 +144,20 @@ fn carry_out(
     if fx.as_slice().is_empty() {
         return None;
     }
+    let halted = carry_out_each(fx, post, out, clock, timeline);
+    if let Some(quorum) = &out.quorum {
+        quorum.flush();
+    }
+    halted
+}
+
+fn carry_out_each(
+    fx: &mut Effects,
+    post: &Post,
+    out: &Outputs,
+    clock: &Clock,
+    timeline: &mut Timeline,
+) -> Option<HaltReason> {
     let mut records = Vec::new();
     let now = clock.now();
     {
@@ -213,6 +227,10 @@ fn carry_out(
             Effect::Halt(reason) => return Some(reason),
             Effect::Note(note) => tell(&note, &out.trace),
         }
+    }
+    // The others' disks may begin before ours does.
+    if let Some(quorum) = &out.quorum {
+        quorum.flush();
     }
     if !records.is_empty() {
         out.storage.store(records);

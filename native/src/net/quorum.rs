@@ -1,15 +1,22 @@
 //! The quorum port: packets between leader and learners, in order within a connection.
+//!
+//! Packets are written by the owner thread itself, at the end of each of its turns all of a connection's in one call.
+//! Only what the socket does not take at once goes to a task that waits for it; until that has written everything, what
+//! follows goes there too.
 
 use super::listen::{self, ListenError, listen_soon};
 use crate::config_file::{ServerLine, ZooCfg};
 use crate::mailbox::Mailbox;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -28,6 +35,9 @@ const QUEUE_BYTES: usize = 64 << 20;
 
 /// Messages encoded into one write.
 const WRITE_BYTES: usize = 256 << 10;
+
+/// What a turn's messages have room for at first.
+const TURN_BYTES: usize = 16 << 10;
 
 /// How long a connection that is dropped may take to send what was queued before.
 const LINGER: Duration = Duration::from_secs(5);
@@ -50,9 +60,30 @@ struct Shared<Q> {
     limits: Limits,
 }
 
-/// The way to a connection's writer.
+/// What goes to a connection's writer.
+enum Outgoing {
+    Message(PeerMsg),
+    /// What the socket has not taken of messages that are encoded already.
+    Encoded(Bytes),
+}
+
+impl Outgoing {
+    fn weight(&self) -> usize {
+        match self {
+            Outgoing::Message(msg) => weight(msg),
+            Outgoing::Encoded(bytes) => 64 + bytes.len(),
+        }
+    }
+}
+
+/// The way to a connection.
 struct Queue {
-    messages: UnboundedSender<PeerMsg>,
+    stream: Arc<OwnedWriteHalf>,
+    /// What the owner thread writes at the end of its turn.
+    turn: BytesMut,
+    /// The way to its writer.
+    messages: UnboundedSender<Outgoing>,
+    /// What the writer has not written yet; 0 when it rests.
     bytes: Arc<AtomicUsize>,
     limit: Limit,
     /// The core has dropped the connection.
@@ -129,12 +160,11 @@ impl<Q: Send + 'static> Quorum<Q> {
         });
     }
 
-    /// Queues a packet; lost if the connection is gone.
+    /// Takes a packet, which is sent with the next [`Quorum::flush`] if not before; lost if the connection is gone.
     pub fn send(&self, conn: ConnId, msg: PeerMsg) {
         let mut open = self.shared.open.lock();
         let Some(queue) = open.get_mut(&conn) else { return };
-        let size = weight(&msg);
-        let waiting = queue.bytes.fetch_add(size, Relaxed);
+        let waiting = queue.bytes.load(Acquire);
         if !queue.limit.admits(waiting, &msg) {
             warn!("quorum connection {conn}: the peer does not read, {} MiB wait for it; drops it", waiting >> 20);
             queue.dropped.notify_one();
@@ -143,19 +173,54 @@ impl<Q: Send + 'static> Quorum<Q> {
             self.shared.mailbox.push(Input::Closed { conn });
             return;
         }
-        // A writer that has ended reports that itself.
-        let _ = queue.messages.send(msg);
+        if waiting == 0 && queue.turn.len() + weight(&msg) <= WRITE_BYTES {
+            msg.encode(&mut queue.turn);
+        } else {
+            queue.hand_over_turn();
+            queue.hand_over(Outgoing::Message(msg));
+        }
+    }
+
+    /// Sends what was taken.
+    pub fn flush(&self) {
+        for queue in self.shared.open.lock().values_mut().filter(|queue| !queue.turn.is_empty()) {
+            // An error is found by the writer as well, which reports it.
+            let written = queue.stream.try_write(&queue.turn).unwrap_or(0);
+            queue.turn.advance(written);
+            queue.hand_over_turn();
+            // The room is used again; what was advanced over is found again by this.
+            queue.turn.clear();
+            queue.turn.reserve(TURN_BYTES);
+        }
     }
 
     /// Ends a connection behind what was queued.
     pub fn drop_conn(&self, conn: ConnId, why: &DropReason) {
-        if let Some(queue) = self.shared.open.lock().remove(&conn) {
+        if let Some(mut queue) = self.shared.open.lock().remove(&conn) {
+            queue.hand_over_turn();
             queue.dropped.notify_one();
             match why {
                 DropReason::RoleChanged | DropReason::Replaced => debug!("quorum connection {conn}: ends it: {why:?}"),
                 DropReason::Violation(v) => warn!("quorum connection {conn}: drops it: {v}"),
                 why => info!("quorum connection {conn}: drops it: {why:?}"),
             }
+        }
+    }
+}
+
+impl Queue {
+    /// To the writer, which has to be ahead of whatever is written otherwise.
+    fn hand_over(&self, outgoing: Outgoing) {
+        self.bytes.fetch_add(outgoing.weight(), Relaxed);
+        // A writer that has ended reports that itself.
+        let _ = self.messages.send(outgoing);
+    }
+
+    /// What the turn has gathered, if it has.
+    fn hand_over_turn(&mut self) {
+        if !self.turn.is_empty() {
+            let encoded = Outgoing::Encoded(self.turn.split().freeze());
+            self.hand_over(encoded);
         }
     }
 }
@@ -195,15 +260,24 @@ impl<Q> Shared<Q> {
         let bytes = Arc::new(AtomicUsize::new(0));
         let dropped = Arc::new(Notify::new());
         let limit = Limit::Bytes(QUEUE_BYTES);
-        self.open.lock().insert(conn, Queue { messages, bytes: bytes.clone(), limit, dropped: dropped.clone() });
-        self.mailbox.push(opened(conn));
         let (read, write) = stream.into_split();
+        let stream = Arc::new(write);
+        let opening = Queue {
+            stream: stream.clone(),
+            turn: BytesMut::new(),
+            messages,
+            bytes: bytes.clone(),
+            limit,
+            dropped: dropped.clone(),
+        };
+        self.open.lock().insert(conn, opening);
+        self.mailbox.push(opened(conn));
         tokio::select! {
             ended = self.receive(conn, read, PacketDecoder::new(other, self.limits_for(other))) => match ended {
                 Ok(()) => debug!("quorum connection {conn} with {remote} ended"),
                 Err(why) => warn!("quorum connection {conn} with {remote}: drops it: {why}"),
             },
-            ended = send(queue, write, &bytes) => if let Err(why) = ended {
+            ended = send(queue, stream, &bytes) => if let Err(why) = ended {
                 debug!("quorum connection {conn} with {remote}: {why}");
             },
             () = async { dropped.notified().await; sleep(LINGER).await } => {}
@@ -261,27 +335,38 @@ fn detached(msg: PeerMsg) -> PeerMsg {
     }
 }
 
-/// Writes what is queued, as much as there is in one call, until the queue is closed or the socket fails.
+/// Writes what is queued, as much as there is in one call, until the queue is closed or the socket fails. The end of
+/// the stream follows when nobody holds it any more.
 async fn send(
-    mut queue: UnboundedReceiver<PeerMsg>,
-    mut write: OwnedWriteHalf,
+    mut queue: UnboundedReceiver<Outgoing>,
+    stream: Arc<OwnedWriteHalf>,
     bytes: &AtomicUsize,
 ) -> std::io::Result<()> {
-    let mut buf = BytesMut::with_capacity(64 << 10);
+    let mut buf = BytesMut::new();
     while let Some(first) = queue.recv().await {
         let mut next = Some(first);
-        while let Some(msg) = next {
-            msg.encode(&mut buf);
-            bytes.fetch_sub(weight(&msg), Relaxed);
+        let mut taken = 0;
+        while let Some(outgoing) = next {
+            taken += outgoing.weight();
+            match outgoing {
+                Outgoing::Message(msg) => msg.encode(&mut buf),
+                Outgoing::Encoded(bytes) => buf.extend_from_slice(&bytes),
+            }
             next = if buf.len() < WRITE_BYTES { queue.try_recv().ok() } else { None };
         }
-        write.write_all(&buf).await?;
-        buf.clear();
-        if buf.capacity() > 4 * WRITE_BYTES {
-            buf = BytesMut::with_capacity(64 << 10);
+        while !buf.is_empty() {
+            stream.writable().await?;
+            match stream.try_write(&buf) {
+                Ok(written) => buf.advance(written),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
         }
+        // Only now may the owner thread write again.
+        bytes.fetch_sub(taken, Release);
+        buf = BytesMut::new();
     }
-    write.shutdown().await
+    Ok(())
 }
 
 #[cfg(test)]
