@@ -11,6 +11,8 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 /// What preparation needs to know of a node.
 #[derive(Clone, Debug)]
@@ -57,7 +59,8 @@ struct Touched {
 /// All changes in flight.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overlay {
-    nodes: BTreeMap<Arc<str>, Pending>,
+    /// A hash table for the same reasons as the tree's own: it is only looked up, never iterated.
+    nodes: HashMap<Arc<str>, Pending, FixedState>,
     /// The ephemerals among `nodes`.
     owned: BTreeSet<(SessionId, Arc<str>)>,
     /// Sessions that will be there (true) or be gone.

@@ -42,7 +42,15 @@ pub fn put_frame(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
 /// # Panics
 /// As [`put_frame`].
 pub fn frame(write: impl FnOnce(&mut BytesMut)) -> Bytes {
-    let mut out = BytesMut::new();
+    frame_of(0, write)
+}
+
+/// As [`frame`], for a payload of about `size` bytes: memory for that many is there from the beginning.
+///
+/// # Panics
+/// As [`put_frame`].
+pub fn frame_of(size: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut out = BytesMut::with_capacity(4 + size);
     put_frame(&mut out, write);
     out.freeze()
 }

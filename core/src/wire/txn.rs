@@ -392,7 +392,8 @@ fn close_session_has_paths(r: &Reader) -> Result<bool, DecodeError> {
 impl Txn {
     /// The bytes that PROPOSAL, INFORM and the log carry.
     pub fn encode(&self) -> Bytes {
-        let mut out = BytesMut::new();
+        // As long as it becomes: it is kept for a while, and growing would copy the data anew each time.
+        let mut out = BytesMut::with_capacity(FRAME_SIZE + self.body.encoded_len());
         self.header.encode(self.body.type_code(), &mut out);
         self.body.encode(&mut out);
         if let Some(digest) = &self.digest {

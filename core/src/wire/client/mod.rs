@@ -12,7 +12,7 @@ pub use response::{AuthInfo, OpResult, Response};
 
 use crate::error::ZkError;
 use crate::id::Zxid;
-use crate::wire::frame::frame;
+use crate::wire::frame::{frame, frame_of};
 use crate::wire::jute::{DecodeError, Reader};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -98,9 +98,12 @@ pub fn request_frame(xid: i32, request: &Request) -> Bytes {
     })
 }
 
+/// What most replies have room in, but for the data in them: a head, a Stat and a path.
+const REPLY_SIZE: usize = 16 + 68 + 44;
+
 /// The whole frame of a reply: a body if `outcome` is one, else the error's code alone.
 pub fn reply_frame(xid: i32, zxid: Zxid, outcome: &Outcome) -> Bytes {
-    frame(|out| {
+    frame_of(REPLY_SIZE + outcome.as_ref().map_or(0, Response::data_len), |out| {
         let err = outcome.as_ref().map_or_else(|e| e.code(), |_| 0);
         ReplyHeader { xid, zxid, err }.encode(out);
         if let Ok(response) = outcome {

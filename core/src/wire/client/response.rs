@@ -71,6 +71,14 @@ pub enum OpResult {
 }
 
 impl Response {
+    /// Bytes of the znode's data in it.
+    pub fn data_len(&self) -> usize {
+        match self {
+            Response::Data(Some(data), _) => data.len(),
+            _ => 0,
+        }
+    }
+
     /// Appends the body, without a header.
     pub fn encode(&self, out: &mut BytesMut) {
         match self {
