@@ -24,6 +24,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// What one thread allocates another one often frees here: what a connection read, the log and the tree hold for a
+/// while. The system's allocator takes locks for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A ZooKeeper server that shows how it thinks.
 #[derive(Debug, Parser)]
 #[command(name = "zebu", version, propagate_version = true)]
