@@ -1,101 +1,19 @@
 //! What a server is told at its start: who is in the ensemble, how long things may take, how large they may be.
 
 mod access;
+mod ensemble;
+mod membership;
 mod service;
 
 pub use access::{AccessRules, DigestAlgorithm, Secret};
+pub use ensemble::{Ensemble, LARGEST_ID, Member, MemberKind, TextError};
+pub use membership::{Membership, Reconfig};
 pub use service::{ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 
-use crate::collections::{BTreeMap, BTreeSet};
 use crate::id::ServerId;
-use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-
-/// Whether a member votes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MemberKind {
-    /// Votes, and counts towards the quorum.
-    Participant,
-    /// Follows without a vote.
-    Observer,
-}
-
-/// One member of the ensemble.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Whether it votes.
-    pub kind: MemberKind,
-    /// `host:quorumPort:electionPort`, as printed in the configuration's text.
-    pub address: String,
-}
-
-/// The membership: who is there and whose votes make a quorum.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ensemble {
-    members: BTreeMap<ServerId, Member>,
-    version: i64,
-}
-
-impl Ensemble {
-    /// An ensemble of `members` with configuration version 0 (never changed since the static file).
-    pub fn new(members: BTreeMap<ServerId, Member>) -> Ensemble {
-        Ensemble { members, version: 0 }
-    }
-
-    /// All members in order of id.
-    pub fn members(&self) -> impl Iterator<Item = (ServerId, &Member)> {
-        self.members.iter().map(|(id, m)| (*id, m))
-    }
-
-    /// The voting members in order of id.
-    pub fn voters(&self) -> impl Iterator<Item = ServerId> + '_ {
-        self.members.iter().filter(|(_, m)| m.kind == MemberKind::Participant).map(|(id, _)| *id)
-    }
-
-    /// Whether `id` votes.
-    pub fn is_voter(&self, id: ServerId) -> bool {
-        self.members.get(&id).is_some_and(|m| m.kind == MemberKind::Participant)
-    }
-
-    /// The member `id`, if there is one.
-    pub fn member(&self, id: ServerId) -> Option<&Member> {
-        self.members.get(&id)
-    }
-
-    /// The configuration's version: the zxid of the change that made it, 0 for the static file.
-    pub fn version(&self) -> i64 {
-        self.version
-    }
-
-    /// How many votes are more than half.
-    pub fn quorum_size(&self) -> usize {
-        self.voters().count() / 2 + 1
-    }
-
-    /// Whether the voters among `servers` are more than half of all voters (quorum-protocol §12).
-    pub fn has_quorum(&self, servers: &BTreeSet<ServerId>) -> bool {
-        servers.iter().filter(|s| self.is_voter(**s)).count() >= self.quorum_size()
-    }
-
-    /// The text that notifications and NEWLEADER carry: a `server.<id>=` line per member and the version in hex,
-    /// without a final newline (quorum-protocol §11).
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for (id, member) in &self.members {
-            let kind = match member.kind {
-                MemberKind::Participant => "participant",
-                MemberKind::Observer => "observer",
-            };
-            text.push_str(&format!("server.{id}={}:{kind}\n", member.address));
-        }
-        text.push_str(&format!("version={:x}", self.version));
-        text
-    }
-}
 
 /// A rule of the protocol that the lab and the simulator can break on purpose, to show that the checks see it.
 /// Never set by a real server.
@@ -108,6 +26,8 @@ pub enum BrokenRule {
     AckBeforeSync,
     /// A server follows a leader whose epoch is older than the one it promised, and votes ignore the epoch.
     IgnoreEpoch,
+    /// A change of members needs the quorum of the old configuration alone.
+    OldQuorumOnly,
 }
 
 /// Everything a server is told at its start.
@@ -117,6 +37,10 @@ pub struct Config {
     pub id: ServerId,
     /// Who is there.
     pub ensemble: Ensemble,
+    /// A change of this that was proposed and perhaps not committed, as found at the start.
+    pub proposed: Option<Ensemble>,
+    /// Whether the ensemble can be changed while it runs.
+    pub reconfig: Reconfig,
     /// The basic unit of time (`tickTime`).
     pub tick: Duration,
     /// Ticks that joining a leader may take (`initLimit`).
@@ -152,6 +76,8 @@ impl Config {
         Config {
             id,
             ensemble,
+            proposed: None,
+            reconfig: Reconfig::default(),
             tick: Duration::from_millis(2000),
             init_limit: 10,
             sync_limit: 5,
@@ -176,47 +102,5 @@ impl Config {
     /// The time limit of silence: `sync_limit` ticks.
     pub fn sync_time(&self) -> Duration {
         self.tick * self.sync_limit
-    }
-
-    /// Whether this server votes.
-    pub fn is_voter(&self) -> bool {
-        self.ensemble.is_voter(self.id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    pub(crate) fn ensemble(voters: i64, observers: i64) -> Ensemble {
-        Ensemble::new(
-            (1..=voters + observers)
-                .map(|i| {
-                    let kind = if i <= voters { MemberKind::Participant } else { MemberKind::Observer };
-                    (ServerId(i), Member { kind, address: format!("s{i}:2888:3888") })
-                })
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn more_than_half_of_the_voters_is_a_quorum() {
-        for (voters, observers, needed) in [(1, 0, 1), (2, 0, 2), (3, 2, 2), (4, 0, 3), (5, 1, 3)] {
-            let e = ensemble(voters, observers);
-            assert_eq!(e.quorum_size(), needed as usize);
-            let enough: BTreeSet<_> = (1..=needed).map(ServerId).collect();
-            assert!(e.has_quorum(&enough));
-            let mut short: BTreeSet<_> = (1..needed).map(ServerId).collect();
-            short.extend((voters + 1..=voters + observers).map(ServerId));
-            assert!(!e.has_quorum(&short), "observers do not count");
-        }
-    }
-
-    #[test]
-    fn text_is_apaches() {
-        assert_eq!(
-            ensemble(1, 1).text(),
-            "server.1=s1:2888:3888:participant\nserver.2=s2:2888:3888:observer\nversion=0"
-        );
     }
 }

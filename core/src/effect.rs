@@ -1,12 +1,14 @@
 //! What a server wants done. Effects are carried out in order; each may be carried out at once, since the core
 //! withholds whatever depends on something not yet durable.
 
+use crate::config::Membership;
 use crate::error::{Violation, ZkError};
 use crate::id::{ConnId, Epoch, LinkId, Lsn, ServerId, SessionId, Zxid};
 use crate::note::Note;
 use crate::wire::client::{ConnectResponse, Outcome, WatcherEvent};
 use crate::wire::notification::{Notification, ServerState};
 use crate::wire::peer::PeerMsg;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -117,6 +119,9 @@ pub enum Record {
     },
     /// Forget that the disk had lost something: all of it is there again.
     Trusted,
+    /// Write who is a member, and who is proposed to be (the dynamic configuration files). From now on these are whom
+    /// the driver dials.
+    Membership(Box<Membership>),
 }
 
 /// What the server tells a client connection.

@@ -85,6 +85,8 @@ pub enum StandDown {
     /// The leader is not in office yet, and must not come into office by the consent of this server, which has lost its
     /// memory.
     NotInOffice,
+    /// The members have changed, and with them its role or its leader.
+    Reconfigured,
 }
 
 /// A turn of the protocol at one server.
@@ -143,6 +145,12 @@ pub enum Note {
     ContainerRemoved { path: String },
     /// A request met the limit of the quota on `path`; told at most once a minute for each.
     QuotaExceeded { path: String, excess: Excess, refused: bool },
+    /// A change of members is known here and not committed: from now on quorums are those of both configurations.
+    MembersProposed { version: Zxid, voters: Vec<ServerId>, observers: Vec<ServerId> },
+    /// These are the members from now on.
+    MembersChanged { version: Zxid, voters: Vec<ServerId>, observers: Vec<ServerId> },
+    /// The leader is no voter any more: it hands over to another one that has everything.
+    HandsOver { to: ServerId },
 }
 
 impl fmt::Display for Note {
@@ -205,6 +213,13 @@ impl fmt::Display for Note {
                 let what = if *refused { "the request is refused" } else { "the request is allowed all the same" };
                 write!(f, "quota of {path}: {excess}; {what}")
             }
+            Note::MembersProposed { version, voters, observers } => {
+                write!(f, "members proposed in {version}: {} vote{}", servers(voters), observing(observers))
+            }
+            Note::MembersChanged { version, voters, observers } => {
+                write!(f, "members as of {version}: {} vote{}", servers(voters), observing(observers))
+            }
+            Note::HandsOver { to } => write!(f, "is no voter any more and hands over to server {to}"),
         }
     }
 }
@@ -223,6 +238,7 @@ impl StandDown {
             StandDown::CannotTruncate => "the log can't be cut where the leader wants it",
             StandDown::CounterUsedUp => "the zxid counter is used up",
             StandDown::NotInOffice => "the leader is not in office yet, and this server's consent must not count",
+            StandDown::Reconfigured => "the members have changed",
         }
     }
 }
@@ -242,6 +258,10 @@ fn show(v: &Vote) -> impl fmt::Display + use<> {
 fn servers(list: &[ServerId]) -> alloc::string::String {
     let ids: Vec<_> = list.iter().map(|s| alloc::format!("{s}")).collect();
     alloc::format!("servers {}", ids.join(", "))
+}
+
+fn observing(list: &[ServerId]) -> String {
+    if list.is_empty() { String::new() } else { alloc::format!(", {} observe", servers(list)) }
 }
 
 fn lower(x: &impl fmt::Debug) -> alloc::string::String {

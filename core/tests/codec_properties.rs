@@ -283,6 +283,12 @@ fn from_leader() -> impl Strategy<Value = PeerMsg> {
         (any::<i64>(), any::<bool>())
             .prop_map(|(session, valid)| PeerMsg::Revalidated { session: SessionId(session), valid }),
         Just(PeerMsg::Sync),
+        (zxid(), any::<i64>()).prop_map(|(zxid, id)| PeerMsg::CommitAndActivate { zxid, designated: ServerId(id) }),
+        (zxid(), any::<i64>(), blob()).prop_map(|(zxid, id, txn)| PeerMsg::InformAndActivate {
+            zxid,
+            designated: ServerId(id),
+            txn
+        }),
         (zxid(), 20..).prop_map(|(zxid, kind)| PeerMsg::Unknown { kind, zxid }),
     ]
 }

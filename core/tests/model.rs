@@ -3,7 +3,8 @@
 use zebu_core::sim::model::Counts;
 use zebu_core::sim::sweep::{SweepOptions, run_seed};
 
-const OPTIONS: SweepOptions = SweepOptions { servers: None, broken: None, model: true, local_sessions: false };
+const OPTIONS: SweepOptions =
+    SweepOptions { servers: None, broken: None, model: true, local_sessions: false, reconfig: false };
 
 #[test]
 fn answers_and_events_are_those_of_the_model() {

@@ -1,6 +1,7 @@
 //! Seeds of the simulator with all faults: no rule breaks, runs repeat exactly, and the checks are not blind.
 
 use zebu_core::config::BrokenRule;
+use zebu_core::note::Note;
 use zebu_core::sim::check::Rule;
 use zebu_core::sim::sweep::{SweepOptions, run_seed, trace_seed};
 use zebu_core::trace::TraceEvent;
@@ -29,6 +30,25 @@ fn seeds_with_local_sessions_break_no_rule() {
         answered += outcome.answered_writes;
     }
     assert!(committed > 16 * 50 && answered > 16 * 25, "{committed} transactions, {answered} answers");
+}
+
+/// With members that change all the time.
+#[test]
+fn seeds_with_changing_members_break_no_rule() {
+    let (mut committed, mut changes) = (0, 0);
+    for seed in 1..=24 {
+        let (outcome, records) = trace_seed(seed, &SweepOptions { reconfig: true, ..SweepOptions::default() });
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        committed += outcome.committed;
+        let versions = records.iter().filter_map(|r| match &r.event {
+            TraceEvent::Note { what: Note::MembersChanged { version, .. }, .. } if version.counter() > 0 => {
+                Some(*version)
+            }
+            _ => None,
+        });
+        changes += versions.collect::<std::collections::BTreeSet<_>>().len();
+    }
+    assert!(committed > 24 * 50 && changes > 24 * 2, "{committed} transactions, {changes} changes");
 }
 
 /// Seeds that have found something, now or while the checks were made.
@@ -74,8 +94,10 @@ fn broken_rules_are_found() {
             300,
             &[Rule::OneCandidatePerEpoch, Rule::OneLeaderPerEpoch, Rule::EpochsOnlyGrow, Rule::LeaderIsComplete],
         ),
+        (BrokenRule::OldQuorumOnly, 20, &[Rule::QuorumBeforeCommit]),
     ] {
-        let options = SweepOptions { broken: Some(broken), ..SweepOptions::default() };
+        let reconfig = broken == BrokenRule::OldQuorumOnly;
+        let options = SweepOptions { broken: Some(broken), reconfig, ..SweepOptions::default() };
         let found = (1..=within).find_map(|seed| run_seed(seed, &options).violation);
         let (rule, why) = found.unwrap_or_else(|| panic!("{broken:?} is not found in {within} seeds"));
         assert!(rules.contains(&rule), "{broken:?} is found as {rule:?}: {why}");

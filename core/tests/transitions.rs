@@ -37,7 +37,7 @@ impl Rig {
     fn start(id: i64) -> Rig {
         let members = (1..=4).map(|i| {
             let kind = if i < 4 { MemberKind::Participant } else { MemberKind::Observer };
-            (ServerId(i), Member { kind, address: format!("10.0.0.{i}:2888:3888") })
+            (ServerId(i), Member::new(kind, format!("10.0.0.{i}:2888:3888")))
         });
         let config = Config::new(ServerId(id), Ensemble::new(members.collect::<BTreeMap<_, _>>()));
         let at = Instant(1_000_000);
@@ -280,6 +280,7 @@ fn show(effect: &Effect) -> String {
             Record::CurrentEpoch(epoch) => format!("write current epoch {epoch}"),
             Record::Install { zxid, .. } => format!("install {zxid}"),
             Record::Trusted => "trust the disk".into(),
+            Record::Membership(members) => format!("members {}", members.last_seen().version()),
         },
         Effect::Compact { upto } => format!("compact {upto}"),
         Effect::ToLink { msg, .. } => match msg {

@@ -269,6 +269,9 @@ fn tell(note: &Note, mask: &TraceMask) {
         | Note::Truncated { .. }
         | Note::Established { .. }
         | Note::StoodDown { .. }
+        | Note::MembersProposed { .. }
+        | Note::MembersChanged { .. }
+        | Note::HandsOver { .. }
         | Note::SessionExpired { .. } => info!("{note}"),
         Note::QuotaExceeded { .. } => warn!("{note}"),
         Note::VoteAdopted { .. }

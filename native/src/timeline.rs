@@ -74,7 +74,14 @@ impl Timeline {
     pub fn input(&mut self, input: &Input, page: &mut OwnerPage) {
         match input {
             Input::Packet { msg: PeerMsg::Proposal { .. }, .. } => page.learner_proposal_received_count += 1,
-            Input::Packet { msg: PeerMsg::Commit { .. } | PeerMsg::Inform { .. }, .. } => {
+            Input::Packet {
+                msg:
+                    PeerMsg::Commit { .. }
+                    | PeerMsg::Inform { .. }
+                    | PeerMsg::CommitAndActivate { .. }
+                    | PeerMsg::InformAndActivate { .. },
+                ..
+            } => {
                 page.learner_commit_received_count += 1;
             }
             Input::Closed { conn } => drop(self.syncing.remove(conn)),

@@ -3,8 +3,8 @@
 use crate::compare_words;
 use crate::i18n::{Texts, capital};
 use crate::next::place;
-use crate::recipe_words;
 use crate::trouble_words;
+use crate::{member_words, recipe_words};
 use zebu_core::error::ZkError;
 use zebu_core::id::ServerId;
 use zebu_core::note::{Decider, Note, PhaseName, StandDown, SyncKind};
@@ -125,6 +125,8 @@ fn note_weight(note: &Note, at: ServerId) -> Weight {
         Note::StoodDown { .. } => Weight::Landmark,
         Note::SessionExpired { .. } => Weight::Landmark,
         Note::ContainerRemoved { .. } | Note::QuotaExceeded { .. } => Weight::Step,
+        Note::MembersProposed { .. } | Note::MembersChanged { .. } => Weight::Turn,
+        Note::HandsOver { .. } => Weight::Landmark,
         Note::SessionOpened { .. } | Note::SessionClosed { .. } => Weight::Small,
     }
 }
@@ -268,6 +270,9 @@ fn command_caption(t: &Texts, command: &Command, need: usize) -> Option<Caption>
         | Command::HealClient { .. }
         | Command::PauseClient { .. }
         | Command::ResumeClient { .. } => recipe_words::command(t, command)?,
+        Command::NewServer | Command::Reconfig { .. } | Command::ReplaceMembers { .. } => {
+            member_words::command(t, command)?
+        }
         Command::Trouble(trouble) => trouble_words::words(t, trouble),
     };
     Some(Caption { text, why })
@@ -280,6 +285,7 @@ pub fn rule_key(rule: zebu_core::config::BrokenRule) -> &'static str {
         BrokenRule::CommitWithoutQuorum => "setup.rule.commit-without-quorum",
         BrokenRule::AckBeforeSync => "setup.rule.ack-before-sync",
         BrokenRule::IgnoreEpoch => "setup.rule.ignore-epoch",
+        BrokenRule::OldQuorumOnly => "setup.rule.old-quorum-only",
     }
 }
 
@@ -402,6 +408,9 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             let key = if *refused { "ev.quota.refused.why" } else { "ev.quota.allowed.why" };
             (t.fill("ev.quota", &[("path", path)]), t.t(key))
         }
+        Note::MembersProposed { .. } | Note::MembersChanged { .. } | Note::HandsOver { .. } => {
+            member_words::note(t, s, note).unwrap_or_default()
+        }
     };
     Caption { text, why }
 }
@@ -445,6 +454,7 @@ fn stand_down_key(why: StandDown) -> &'static str {
         StandDown::CannotTruncate => "ev.down.cannot-truncate",
         StandDown::CounterUsedUp => "ev.down.counter-used-up",
         StandDown::NotInOffice => "ev.down.not-in-office",
+        StandDown::Reconfigured => "ev.down.reconfigured",
     }
 }
 

@@ -20,6 +20,7 @@ pub mod i18n;
 pub mod keys;
 pub mod lessons;
 pub mod lines;
+pub mod member_words;
 pub mod next;
 pub mod notes;
 pub mod paint;

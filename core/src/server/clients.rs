@@ -7,7 +7,7 @@
 use super::local::{Local, Taken};
 use super::read_side::ReadSide;
 use crate::collections::BTreeMap;
-use crate::config::{AccessRules, Config, ServiceRules};
+use crate::config::{AccessRules, Config, Ensemble, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
 use crate::error::ZkError;
 use crate::id::{ConnId, LinkId, ServerId, SessionId, Zxid};
@@ -20,6 +20,7 @@ use crate::service::{
 };
 use crate::status::Deadline;
 use crate::time::{Instant, Now};
+use crate::tree::{Tree, path};
 use crate::wire::client::{ConnectRequest, ConnectResponse, Outcome, Request, Response};
 use crate::wire::notification::ServerState;
 use crate::wire::op::OpCode;
@@ -27,6 +28,7 @@ use crate::wire::peer::{Forwarded, PeerMsg};
 use crate::wire::record::Id;
 use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::{Peer, PeerEvent};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -178,8 +180,20 @@ impl Service {
         self.lead.as_ref().and_then(|lead| lead.tracker.expires(session))
     }
 
-    pub(super) fn config_text(&self) -> (Bytes, i64) {
-        (self.config.ensemble.text().into(), self.config.ensemble.version())
+    /// The committed configuration.
+    pub(super) fn members_changed(&mut self, members: &Ensemble) {
+        self.config.ensemble = members.clone();
+    }
+
+    /// Shows the committed configuration in a tree that does not show it or a later one yet. (A change of members shows
+    /// itself, by its transaction.)
+    pub(super) fn show_members(&self, tree: &mut Tree, wall_ms: i64) {
+        let members = &self.config.ensemble;
+        let shown = tree.get(path::CONFIG).map_or(Zxid::ZERO, |node| node.stat().mzxid);
+        let changes = self.config.reconfig.is_enabled();
+        if !changes || shown == Zxid::ZERO || shown.0 < members.version() {
+            tree.install_config(members.text().into(), members.version(), wall_ms);
+        }
     }
 
     pub(super) fn access(&self) -> Arc<AccessRules> {
@@ -439,6 +453,9 @@ impl Service {
                 PrepRequest::CloseSession
             }
             (Some(op), Ok(())) => match Request::decode(op, request.body) {
+                Ok(request @ Request::Reconfig { .. }) => {
+                    PrepRequest::Reconfig { members: peer.plan_reconfig(&request).map(Box::new), local }
+                }
                 Ok(request) if local => PrepRequest::LocalClient(request),
                 Ok(request) => PrepRequest::Client(request),
                 Err(_) => PrepRequest::Refused(ZkError::MarshallingError),

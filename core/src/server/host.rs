@@ -2,10 +2,12 @@
 
 use super::clients::Service;
 use super::read_side::ReadSide;
+use crate::config::Ensemble;
 use crate::effect::{Effect, Effects, HaltReason, ToLink};
 use crate::id::Zxid;
 use crate::time::Now;
-use crate::tree::Tree;
+use crate::tree::{Tree, path};
+use crate::wire::op::OpCode;
 use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::Host;
 use crate::zab::history::Entry;
@@ -25,8 +27,7 @@ impl<R: ReadSide> HostView<'_, R> {
     pub(super) fn replace(&mut self, tree: Tree) {
         let mut tree = tree;
         tree.read_owners(self.service.rules().owner_kinds);
-        let (text, version) = self.service.config_text();
-        tree.install_config(text, version, self.now.wall_ms);
+        self.service.show_members(&mut tree, self.now.wall_ms);
         tree.set_rules(self.service.access());
         self.service.replaced(tree.applied());
         self.side.apply(|state, _| {
@@ -97,5 +98,27 @@ impl<R: ReadSide> Host for HostView<'_, R> {
 
     fn empty(&self) -> Bytes {
         Tree::new().write_body()
+    }
+
+    fn membership_in(&self, txn: &Bytes) -> Option<String> {
+        let (_, kind) = TxnHeader::peek(txn).ok()?;
+        if kind != OpCode::Reconfig.code() {
+            return None;
+        }
+        match Txn::decode(txn.clone()).ok()?.body {
+            TxnBody::SetData { data, .. } => Some(String::from_utf8_lossy(&data.unwrap_or_default()).into_owned()),
+            _ => None,
+        }
+    }
+
+    fn membership_held(&self) -> Option<String> {
+        let data = self.side.read(|state| state.tree.get(path::CONFIG).and_then(|node| node.data().cloned()));
+        data.map(|data| String::from_utf8_lossy(&data).into_owned())
+    }
+
+    fn members_changed(&mut self, members: &Ensemble) {
+        self.service.members_changed(members);
+        let (service, wall_ms) = (&*self.service, self.now.wall_ms);
+        self.side.apply(|state, _| service.show_members(&mut state.tree, wall_ms));
     }
 }

@@ -43,7 +43,7 @@ impl Net {
     fn with(voters: i64, observers: i64, rules: ServiceRules) -> Net {
         let members = (1..=voters + observers).map(|i| {
             let kind = if i <= voters { MemberKind::Participant } else { MemberKind::Observer };
-            (ServerId(i), Member { kind, address: format!("s{i}:2888:3888") })
+            (ServerId(i), Member::new(kind, format!("s{i}:2888:3888")))
         });
         let mut net = Net {
             now: Instant::ZERO,
@@ -130,6 +130,7 @@ impl Net {
                         Record::AcceptedEpoch(e) => disk.accepted = e,
                         Record::CurrentEpoch(e) => disk.current = e,
                         Record::Trusted => {}
+                        Record::Membership(_) => {}
                         Record::Install { zxid, body } => {
                             disk.tree = Tree::read_body(body, zxid).unwrap();
                             disk.snapshot = zxid;

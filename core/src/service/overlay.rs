@@ -128,7 +128,7 @@ impl Overlay {
 pub(super) struct Draft<'a> {
     overlay: &'a mut Overlay,
     pub tree: &'a Tree,
-    zxid: Zxid,
+    pub zxid: Zxid,
     time_ms: i64,
     /// What stood in the overlay before each change, to take them back.
     undo: Vec<(Arc<str>, Option<Pending>)>,

@@ -9,7 +9,7 @@ use super::containers::Candidate;
 use super::overlay::{Draft, Known, Overlay};
 use crate::auth::{self, Verdicts};
 use crate::collections::BTreeSet;
-use crate::config::ContainerRules;
+use crate::config::{ContainerRules, Ensemble};
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::tree::node::{Keeper, MAX_TTL_MS};
@@ -20,6 +20,7 @@ use crate::wire::jute::MAX_FIELD;
 use crate::wire::op::{CreateMode, OpCode};
 use crate::wire::record::{Acl, Id, perms};
 use crate::wire::txn::{FRAME_SIZE, Txn, TxnBody, TxnDigest, TxnHeader};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -45,6 +46,13 @@ pub enum PrepRequest {
     DeleteContainer {
         /// Which one.
         path: String,
+    },
+    /// A change of the membership, as far as its checks have come: all but those of the session and of access.
+    Reconfig {
+        /// What is to become of it; the transaction's zxid becomes its version.
+        members: Result<Box<Ensemble>, ZkError>,
+        /// As in a [`PrepRequest::LocalClient`].
+        local: bool,
     },
     /// A write that has failed already, say because it could not be parsed or came over a connection that no longer
     /// owns the session. It takes its zxid all the same.
@@ -214,6 +222,10 @@ impl Work<'_> {
             // Alone it is not a request (3.8 takes it for one, and then never answers).
             PrepRequest::Client(Request::Check { .. }) => Err(ZkError::Unimplemented),
             PrepRequest::Client(Request::Reconfig { .. }) => Err(ZkError::ReconfigDisabled),
+            PrepRequest::Reconfig { members, local } => {
+                self.local = local;
+                self.reconfig(members)
+            }
             PrepRequest::Client(request) => self.op(request),
             PrepRequest::LocalClient(request) => {
                 self.local = true;
@@ -405,6 +417,20 @@ impl Work<'_> {
         let version = check_version(node.stat.version, version)?;
         self.draft.set_data(&path, node, data.as_deref(), version);
         Ok(TxnBody::SetData { reconfig: false, path, data, version })
+    }
+
+    /// The configuration is written like any znode's data, by whoever may write it.
+    fn reconfig(&mut self, members: Result<Box<Ensemble>, ZkError>) -> Result<TxnBody, ZkError> {
+        if members == Err(ZkError::ReconfigDisabled) {
+            return Err(ZkError::ReconfigDisabled);
+        }
+        self.check_session()?;
+        let members = members?.with_version(self.draft.zxid.0);
+        let node = self.node(path::CONFIG)?;
+        self.check_access(&node, perms::WRITE)?;
+        let text = Bytes::from(members.text());
+        self.draft.set_data(path::CONFIG, node, Some(&text), -1);
+        Ok(TxnBody::SetData { reconfig: true, path: path::CONFIG.into(), data: Some(text), version: -1 })
     }
 
     fn set_acl(&mut self, path: String, acl: Vec<Acl>, version: i32) -> Result<TxnBody, ZkError> {

@@ -1,6 +1,7 @@
 //! The order of checks, and what a request becomes.
 
 use super::*;
+use crate::config::{AccessRules, Ensemble};
 use crate::error::ZkError;
 use crate::id::{SessionId, Zxid};
 use crate::tree::Tree;
@@ -8,6 +9,7 @@ use crate::wire::client::{OpResult, Request, Response};
 use crate::wire::op::OpCode;
 use crate::wire::record::{Acl, Id, perms};
 use crate::wire::txn::{Txn, TxnBody, TxnHeader};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -102,6 +104,35 @@ fn check(path: &str, version: i32) -> Request {
 
 fn multi(op: Request) -> Request {
     Request::Multi { ops: vec![op] }
+}
+
+#[test]
+fn a_change_of_members_needs_a_session_and_the_right_to_write_the_configuration() {
+    use ZkError::{NewConfigNoQuorum, NoAuth, ReconfigDisabled, SessionExpired};
+    let next = Ensemble::parse("server.1=a:1:2;3\nserver.2=b:1:2;3").unwrap();
+    let rows = [
+        (DEAD, false, Err(ReconfigDisabled), Some(ReconfigDisabled)),
+        (DEAD, false, Err(NewConfigNoQuorum), Some(SessionExpired)),
+        (LIVE, false, Err(NewConfigNoQuorum), Some(NewConfigNoQuorum)),
+        (LIVE, false, Ok(next.clone()), Some(NoAuth)),
+        (DEAD, true, Ok(next.clone()), Some(NoAuth)),
+    ];
+    for (session, local, members, error) in rows {
+        let mut leader = Leader::new();
+        let request = PrepRequest::Reconfig { members: members.clone().map(Box::new), local };
+        let expected = error.map(|error| TxnBody::Error { code: error.code() });
+        assert_eq!(Some(leader.prepare(session, request)), expected, "{session} {members:?}");
+    }
+    let mut leader = Leader::new();
+    leader.tree.set_rules(AccessRules { skip_acl: true, ..AccessRules::default() }.into());
+    let before = leader.tree.digest();
+    let request = PrepRequest::Reconfig { members: Ok(Box::new(next.clone())), local: false };
+    let TxnBody::SetData { reconfig: true, path, data, version: -1 } = leader.prepare(LIVE, request) else { panic!() };
+    let text = String::from_utf8(data.unwrap().to_vec()).unwrap();
+    let made = Ensemble::parse(&text).unwrap();
+    assert!(path == "/zookeeper/config" && made.is_like(&next) && made.version() > 0, "{text}");
+    leader.commit(1);
+    assert_eq!(leader.tree.digest(), before, "configurations are no part of it");
 }
 
 /// Each row fails at one check while everything after that would fail too, as far as one request can.

@@ -1,7 +1,7 @@
 //! What a person (or a scenario, or a fault generator) can do to a world. Nothing else changes its course: seed and
 //! commands are the whole truth of a run.
 
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, MemberKind};
 use crate::id::ServerId;
 use crate::sim::trouble::Trouble;
 use alloc::string::String;
@@ -90,4 +90,10 @@ pub enum Command {
     PauseClient { client: ClientId },
     /// Let a frozen client go on, as if no time had passed.
     ResumeClient { client: ClientId },
+    /// A new server that is no member yet is started, with the next id: its list names the members and itself.
+    NewServer,
+    /// A client, as superuser, asks for a change of the members: these join (or change their role), these leave.
+    Reconfig { client: ClientId, join: Vec<(ServerId, MemberKind)>, leave: Vec<ServerId> },
+    /// The same with the whole list of members.
+    ReplaceMembers { client: ClientId, members: Vec<(ServerId, MemberKind)> },
 }

@@ -95,6 +95,9 @@ impl World {
             Command::HealClient { client } => self.heal_client(*client),
             Command::PauseClient { client } => self.pause_client(*client),
             Command::ResumeClient { client } => self.resume_client(*client),
+            Command::NewServer => self.new_server(),
+            Command::Reconfig { client, join, leave } => self.reconfig(*client, join, leave),
+            Command::ReplaceMembers { client, members } => self.replace_members(*client, members),
         }
         Ok(())
     }
@@ -182,6 +185,13 @@ impl World {
                 Ok(())
             }
             Command::Trouble(trouble) => self.validate_trouble(trouble),
+            Command::NewServer => self.check_new_server(),
+            Command::Reconfig { client, join, leave } => {
+                self.check_reconfig(*client, join.iter().map(|(server, _)| *server).chain(leave.iter().copied()))
+            }
+            Command::ReplaceMembers { client, members } => {
+                self.check_reconfig(*client, members.iter().map(|(server, _)| *server))
+            }
             Command::HealAll | Command::Break { .. } => Ok(()),
         }
     }

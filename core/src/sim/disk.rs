@@ -2,10 +2,12 @@
 //! of the tail, in order, the last record possibly torn.
 
 use crate::collections::BTreeSet;
+use crate::config::Membership;
 use crate::effect::Record;
 use crate::id::{Epoch, Lsn, Zxid};
 use crate::rng::Rng;
 use crate::sim::command::DiskDamage;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -23,6 +25,9 @@ pub(crate) struct Media {
     pub entries: VecDeque<(Zxid, Bytes)>,
     /// It has lost something, and has not got it back.
     pub doubted: bool,
+    /// Who is a member, and who is proposed to be, once that is not what the server was first told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Box<Membership>>,
     /// Snapshots before the newest, oldest first, with the log from each to the next.
     older: VecDeque<Older>,
 }
@@ -81,6 +86,7 @@ impl Media {
             }
             Record::AcceptedEpoch(epoch) => self.accepted = epoch,
             Record::CurrentEpoch(epoch) => self.current = epoch,
+            Record::Membership(members) => self.members = Some(members),
             Record::Install { zxid, body } => {
                 self.entries.clear();
                 self.older.clear();

@@ -34,7 +34,7 @@ const CLIENT_IP: &str = crate::sim::model::load::ADDRESS;
 impl World {
     /// Starts a server's process from its disk.
     pub(super) fn start(&mut self, index: usize) {
-        let config = self.spec.config(self.processes[index].id);
+        let config = self.config_of(index);
         let recovered = match self.look_at_damage(index).and_then(|memory| self.recover(index, memory)) {
             Ok(recovered) => recovered,
             Err(why) => {
@@ -103,7 +103,7 @@ impl World {
             }
         }
         self.checks.stopped(index);
-        self.checks.after_writing(&self.processes, self.spec.servers as usize);
+        self.checks.after_writing(&self.processes);
         let place = Place::Server(server);
         for (conn, end) in self.net.at(place) {
             let peer = self.net.conns.get(&conn).map_or(place, |c| c.ends[usize::from(1 - end)]);
@@ -150,8 +150,7 @@ impl World {
             let (server, run) = (process.id, process.run);
             self.queue.push(self.now + wait, Due::DiskDone { server, run });
         }
-        let voters = self.spec.servers as usize;
-        self.checks.look(index, &self.processes, voters);
+        self.checks.look(index, &self.processes);
         self.tell_model();
         self.report_violations();
     }
@@ -234,7 +233,7 @@ impl World {
             DiskDone::Synced { upto, records } => {
                 let (last, records) = (process.disk.media.last(), records as u32);
                 self.record(|| TraceEvent::Synced { server, upto: last, records });
-                self.checks.after_writing(&self.processes, self.spec.servers as usize);
+                self.checks.after_writing(&self.processes);
                 self.drive(index, Input::Synced { upto });
                 self.begin_sync(index);
             }
@@ -378,7 +377,7 @@ impl World {
 
     pub(super) fn link_opened(&mut self, index: usize, conn: u64) {
         let link = LinkId(conn);
-        self.processes[index].links.insert(link, Link::new(link, CLIENT_IP));
+        self.processes[index].links.insert(link, Link::new(link, CLIENT_IP).under(self.spec.access()));
     }
 
     /// The client's side of a connection is gone.

@@ -78,6 +78,13 @@ pub enum CommandError {
     RecipeRuns(ClientId),
     /// The client runs no recipe.
     NoRecipe(ClientId),
+    /// The members of this world do not change.
+    FixedMembers,
+    /// There are as many servers as there may be.
+    TooManyServers {
+        /// How many.
+        most: usize,
+    },
     /// The typed recipe, or what it is told, can't be understood.
     Recipe(SpecError),
     /// This protocol has nothing of the kind.
@@ -119,6 +126,8 @@ impl CommandError {
             CommandError::ClientNotCut(_) => "client-not-cut",
             CommandError::RecipeRuns(_) => "recipe-runs",
             CommandError::NoRecipe(_) => "no-recipe",
+            CommandError::FixedMembers => "fixed-members",
+            CommandError::TooManyServers { .. } => "too-many-servers",
             CommandError::Recipe(e) => e.code(),
             CommandError::NotInThisProtocol => "not-in-this-protocol",
             CommandError::OnlyWrites => "only-writes",
@@ -164,6 +173,10 @@ impl fmt::Display for CommandError {
             CommandError::ClientNotCut(id) => write!(f, "client {id} is not cut off"),
             CommandError::RecipeRuns(id) => write!(f, "client {id} runs a recipe already: stop it first"),
             CommandError::NoRecipe(id) => write!(f, "client {id} runs no recipe: start one first"),
+            CommandError::FixedMembers => {
+                f.write_str("the members of this world do not change: make one with reconfig")
+            }
+            CommandError::TooManyServers { most } => write!(f, "there are {most} servers, and no more may come"),
             CommandError::Recipe(e) => e.fmt(f),
             CommandError::NotInThisProtocol => f.write_str("this protocol has nothing of the kind"),
             CommandError::OnlyWrites => f.write_str("this protocol only takes writes, like set /x A"),

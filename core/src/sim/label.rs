@@ -61,6 +61,7 @@ pub(crate) fn record(record: &Record) -> String {
         Record::AcceptedEpoch(epoch) => format!("acceptedEpoch {epoch}"),
         Record::CurrentEpoch(epoch) => format!("currentEpoch {epoch}"),
         Record::Trusted => "whole".into(),
+        Record::Membership(members) => format!("config {}", Zxid(members.last_seen().version())),
     }
 }
 
@@ -84,7 +85,7 @@ fn packet(msg: &PeerMsg) -> Described {
     let zxid = msg.zxid();
     let shown = zxid.map(|z| z.to_string()).unwrap_or_default();
     let (label, reply, heartbeat) = match msg {
-        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } => {
+        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } | PeerMsg::InformAndActivate { txn, .. } => {
             (format!("{shown} {}", transaction(txn)), false, false)
         }
         PeerMsg::FollowerInfo { accepted, .. } | PeerMsg::ObserverInfo { accepted, .. } => {

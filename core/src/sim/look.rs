@@ -2,7 +2,7 @@
 
 use crate::client::line;
 use crate::collections::{BTreeMap, order};
-use crate::config::MemberKind;
+use crate::config::{Ensemble, MemberKind, Membership};
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::server::{Plain, Server};
 use crate::sim::command::ClientId;
@@ -11,8 +11,8 @@ use crate::sim::process::Process;
 use crate::sim::queue::Due;
 use crate::sim::trouble::Upcoming;
 use crate::sim::view::{
-    CheckView, DiskView, Flight, Inside, LinkView, LogCell, NextEvent, Place, ServerView, SessionView, Shown,
-    WorldView, ZnodeView,
+    CheckView, ConfigView, DiskView, Flight, Inside, LinkView, LogCell, MembersView, NextEvent, Place, ServerView,
+    SessionView, Shown, WorldView, ZnodeView,
 };
 use crate::sim::{Next, World, label};
 use crate::status::{Deadline, Timer};
@@ -265,8 +265,12 @@ impl World {
     }
 
     fn server_view(&self, process: &Process) -> ServerView {
-        let ensemble = self.spec.ensemble();
-        let kind = ensemble.member(process.id).map_or(MemberKind::Observer, |m| m.kind);
+        let known = self.config_of(process.id.0 as usize - 1);
+        let members = match &process.server {
+            Some(server) => server.peer().members().clone(),
+            None => Membership { committed: known.ensemble, proposed: known.proposed },
+        };
+        let kind = members.committed.member(process.id).map_or(MemberKind::Observer, |m| m.kind);
         let media = &process.disk.media;
         let mut view = ServerView {
             id: process.id,
@@ -288,12 +292,16 @@ impl World {
             snapshot: media.base(),
             log: Vec::new(),
             outstanding: Vec::new(),
-            quorum: ensemble.quorum_size(),
+            quorum: members.quorum_size(),
             tree_digest: 0,
             tree: Vec::new(),
             sessions: Vec::new(),
             deadline: None,
-            inside: Inside { disk: disk_view(process), ..Inside::default() },
+            inside: Inside {
+                disk: disk_view(process),
+                members: self.spec.reconfig.then(|| members_view(&members)),
+                ..Inside::default()
+            },
             model: None,
         };
         match &process.server {
@@ -382,6 +390,16 @@ impl World {
         let acked = outstanding.iter().rev().find(|(_, by)| by.contains(&id));
         acked.map_or(Zxid::ZERO, |(zxid, _)| *zxid)
     }
+}
+
+fn members_view(members: &Membership) -> MembersView {
+    let config = |ensemble: &Ensemble| ConfigView {
+        version: Zxid(ensemble.version()),
+        voters: ensemble.voters().collect(),
+        observers: ensemble.members().map(|(id, _)| id).filter(|id| !ensemble.is_voter(*id)).collect(),
+        quorum: ensemble.quorum_size(),
+    };
+    MembersView { committed: config(&members.committed), proposed: members.proposed.as_ref().map(config) }
 }
 
 fn disk_view(process: &Process) -> DiskView {

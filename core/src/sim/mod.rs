@@ -11,6 +11,7 @@
 
 mod actor;
 mod afflict;
+mod changes;
 pub mod check;
 mod client_faults;
 mod clock;
@@ -24,6 +25,7 @@ mod error;
 pub mod faults;
 mod label;
 mod look;
+mod membership;
 pub mod model;
 mod net;
 mod process;
@@ -110,12 +112,9 @@ impl World {
         let root = Rng::new(spec.seed);
         let mut clocks = root.fork(1);
         let count = i64::from(spec.servers) + i64::from(spec.observers);
-        let drift = |rng: &mut Rng| {
-            let span = u64::from(spec.drift_ppm);
-            i32::try_from(rng.between(0, span * 2)).unwrap_or(0) - i32::try_from(span).unwrap_or(0)
-        };
-        let processes: Vec<Process> =
-            (1..=count).map(|id| Process::new(ServerId(id), drift(&mut clocks), root.fork(1000 + id as u64))).collect();
+        let processes: Vec<Process> = (1..=count)
+            .map(|id| Process::new(ServerId(id), spec.drift(&mut clocks), root.fork(1000 + id as u64)))
+            .collect();
         let mut queue = Queue::default();
         for process in &processes {
             let gap = match spec.start {

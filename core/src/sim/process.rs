@@ -1,7 +1,7 @@
 //! A server's process: the real server with its client connections, its disk, its clock and its mail.
 
 use crate::collections::{BTreeMap, BTreeSet};
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, Ensemble};
 use crate::id::{LinkId, ServerId, SessionId};
 use crate::input::Input;
 use crate::link::Link;
@@ -47,6 +47,8 @@ pub(crate) struct Process {
     deadline: Option<Instant>,
     /// What the last start read, for pictures.
     pub read: Option<ReadView>,
+    /// The members it was told of, where that is not the world's list.
+    pub told: Option<Ensemble>,
     /// A deadline (in the server's own time) that is noticed late, and by how much.
     stretched: Option<(Instant, Duration)>,
 }
@@ -79,6 +81,7 @@ impl Process {
             touched: BTreeSet::new(),
             deadline: None,
             read: None,
+            told: None,
             stretched: None,
         }
     }

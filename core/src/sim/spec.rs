@@ -1,9 +1,11 @@
 //! What a world is made of.
 
-use crate::config::{BrokenRule, Config, Ensemble, Member, MemberKind, ServiceRules};
+use crate::config::{AccessRules, BrokenRule, Config, Ensemble, Member, MemberKind, Reconfig, ServiceRules};
 use crate::id::ServerId;
 use crate::rng::Rng;
+use crate::sim::membership;
 use alloc::format;
+use alloc::sync::Arc;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +158,9 @@ pub struct WorldSpec {
     /// Which protocol the servers run.
     #[serde(skip_serializing_if = "Protocol::is_zookeeper")]
     pub protocol: Protocol,
+    /// Whether members can be changed while the ensemble runs.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub reconfig: bool,
 }
 
 impl Default for WorldSpec {
@@ -185,19 +190,37 @@ impl Default for WorldSpec {
             trace: true,
             broken: None,
             protocol: Protocol::ZooKeeper,
+            reconfig: false,
         }
     }
 }
 
 impl WorldSpec {
-    /// The membership.
+    /// Who may do what.
+    pub(crate) fn access(&self) -> Arc<AccessRules> {
+        if self.reconfig { membership::access() } else { Arc::default() }
+    }
+
+    /// How fast a server's clock runs.
+    pub(crate) fn drift(&self, rng: &mut Rng) -> i32 {
+        let span = u64::from(self.drift_ppm);
+        i32::try_from(rng.between(0, span * 2)).unwrap_or(0) - i32::try_from(span).unwrap_or(0)
+    }
+
+    /// The membership at the beginning.
     pub fn ensemble(&self) -> Ensemble {
         let (voters, all) = (i64::from(self.servers), i64::from(self.servers) + i64::from(self.observers));
         let member = |i: i64| {
             let kind = if i <= voters { MemberKind::Participant } else { MemberKind::Observer };
-            (ServerId(i), Member { kind, address: format!("10.0.0.{i}:2888:3888") })
+            (ServerId(i), WorldSpec::member(ServerId(i), kind, self.reconfig))
         };
         Ensemble::new((1..=all).map(member).collect())
+    }
+
+    /// A member as configurations name it; where members change, with its clients' port.
+    pub(crate) fn member(id: ServerId, kind: MemberKind, with_client_port: bool) -> Member {
+        let client = with_client_port.then(|| format!("10.0.0.{id}:2181"));
+        Member { client, ..Member::new(kind, format!("10.0.0.{id}:2888:3888")) }
     }
 
     /// What server `id` is told at its start.
@@ -214,6 +237,8 @@ impl WorldSpec {
             max_notification: Duration::from_millis(self.max_notification_ms.into()),
             service: self.service.clone(),
             broken: self.broken,
+            reconfig: if self.reconfig { Reconfig::Enabled { least: 2 } } else { Reconfig::Disabled },
+            access: self.access(),
             ..Config::new(id, self.ensemble())
         }
     }

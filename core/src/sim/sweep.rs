@@ -2,6 +2,7 @@
 
 use crate::config::{BrokenRule, ContainerRules, LocalSessions, OwnerKinds, ServiceRules};
 use crate::sim::World;
+use crate::sim::changes::Changes;
 use crate::sim::check::Rule;
 use crate::sim::command::{ClientId, Command};
 use crate::sim::crowd::Crowd;
@@ -31,6 +32,8 @@ pub struct SweepOptions {
     pub model: bool,
     /// New sessions are local and become global by their first ephemeral.
     pub local_sessions: bool,
+    /// Members change: servers come, join, leave, and change their role.
+    pub reconfig: bool,
 }
 
 /// What came of a seed.
@@ -85,6 +88,7 @@ fn drawn(seed: u64, options: &SweepOptions, trace: bool) -> WorldSpec {
     let mut spec = draw_spec(seed, options.servers);
     spec.broken = options.broken;
     spec.trace = trace;
+    spec.reconfig = options.reconfig;
     if options.local_sessions {
         spec.service.local_sessions = LocalSessions::Upgrading;
     }
@@ -128,6 +132,7 @@ struct Run {
     world: World,
     faults: Faults,
     load: Crowd,
+    changes: Option<Changes>,
     chaos_end: Instant,
 }
 
@@ -152,7 +157,8 @@ impl Run {
     fn of(seed: u64, world: World, load: Crowd) -> Run {
         let mut rng = crate::rng::Rng::new(seed).fork(80);
         let chaos_end = Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000));
-        Run { seed, world, faults: Faults::draw(seed), load, chaos_end }
+        let changes = world.spec().reconfig.then(|| Changes::draw(seed, world.server_ids().count()));
+        Run { seed, world, faults: Faults::draw(seed), load, changes, chaos_end }
     }
 
     fn finish(mut self, show: &mut dyn FnMut(&TraceRecord)) -> Outcome {
@@ -198,7 +204,8 @@ impl Run {
 
     fn chaos(&mut self, show: &mut dyn FnMut(&TraceRecord)) {
         while self.world.now() < self.chaos_end {
-            let next = self.faults.next_at().min(self.load.next_at()).min(self.chaos_end);
+            let change_at = self.changes.as_ref().map_or(self.chaos_end, Changes::next_at);
+            let next = self.faults.next_at().min(self.load.next_at()).min(change_at).min(self.chaos_end);
             if self.run_until(next.max(self.world.now()), show) {
                 return;
             }
@@ -207,6 +214,9 @@ impl Run {
             }
             if self.load.next_at() <= self.world.now() {
                 self.load.act(&mut self.world);
+            }
+            if let Some(changes) = self.changes.as_mut().filter(|changes| changes.next_at() <= self.world.now()) {
+                changes.act(&mut self.world);
             }
             if self.is_broken() {
                 return;

@@ -118,6 +118,31 @@ pub struct Inside {
     pub learners: Vec<ServerId>,
     /// Its disk.
     pub disk: DiskView,
+    /// Who is a member as far as it knows, in a world whose members change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<MembersView>,
+}
+
+/// Who is a member, as one server knows it. As long as a change is proposed, quorums are those of both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembersView {
+    /// In force.
+    pub committed: ConfigView,
+    /// Proposed, and not known here to be committed.
+    pub proposed: Option<ConfigView>,
+}
+
+/// One configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigView {
+    /// The zxid of the change that made it.
+    pub version: Zxid,
+    /// Who votes.
+    pub voters: Vec<ServerId>,
+    /// Who follows without a vote.
+    pub observers: Vec<ServerId>,
+    /// How many votes are a quorum.
+    pub quorum: usize,
 }
 
 /// A disk: files, and what waits for a sync.

@@ -1,5 +1,6 @@
 //! A trace record as one line of English, for terminals and golden files.
 
+use crate::config::MemberKind;
 use crate::sim::command::{Command, DiskDamage};
 use crate::sim::view::Place;
 use crate::trace::{LossReason, SessionTurn, TraceEvent, TraceRecord};
@@ -98,6 +99,13 @@ impl fmt::Display for TraceEvent {
     }
 }
 
+fn role(kind: MemberKind) -> &'static str {
+    match kind {
+        MemberKind::Participant => "participant",
+        MemberKind::Observer => "observer",
+    }
+}
+
 impl fmt::Display for Command {
     /// What the button does, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,6 +146,16 @@ impl fmt::Display for Command {
             Command::HealClient { client } => write!(f, "client {client} reaches the servers again"),
             Command::PauseClient { client } => write!(f, "freeze client {client}"),
             Command::ResumeClient { client } => write!(f, "let client {client} go on"),
+            Command::NewServer => f.write_str("start a new server"),
+            Command::Reconfig { client, join, leave } => {
+                write!(f, "client {client}: reconfig")?;
+                join.iter().try_for_each(|(server, kind)| write!(f, " +{server} {}", role(*kind)))?;
+                leave.iter().try_for_each(|server| write!(f, " -{server}"))
+            }
+            Command::ReplaceMembers { client, members } => {
+                write!(f, "client {client}: reconfig =")?;
+                members.iter().try_for_each(|(server, kind)| write!(f, " {server} {}", role(*kind)))
+            }
         }
     }
 }

@@ -81,6 +81,10 @@ pub enum PeerMsg {
     Revalidated { session: SessionId, valid: bool },
     /// 7, leader to learner: the answer to a forwarded sync.
     Sync,
+    /// 9, leader to follower: as COMMIT, of a change of members; who leads from now on.
+    CommitAndActivate { zxid: Zxid, designated: ServerId },
+    /// 19, leader to observer: as INFORM, of a change of members.
+    InformAndActivate { zxid: Zxid, designated: ServerId, txn: Bytes },
     /// Any other type: both sides ignore it.
     Unknown { kind: i32, zxid: Zxid },
 }
@@ -107,6 +111,8 @@ impl PeerMsg {
             PeerMsg::Request(_) => "REQUEST",
             PeerMsg::Revalidate { .. } | PeerMsg::Revalidated { .. } => "REVALIDATE",
             PeerMsg::Sync => "SYNC",
+            PeerMsg::CommitAndActivate { .. } => "COMMITANDACTIVATE",
+            PeerMsg::InformAndActivate { .. } => "INFORMANDACTIVATE",
             PeerMsg::Unknown { .. } => "UNKNOWN",
         }
     }
@@ -123,7 +129,9 @@ impl PeerMsg {
             | PeerMsg::Proposal { zxid, .. }
             | PeerMsg::Ack { zxid }
             | PeerMsg::Commit { zxid }
-            | PeerMsg::Inform { zxid, .. } => Some(*zxid),
+            | PeerMsg::Inform { zxid, .. }
+            | PeerMsg::CommitAndActivate { zxid, .. }
+            | PeerMsg::InformAndActivate { zxid, .. } => Some(*zxid),
             PeerMsg::UpToDate
             | PeerMsg::Ping { .. }
             | PeerMsg::Pong { .. }
@@ -146,6 +154,7 @@ mod kind {
     pub const REVALIDATE: i32 = 6;
     pub const SYNC: i32 = 7;
     pub const INFORM: i32 = 8;
+    pub const COMMITANDACTIVATE: i32 = 9;
     pub const NEWLEADER: i32 = 10;
     pub const FOLLOWERINFO: i32 = 11;
     pub const UPTODATE: i32 = 12;
@@ -155,6 +164,7 @@ mod kind {
     pub const OBSERVERINFO: i32 = 16;
     pub const LEADERINFO: i32 = 17;
     pub const ACKEPOCH: i32 = 18;
+    pub const INFORMANDACTIVATE: i32 = 19;
 }
 
 /// What closes a SNAP's body, as a string with its length.
@@ -267,6 +277,15 @@ impl PeerMsg {
                 plain(kind::REVALIDATE, NO_ZXID, Some(&data));
             }
             PeerMsg::Sync => plain(kind::SYNC, Zxid::ZERO, None),
+            PeerMsg::CommitAndActivate { zxid, designated } => {
+                plain(kind::COMMITANDACTIVATE, *zxid, Some(&designated.0.to_be_bytes()));
+            }
+            PeerMsg::InformAndActivate { zxid, designated, txn } => {
+                let mut data = BytesMut::with_capacity(8 + txn.len());
+                data.put_i64(designated.0);
+                data.put_slice(txn);
+                plain(kind::INFORMANDACTIVATE, *zxid, Some(&data));
+            }
             PeerMsg::Unknown { kind, zxid } => plain(*kind, *zxid, None),
         }
     }
@@ -426,6 +445,15 @@ impl PacketDecoder {
             kind::ACK => PeerMsg::Ack { zxid },
             kind::COMMIT => PeerMsg::Commit { zxid },
             kind::INFORM => PeerMsg::Inform { zxid, txn: fields("INFORM's data")?.rest() },
+            kind::COMMITANDACTIVATE => {
+                let designated = fields("COMMITANDACTIVATE's data")?.server("COMMITANDACTIVATE's leader")?;
+                PeerMsg::CommitAndActivate { zxid, designated }
+            }
+            kind::INFORMANDACTIVATE => {
+                let mut r = fields("INFORMANDACTIVATE's data")?;
+                let designated = r.server("INFORMANDACTIVATE's leader")?;
+                PeerMsg::InformAndActivate { zxid, designated, txn: r.rest() }
+            }
             kind::PING if from_leader => PeerMsg::Ping { zxid },
             kind::PING => {
                 let mut r = Reader::new(data.unwrap_or_default());

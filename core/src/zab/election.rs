@@ -209,7 +209,7 @@ impl Peer {
 
     fn broadcast_vote(&self, cx: &mut Cx<'_>) {
         let note = self.notification();
-        for to in self.ground.config.ensemble.voters().filter(|s| *s != self.ground.config.id) {
+        for to in self.ground.members.voters().into_iter().filter(|s| *s != self.ground.config.id) {
             cx.fx.push(Effect::Notify { to, note: note.clone() });
         }
     }
@@ -219,12 +219,12 @@ impl Peer {
             return;
         }
         let Role::Looking(election) = &mut self.role else {
-            if note.state == ServerState::Looking || !self.ground.config.ensemble.is_voter(from) {
+            if note.state == ServerState::Looking || !self.ground.members.is_voter(from) {
                 cx.fx.push(Effect::Notify { to: from, note: self.notification() });
             }
             return;
         };
-        let voting = match election {
+        match election {
             Election::Waiting { early } => {
                 // Only a server's newest word matters.
                 early.retain(|(sender, _)| *sender != from);
@@ -234,10 +234,21 @@ impl Peer {
                 early.push((from, note));
                 return;
             }
-            Election::Voting(voting) => voting,
-        };
-        let ensemble = &self.ground.config.ensemble;
-        if !ensemble.is_voter(from) {
+            Election::Voting(_) => {}
+        }
+        if let Some(newer) = self.ground.newer_members(&note.config) {
+            let like = newer.is_like(&self.ground.members.committed);
+            self.ground.activate(newer, cx);
+            if !like {
+                // Whoever counts in this election may not be who counts.
+                self.role = Role::Looking(Election::Waiting { early: alloc::vec![(from, note)] });
+                self.begin_election(cx);
+                return;
+            }
+        }
+        let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        let members = &self.ground.members;
+        if !members.is_voter(from) {
             cx.fx.push(Effect::Notify { to: from, note: self.notification() });
             return;
         }
@@ -249,14 +260,14 @@ impl Peer {
         if note.state == ServerState::Looking && note.round < self.round {
             // An observer's round is nobody's business; and voters answer an observer whatever it says, so that the
             // two would go on for ever.
-            if self.ground.config.is_voter() {
+            if self.ground.is_voter() {
                 cx.fx.push(Effect::Notify { to: from, note: self.notification() });
             }
             return;
         }
         // Who has lost its memory elects nobody: it waits for one who is elected by the others.
-        let elects = self.ground.votes() || !self.ground.config.is_voter();
-        if !ensemble.is_voter(note.vote.leader) || (note.state == ServerState::Looking && !elects) {
+        let elects = self.ground.votes() || !self.ground.is_voter();
+        if !members.may_lead(note.vote.leader) || (note.state == ServerState::Looking && !elects) {
             return;
         }
         let ballot = Ballot { vote: note.vote, round: note.round, state: note.state, version: note.version };
@@ -283,7 +294,7 @@ impl Peer {
                     voting.consider(note.vote);
                 }
                 voting.ballots.insert(from, ballot);
-                if self.ground.config.is_voter() {
+                if self.ground.is_voter() {
                     let vote = voting.proposal;
                     let own = Ballot { vote, round: self.round, state: ServerState::Looking, version: 2 };
                     voting.ballots.insert(self.ground.config.id, own);
@@ -307,7 +318,7 @@ impl Peer {
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
         let like = Ballot { vote: voting.proposal, round, state: ServerState::Looking, version: 2 };
         let supporters = Voting::supporters(&voting.ballots, &like);
-        if !self.ground.config.ensemble.has_quorum(&supporters) || like.vote.leader == ServerId::NONE {
+        if !self.ground.members.has_quorum(&supporters) || like.vote.leader == ServerId::NONE {
             voting.finalize_at = None;
             return;
         }
@@ -323,13 +334,13 @@ impl Peer {
         let me = self.ground.config.id;
         let round = self.round;
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
-        let ensemble = &self.ground.config.ensemble;
+        let members = &self.ground.members;
         let leader = ballot.vote.leader;
         let mut joined = None;
         if ballot.round == round {
             voting.ballots.insert(from, ballot);
             let supporters = Voting::supporters(&voting.ballots, &ballot);
-            if ensemble.has_quorum(&supporters) && voting.leader_stands(&voting.ballots, leader, me, true) {
+            if members.has_quorum(&supporters) && voting.leader_stands(&voting.ballots, leader, me, true) {
                 joined = Some(supporters);
             }
         }
@@ -337,7 +348,7 @@ impl Peer {
         if joined.is_none() {
             let supporters = Voting::supporters(&voting.outside, &ballot);
             let same_round = ballot.round == round;
-            if ensemble.has_quorum(&supporters) && voting.leader_stands(&voting.outside, leader, me, same_round) {
+            if members.has_quorum(&supporters) && voting.leader_stands(&voting.outside, leader, me, same_round) {
                 joined = Some(supporters);
             }
         }

@@ -1,7 +1,7 @@
 //! Leading: discovery, synchronisation, broadcast from the leader's side (quorum-protocol §6, §7, §9).
 
 use crate::collections::{BTreeMap, BTreeSet, order};
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, MemberKind};
 use crate::effect::DropReason;
 use crate::error::Violation;
 use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
@@ -10,7 +10,7 @@ use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
 use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
 use crate::zab::sync::plan;
-use crate::zab::{Cx, Ground, PeerEvent, Verdict};
+use crate::zab::{Cx, Ground, PeerEvent, Verdict, reconfig};
 use alloc::format;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub struct Leader {
     /// Proposals not committed yet and who has acknowledged them.
     outstanding: BTreeMap<Zxid, BTreeSet<ServerId>>,
     last_proposed: Zxid,
+    /// Who leads from now on, once its learners have heard of it: this leader commits nothing any more.
+    heir: Option<ServerId>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +51,7 @@ enum Stage {
 #[derive(Clone, Debug)]
 struct LearnerConn {
     server: ServerId,
+    /// It follows: it gets proposals and acknowledges them. Whether that counts is the configuration's business.
     votes: bool,
     step: LearnerStep,
     heard: Instant,
@@ -82,6 +85,7 @@ impl Leader {
             half_tick: false,
             outstanding: BTreeMap::new(),
             last_proposed: Zxid::ZERO,
+            heir: None,
         }
     }
 
@@ -129,6 +133,16 @@ impl Leader {
         self.last_proposed
     }
 
+    /// Who leads after it, if that is decided.
+    pub(super) fn heir(&self) -> Option<ServerId> {
+        self.heir
+    }
+
+    /// Those that follow and get every proposal.
+    pub(super) fn forwarding(&self) -> BTreeSet<ServerId> {
+        self.learners.values().filter(|l| l.votes && l.step.gets_proposals()).map(|l| l.server).collect()
+    }
+
     /// Learners that hold the history and get every proposal.
     pub fn synced_learners(&self) -> impl Iterator<Item = ServerId> + '_ {
         self.learners.values().filter(|l| matches!(l.step, LearnerStep::Live)).map(|l| l.server)
@@ -145,11 +159,11 @@ impl Leader {
         let mut silent: Vec<Instant> = self
             .learners
             .values()
-            .filter(|l| l.votes && l.step.gets_proposals())
+            .filter(|l| l.votes && l.step.gets_proposals() && ground.members.is_voter(l.server))
             .map(|l| l.owes.map_or(l.heard, |(_, since)| since.min(l.heard)) + whole)
             .collect();
         order::sort_by(&mut silent, |a, b| b.cmp(a));
-        let others = config.ensemble.quorum_size().saturating_sub(1);
+        let others = ground.members.quorum_size().saturating_sub(1);
         let quorum = others.checked_sub(1).map(|last| {
             let at = silent.get(last).copied().unwrap_or(self.ping_at);
             Timer { what: TimerKind::QuorumSilent, at, whole }
@@ -167,6 +181,8 @@ impl Leader {
     /// `None` unless in broadcast; `Some(None)` when the counter is used up.
     pub(super) fn next_zxid(&self) -> Option<Option<Zxid>> {
         match self.stage {
+            // Nothing that it proposed could be committed.
+            _ if self.heir.is_some() => None,
             // The last counter is never proposed (quorum-protocol §16).
             Stage::Broadcast { .. } => Some(self.last_proposed.next().filter(|z| z.counter() != u32::MAX)),
             _ => None,
@@ -183,7 +199,8 @@ impl Leader {
                 learner.owes.get_or_insert((zxid, cx.now.mono));
             }
         }
-        ground.append(zxid, txn, cx.fx);
+        let change = reconfig::change_in(ground, cx.host, zxid, &txn).ok().flatten();
+        ground.append(zxid, txn, change, cx.fx);
         if ground.breaks(BrokenRule::AckBeforeSync) {
             self.acknowledge(ground, ground.config.id, zxid, cx);
         }
@@ -245,14 +262,16 @@ impl Leader {
         if server == ground.config.id {
             return foreign(format!("a learner claims server id {server}, which is ours"));
         }
-        let Some(member) = ground.config.ensemble.member(server) else {
-            return foreign(format!("a learner claims server id {server}, which is not in the configuration"));
-        };
-        let votes = member.kind == crate::config::MemberKind::Participant;
-        if votes != follower {
-            return foreign(format!("server {server} does not join in the role that the configuration gives it"));
+        // Where members change, a server may not know yet, or not any more, what it is: then its vote does not count.
+        if !ground.config.reconfig.is_enabled() {
+            let Some(member) = ground.members.member(server) else {
+                return foreign(format!("a learner claims server id {server}, which is not in the configuration"));
+            };
+            if follower != (member.kind == MemberKind::Participant) {
+                return foreign(format!("server {server} does not join in the role that the configuration gives it"));
+            }
         }
-        if info.config_version > ground.config.ensemble.version() {
+        if info.config_version > ground.members.last_seen().version() {
             return Err(DropReason::NewerConfig);
         }
         if accepted >= Epoch::LAST {
@@ -267,6 +286,7 @@ impl Leader {
             cx.drop_conn(old, DropReason::Replaced);
             self.forget(old, cx);
         }
+        let votes = follower;
         let mut learner = LearnerConn { server, votes, step: LearnerStep::Greeted, heard: cx.now.mono, owes: None };
         match &mut self.stage {
             Stage::Discovery { heard } => {
@@ -299,7 +319,8 @@ impl Leader {
                     && votes
                 {
                     let ours = (ground.current, ground.history.last());
-                    if (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
+                    let counts = ground.members.is_voter(server);
+                    if counts && (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
                         return Err(DropReason::LearnerIsAhead);
                     }
                     promised.insert(server);
@@ -392,7 +413,7 @@ impl Leader {
                 learner.owes.get_or_insert((entry.zxid, cx.now.mono));
             }
         }
-        cx.send(conn, PeerMsg::NewLeader { epoch, config: ground.config.ensemble.text() });
+        cx.send(conn, PeerMsg::NewLeader { epoch, config: ground.members.last_seen().text() });
         learner.step = LearnerStep::Receiving;
         let server = learner.server;
         cx.fx.note(|| Note::SyncPlanned {
@@ -408,37 +429,54 @@ impl Leader {
     /// Counts an acknowledgement and commits, strictly in order, whatever has its quorum.
     fn acknowledge(&mut self, ground: &mut Ground, by: ServerId, zxid: Zxid, cx: &mut Cx<'_>) {
         let Some(acks) = self.outstanding.get_mut(&zxid) else { return };
-        if !ground.config.is_voter() || !acks.insert(by) {
+        if !acks.insert(by) {
             return;
         }
-        let have = acks.len();
-        let need = ground.config.ensemble.quorum_size();
+        let have = acks.iter().filter(|s| ground.members.is_voter(**s)).count();
+        let need = ground.members.quorum_size();
         cx.fx.note(|| Note::Acked { zxid, by, have, need });
         while let Some((next, acks)) = self.outstanding.first_key_value() {
-            let enough = ground.config.ensemble.has_quorum(acks)
+            let enough = ground.members.commits(*next, acks)
+                || (ground.breaks(BrokenRule::OldQuorumOnly) && ground.members.committed.has_quorum(acks))
                 || (ground.breaks(BrokenRule::CommitWithoutQuorum) && !acks.is_empty());
-            if !enough {
+            if !enough || self.heir.is_some() {
                 break;
             }
-            let next = *next;
-            self.outstanding.pop_first();
-            self.commit(ground, next, cx);
+            let Some((next, acks)) = self.outstanding.pop_first() else { break };
+            self.commit(ground, next, &acks, cx);
         }
     }
 
-    fn commit(&mut self, ground: &mut Ground, zxid: Zxid, cx: &mut Cx<'_>) {
+    fn commit(&mut self, ground: &mut Ground, zxid: Zxid, acks: &BTreeSet<ServerId>, cx: &mut Cx<'_>) {
+        let designated =
+            ground.is_open_change(zxid).then(|| ground.heir(acks.iter().copied(), self.outstanding.values()));
         let txn = ground.history.get(zxid).map(|e| e.txn.clone());
         for (conn, learner) in &self.learners {
             if !learner.step.gets_proposals() {
                 continue;
             }
-            if learner.votes {
-                cx.send(*conn, PeerMsg::Commit { zxid });
-            } else if let Some(txn) = &txn {
-                cx.send(*conn, PeerMsg::Inform { zxid, txn: txn.clone() });
+            match (designated, &txn) {
+                (None, _) if learner.votes => cx.send(*conn, PeerMsg::Commit { zxid }),
+                (None, Some(txn)) => cx.send(*conn, PeerMsg::Inform { zxid, txn: txn.clone() }),
+                (Some(designated), _) if learner.votes => {
+                    cx.send(*conn, PeerMsg::CommitAndActivate { zxid, designated });
+                }
+                (Some(designated), Some(txn)) => {
+                    cx.send(*conn, PeerMsg::InformAndActivate { zxid, designated, txn: txn.clone() });
+                }
+                (_, None) => {}
             }
         }
         ground.commit_upto(zxid, cx);
+        if let Some(to) = designated.filter(|to| *to != ground.config.id) {
+            self.hand_over(to, cx);
+        }
+    }
+
+    /// It leads no longer, but stays until its learners have heard so, and its clients their answers.
+    fn hand_over(&mut self, to: ServerId, cx: &mut Cx<'_>) {
+        cx.fx.note(|| Note::HandsOver { to });
+        self.heir = Some(to);
     }
 
     pub(super) fn on_synced(&mut self, ground: &mut Ground, cx: &mut Cx<'_>) -> Verdict {
@@ -453,8 +491,10 @@ impl Leader {
     }
 
     pub(super) fn on_closed(&mut self, conn: ConnId, cx: &mut Cx<'_>) -> Verdict {
+        let server = self.learners.get(&conn).map(|l| l.server);
         self.forget(conn, cx);
-        Ok(())
+        // Those who have heard that another one leads go to it.
+        if self.heir.is_some() && server == self.heir { Err(StandDown::Reconfigured) } else { Ok(()) }
     }
 
     /// A learner's connection is over. What it acknowledged and is not committed must be acknowledged anew: when it
@@ -474,6 +514,9 @@ impl Leader {
         }
         if now < self.ping_at {
             return Ok(());
+        }
+        if self.heir.is_some() {
+            return Err(StandDown::Reconfigured);
         }
         self.ping_at = now + ground.config.tick / 2;
         self.half_tick = !self.half_tick;
@@ -495,7 +538,7 @@ impl Leader {
             let mut alive: BTreeSet<_> =
                 self.learners.values().filter(|l| l.step.gets_proposals()).map(|l| l.server).collect();
             alive.insert(ground.config.id);
-            if !ground.config.ensemble.has_quorum(&alive) {
+            if !ground.members.has_quorum(&alive) {
                 return Err(StandDown::LostQuorum);
             }
         }
@@ -514,7 +557,7 @@ impl Leader {
             match &mut self.stage {
                 Stage::Discovery { heard } => {
                     let servers: BTreeSet<_> = heard.keys().copied().collect();
-                    if !ground.config.ensemble.has_quorum(&servers) {
+                    if !ground.members.has_quorum(&servers) {
                         return Ok(());
                     }
                     let highest = heard.values().copied().max().unwrap_or(ground.accepted);
@@ -540,11 +583,12 @@ impl Leader {
                     self.stage = Stage::Agreeing { epoch, promised: BTreeSet::from([me]) };
                 }
                 Stage::Agreeing { epoch, promised } => {
-                    if !ground.config.ensemble.has_quorum(promised) {
+                    if !ground.members.has_quorum(promised) {
                         return Ok(());
                     }
                     let epoch = *epoch;
                     cx.fx.note(|| Note::EpochAgreed { epoch, by: promised.iter().copied().collect() });
+                    ground.name_first_members(epoch, cx.fx);
                     let lsn = ground.begin_epoch(epoch, cx.fx);
                     self.deadline = cx.now.mono + ground.config.init_time();
                     self.stage = Stage::Synchronization { epoch, lsn, secured: BTreeSet::new() };
@@ -557,7 +601,7 @@ impl Leader {
                     if ground.synced >= *lsn {
                         secured.insert(me);
                     }
-                    if !ground.config.ensemble.has_quorum(secured) {
+                    if !ground.members.has_quorum(secured) {
                         return Ok(());
                     }
                     let (epoch, by) = (*epoch, core::mem::take(secured));
@@ -573,9 +617,12 @@ impl Leader {
     fn establish(&mut self, ground: &mut Ground, epoch: Epoch, by: BTreeSet<ServerId>, cx: &mut Cx<'_>) {
         self.last_proposed = epoch.start();
         self.ping_at = cx.now.mono + ground.config.tick / 2;
-        cx.fx.note(|| Note::Established { epoch, by: by.into_iter().collect() });
+        let holders: Vec<ServerId> = by.into_iter().collect();
+        cx.fx.note(|| Note::Established { epoch, by: holders.clone() });
         ground.remembers(cx.fx);
         ground.commit_upto(ground.history.last(), cx);
+        ground.settle_members(ground.history.last(), Some(epoch.start().0), cx);
+        let heir = ground.heir(holders, []);
         for (conn, learner) in &mut self.learners {
             learner.heard = cx.now.mono;
             if learner.step == LearnerStep::Secured {
@@ -584,6 +631,9 @@ impl Leader {
             }
         }
         cx.events.push(PeerEvent::Established);
+        if heir != ground.config.id {
+            self.hand_over(heir, cx);
+        }
     }
 }
 

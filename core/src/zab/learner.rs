@@ -1,7 +1,7 @@
 //! Following (or observing) a leader: discovery, synchronisation, broadcast from the learner's side
 //! (quorum-protocol §6, §8, §9).
 
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, MemberKind};
 use crate::effect::{DropReason, Effect};
 use crate::error::Violation;
 use crate::id::{ConnId, Epoch, Lsn, ServerId, Zxid};
@@ -9,7 +9,7 @@ use crate::note::{Note, PhaseName, StandDown, SyncKind};
 use crate::status::{Deadline, Timer, TimerKind};
 use crate::time::Instant;
 use crate::wire::peer::{LearnerInfo, PROTOCOL_VERSION, PeerMsg};
-use crate::zab::{Cx, Ground, PeerEvent, Verdict};
+use crate::zab::{Cx, Ground, PeerEvent, Verdict, reconfig};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,6 +36,10 @@ pub struct Learner {
     /// The epoch that the leader says it is in office for, if that has to be so without us: see
     /// [`crate::zab::memory`].
     in_office: Option<Epoch>,
+    /// The version of the leader's newest configuration, as its NEWLEADER said it.
+    announced: Option<i64>,
+    /// Whom it follows next, without an election, because the members have changed.
+    next: Option<ServerId>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,13 +71,25 @@ impl Learner {
         cx.fx.push(Effect::Dial { to: leader });
         Learner {
             leader,
-            votes: ground.config.is_voter(),
+            votes: ground.joins_as() == MemberKind::Participant,
             step: Step::Dialling,
             tries: 1,
             deadline: cx.now.mono + ground.config.init_time(),
             ask_for_all: false,
             in_office: ground.memory.is_lost().then_some(announced),
+            announced: None,
+            next: None,
         }
+    }
+
+    /// Whether it follows; otherwise it observes.
+    pub(super) fn follows(&self) -> bool {
+        self.votes
+    }
+
+    /// Whom it follows next, if a change of members has decided that.
+    pub(super) fn next_leader(&self) -> Option<ServerId> {
+        self.next
     }
 
     /// Whom it follows.
@@ -156,7 +172,7 @@ impl Learner {
         let info = LearnerInfo {
             server: ground.config.id,
             protocol: PROTOCOL_VERSION,
-            config_version: ground.config.ensemble.version(),
+            config_version: ground.members.committed.version(),
         };
         let accepted = ground.accepted;
         let greeting = if self.votes {
@@ -294,6 +310,7 @@ impl Learner {
                 cx.fx.note(|| Note::Syncing { kind: SyncKind::Trunc, zxid: to });
                 let dropped = ground.history.truncate(to);
                 ground.store(crate::effect::Record::Truncate { to }, cx.fx);
+                ground.history_changed(cx);
                 cx.fx.note(|| Note::Truncated { to, dropped });
                 self.step = Step::Receiving { conn, epoch, settled: to };
                 Ok(())
@@ -307,7 +324,10 @@ impl Learner {
                 self.step = Step::Receiving { conn, epoch, settled: zxid };
                 Ok(())
             }
-            (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, .. }) => self.secure(ground, of, cx),
+            (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, config }) => {
+                self.announced = ground.hear_of_members(&config, cx.fx);
+                self.secure(ground, of, cx)
+            }
             (
                 Step::Receiving { epoch, .. }
                 | Step::Securing { epoch, .. }
@@ -323,44 +343,40 @@ impl Learner {
             }
             (
                 Step::Receiving { settled, .. } | Step::Securing { settled, .. } | Step::AwaitUpToDate { settled, .. },
-                PeerMsg::Commit { zxid },
+                PeerMsg::Commit { zxid } | PeerMsg::CommitAndActivate { zxid, .. },
             ) => settle(ground, settled, zxid),
             (
                 Step::Receiving { epoch, settled, .. }
                 | Step::Securing { epoch, settled, .. }
                 | Step::AwaitUpToDate { epoch, settled, .. },
-                PeerMsg::Inform { zxid, txn },
+                PeerMsg::Inform { zxid, txn } | PeerMsg::InformAndActivate { zxid, txn, .. },
             ) => {
                 append(ground, *epoch, zxid, txn, cx)?;
                 settle(ground, settled, zxid)
             }
             (Step::AwaitUpToDate { epoch, settled, acked, .. }, PeerMsg::UpToDate) => {
                 let (epoch, settled, acked) = (*epoch, *settled, *acked);
+                let before = ground.members.committed.version();
                 ground.commit_upto(settled, cx);
+                ground.settle_members(settled, self.announced, cx);
+                self.members_changed(ground, before, None)?;
                 cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
                 self.step = Step::Live { conn, epoch, acked };
                 self.deadline = cx.now.mono + ground.config.sync_time();
                 cx.events.push(PeerEvent::Joined);
                 Ok(())
             }
-            (Step::Live { .. }, PeerMsg::Commit { zxid }) => {
-                if zxid <= ground.history.committed() {
-                    return Ok(());
-                }
-                match ground.history.next_uncommitted() {
-                    Some(next) if next.zxid == zxid => {
-                        ground.commit_upto(zxid, cx);
-                        self.heard(ground, cx);
-                        Ok(())
-                    }
-                    _ => Err(Refusal::Violation(Violation::UnknownCommit(zxid))),
-                }
+            (Step::Live { .. }, PeerMsg::Commit { zxid }) => self.commit(ground, zxid, None, cx),
+            (Step::Live { .. }, PeerMsg::CommitAndActivate { zxid, designated }) => {
+                self.commit(ground, zxid, Some(designated), cx)
             }
             (Step::Live { epoch, .. }, PeerMsg::Inform { zxid, txn }) => {
                 append(ground, *epoch, zxid, txn, cx)?;
-                ground.commit_upto(zxid, cx);
-                self.heard(ground, cx);
-                Ok(())
+                self.commit(ground, zxid, None, cx)
+            }
+            (Step::Live { epoch, .. }, PeerMsg::InformAndActivate { zxid, designated, txn }) => {
+                append(ground, *epoch, zxid, txn, cx)?;
+                self.commit(ground, zxid, Some(designated), cx)
             }
             // An Apache leader that is in office pings as soon as NEWLEADER is out, yet drops a learner whose next packet
             // is anything but its acknowledgement (quorum-protocol §8).
@@ -393,6 +409,42 @@ impl Learner {
         self.ask_for_all = true;
         cx.drop_conn(conn, DropReason::RoleChanged);
         self.try_again(cx).map_err(|_| Refusal::StandDown(StandDown::CannotTruncate))
+    }
+
+    /// The leader has committed `zxid`, the next transaction of the history; `designated` leads from now on.
+    fn commit(
+        &mut self,
+        ground: &mut Ground,
+        zxid: Zxid,
+        designated: Option<ServerId>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refusal> {
+        if zxid <= ground.history.committed() {
+            return Ok(());
+        }
+        if ground.history.next_uncommitted().is_none_or(|next| next.zxid != zxid) {
+            return Err(Refusal::Violation(Violation::UnknownCommit(zxid)));
+        }
+        let before = ground.members.committed.version();
+        ground.commit_upto(zxid, cx);
+        self.members_changed(ground, before, designated)
+    }
+
+    /// What a change of members since the configuration `before` means for this role.
+    fn members_changed(&mut self, ground: &Ground, before: i64, designated: Option<ServerId>) -> Result<(), Refusal> {
+        if ground.members.committed.version() == before {
+            return Ok(());
+        }
+        let same_role = self.votes == (ground.joins_as() == MemberKind::Participant);
+        let leader = match designated {
+            Some(leader) => Some(leader),
+            None => Some(self.leader).filter(|leader| ground.members.committed.is_voter(*leader)),
+        };
+        if same_role && leader == Some(self.leader) {
+            return Ok(());
+        }
+        self.next = leader;
+        Err(Refusal::StandDown(StandDown::Reconfigured))
     }
 
     /// A sign of life: the leader has `sync_limit` ticks for the next one. Joining as a whole keeps its own limit.
@@ -480,6 +532,7 @@ fn install(ground: &mut Ground, zxid: Zxid, body: Bytes, cx: &mut Cx<'_>) -> Res
     cx.host.install(zxid, &body).map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
     ground.history.reset(zxid);
     ground.store(crate::effect::Record::Install { zxid, body }, cx.fx);
+    ground.history_changed(cx);
     Ok(())
 }
 
@@ -511,7 +564,9 @@ fn append(ground: &mut Ground, epoch: Epoch, zxid: Zxid, txn: Bytes, cx: &mut Cx
         return Err(Refusal::Violation(Violation::Gap { got: zxid, after: last }));
     }
     cx.host.check(zxid, &txn).map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
-    ground.append(zxid, txn, cx.fx);
+    let change = reconfig::change_in(ground, cx.host, zxid, &txn);
+    let change = change.map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
+    ground.append(zxid, txn, change, cx.fx);
     Ok(())
 }
 

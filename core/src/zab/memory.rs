@@ -11,7 +11,7 @@
 //! becomes a member of quorums again when all that the leader in office has is durable here, and with it everything
 //! that it can have acknowledged before.
 
-use crate::config::BrokenRule;
+use crate::config::{BrokenRule, MemberKind};
 use crate::effect::{Effects, Record};
 use crate::id::{Epoch, ServerId, Zxid};
 use crate::note::Note;
@@ -104,7 +104,7 @@ fn tells_of_history(note: &Notification) -> bool {
 impl Ground {
     /// Whether its word counts for a quorum.
     pub(super) fn votes(&self) -> bool {
-        self.config.is_voter() && !self.memory.is_lost()
+        self.is_voter() && !self.memory.is_lost()
     }
 
     /// Where its history ends, readable or not: what votes and promises tell.
@@ -118,8 +118,12 @@ impl Ground {
     /// The vote it begins an election with: itself, unless it may not be elected.
     pub(super) fn own_vote(&self) -> Vote {
         let nobody = |zxid, epoch| Vote { leader: ServerId::NONE, zxid, epoch };
-        if !self.config.is_voter() {
-            return nobody(Zxid(i64::MIN), Epoch(i64::MIN));
+        if !self.members.committed.may_lead(self.config.id) {
+            // Not a member, yet or any more (the old members would not follow one whom only the new ones know); or one
+            // whose vote never counts.
+            let stranger = !self.members.committed.is_voter(self.config.id);
+            let stranger = stranger && self.joins_as() == MemberKind::Participant;
+            return if stranger { nobody(self.claim(), self.current) } else { nobody(Zxid(i64::MIN), Epoch(i64::MIN)) };
         }
         match self.memory {
             Memory::Whole | Memory::Blank => {
@@ -151,7 +155,7 @@ impl Peer {
     /// A server that knows of no history hears of one, or that nobody has any. True if the election began anew.
     pub(super) fn weigh_memory(&mut self, from: ServerId, note: &Notification, cx: &mut Cx<'_>) -> bool {
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return false };
-        if self.ground.breaks(BrokenRule::IgnoreEpoch) || !self.ground.config.is_voter() {
+        if self.ground.breaks(BrokenRule::IgnoreEpoch) || !self.ground.is_voter() {
             return false;
         }
         if self.ground.memory == Memory::Blank && tells_of_history(note) {
@@ -162,8 +166,8 @@ impl Peer {
             return false;
         }
         let empty = note.state == ServerState::Looking && note.vote.zxid <= Zxid::ZERO;
-        voting.has_nothing(from, empty && self.ground.config.ensemble.is_voter(from));
-        let others = self.ground.config.ensemble.voters().filter(|id| *id != self.ground.config.id);
+        voting.has_nothing(from, empty && self.ground.members.is_voter(from));
+        let others = self.ground.members.voters().into_iter().filter(|id| *id != self.ground.config.id);
         if !voting.all_have_nothing(others) {
             return false;
         }

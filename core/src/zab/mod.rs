@@ -16,12 +16,13 @@ pub mod history;
 pub mod leader;
 pub mod learner;
 pub mod memory;
+mod reconfig;
 pub mod sync;
 #[cfg(test)]
 mod tests;
 
 use crate::collections::BTreeMap;
-use crate::config::{BrokenRule, Config};
+use crate::config::{BrokenRule, Config, Ensemble, Membership};
 use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
 use crate::id::{ConnId, Epoch, Lsn, ServerId, SessionId, Zxid};
 use crate::input::Input;
@@ -30,6 +31,7 @@ use crate::status::{Deadline, Timer};
 use crate::time::{Instant, Now};
 use crate::wire::notification::{Notification, ServerState, Vote};
 use crate::wire::peer::{Forwarded, PeerMsg};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,6 +61,19 @@ pub trait Host {
     fn install(&mut self, zxid: Zxid, body: &Bytes) -> Result<(), String>;
     /// The body of the empty state.
     fn empty(&self) -> Bytes;
+    /// The text of the configuration that a transaction makes, if it is a change of members.
+    fn membership_in(&self, txn: &Bytes) -> Option<String> {
+        let _ = txn;
+        None
+    }
+    /// The text of the configuration that the state holds, if it holds one.
+    fn membership_held(&self) -> Option<String> {
+        None
+    }
+    /// These are the members from now on.
+    fn members_changed(&mut self, members: &Ensemble) {
+        let _ = members;
+    }
 }
 
 /// What the service above has to know or to do. Collected during a step, in order.
@@ -89,6 +104,8 @@ pub enum PeerEvent {
 pub struct Ground {
     /// What it was told at the start.
     pub config: Config,
+    /// Who is there; begins with what it was told.
+    pub members: Membership,
     /// The highest epoch promised (written, or under way to be).
     pub accepted: Epoch,
     /// The epoch whose history this is (likewise).
@@ -156,7 +173,11 @@ impl Ground {
         self.last_lsn
     }
 
-    fn append(&mut self, zxid: Zxid, txn: Bytes, fx: &mut Effects) {
+    /// Appends a transaction; `change` is the configuration that it makes, if it makes one.
+    fn append(&mut self, zxid: Zxid, txn: Bytes, change: Option<Box<Ensemble>>, fx: &mut Effects) {
+        if let Some(next) = change {
+            self.propose_members(*next, fx);
+        }
         let lsn = self.store(Record::Txn { zxid, txn: txn.clone() }, fx);
         self.history.push(Entry { zxid, txn, lsn });
     }
@@ -177,6 +198,9 @@ impl Ground {
             let Some(entry) = self.history.commit_next() else { break };
             cx.fx.note(|| Note::Committed { zxid: entry.zxid });
             cx.host.apply(entry.zxid, &entry.txn, cx.fx);
+            if let Ok(Some(next)) = reconfig::change_in(self, cx.host, entry.zxid, &entry.txn) {
+                self.activate(*next, cx);
+            }
         }
         self.history.trim(self.config.commit_log_count, self.synced);
     }
@@ -220,7 +244,9 @@ impl Peer {
     ) -> Peer {
         // A crash between the history of an epoch and the file of that epoch leaves a log that is ahead of both files.
         let accepted = accepted.max(current).max(history.last().epoch());
+        let proposed = config.proposed.clone().filter(|_| config.reconfig.is_enabled());
         let ground = Ground {
+            members: Membership { committed: config.ensemble.clone(), proposed },
             config,
             accepted,
             current,
@@ -251,7 +277,10 @@ impl Peer {
             fx.note(|| Note::Doubts { memory });
         }
         peer.note_phase(fx);
-        peer.with(now, fx, host, |peer, cx| peer.begin_election(cx));
+        peer.with(now, fx, host, |peer, cx| {
+            peer.ground.recover_members(cx);
+            peer.begin_election(cx);
+        });
         peer
     }
 
@@ -418,9 +447,23 @@ impl Peer {
         }
         cx.events.push(PeerEvent::Stopped);
         self.ground.touched.clear();
+        let next = match &self.role {
+            Role::Leading(l) => l.heir(),
+            Role::Learning(l) => l.next_leader(),
+            Role::Looking(_) => None,
+        };
         self.role = Role::Looking(Election::waiting());
-        self.note_phase(cx.fx);
-        self.begin_election(cx);
+        match next.filter(|_| why == StandDown::Reconfigured) {
+            // The change of members says who leads from now on: no election.
+            Some(leader) => {
+                self.settled.leader = leader;
+                self.take_role(leader, cx);
+            }
+            None => {
+                self.note_phase(cx.fx);
+                self.begin_election(cx);
+            }
+        }
     }
 
     /// Takes the elected role.
@@ -548,7 +591,7 @@ impl Peer {
         match &self.role {
             Role::Looking(_) => ServerState::Looking,
             Role::Leading(_) => ServerState::Leading,
-            Role::Learning(_) if self.ground.config.is_voter() => ServerState::Following,
+            Role::Learning(l) if l.follows() => ServerState::Following,
             Role::Learning(_) => ServerState::Observing,
         }
     }
@@ -628,7 +671,7 @@ impl Peer {
             vote: self.vote(),
             round: self.round,
             version: 2,
-            config: self.ground.config.ensemble.text(),
+            config: self.ground.members.committed.text(),
         }
     }
 }

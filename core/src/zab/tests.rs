@@ -42,7 +42,7 @@ fn z(epoch: i64, counter: u32) -> Zxid {
 fn ensemble() -> Ensemble {
     let member = |id| {
         let kind = if id < 4 { MemberKind::Participant } else { MemberKind::Observer };
-        (ServerId(id), Member { kind, address: format!("s{id}:2888:3888") })
+        (ServerId(id), Member::new(kind, format!("s{id}:2888:3888")))
     };
     Ensemble::new((1..=4).map(member).collect())
 }
@@ -478,5 +478,55 @@ fn an_empty_disk_votes_among_empty_ones_and_not_once_it_hears_of_a_history() {
         // All are there, and none has a transaction: an epoch that nothing came of is no loss.
         one.hear(2, note(ServerState::Looking, ServerId::NONE.0, (0, Zxid::ZERO), 1));
         assert_eq!(one.peer.ground.memory.is_lost(), zxid > Zxid::ZERO);
+    }
+}
+
+/// A server that is started with a list of its own, with version 0, into an ensemble that lists 1, 2 and 3.
+#[test]
+fn a_joiner_takes_the_newer_members_and_votes_for_nobody() {
+    let line = |id: i64| format!("server.{id}=s{id}:1:2:participant\n");
+    let members = |ids: &[i64], version: &str| {
+        Ensemble::parse(&format!("{}version={version}", ids.iter().map(|id| line(*id)).collect::<String>())).unwrap()
+    };
+    let mut config = Config::new(ServerId(4), members(&[1, 2, 3, 4], "0"));
+    config.reconfig = crate::config::Reconfig::Enabled { least: 2 };
+    let (now, mut host) = (Instant::ZERO, Applied::default());
+    let both = Now { mono: now, wall_ms: 0 };
+    let history = History::new(Zxid::ZERO, []);
+    let memory = Memory::Blank;
+    let peer = Peer::start(config, (Epoch(0), Epoch(0)), history, memory, both, &mut Effects::new(), &mut host);
+    let mut one = One { peer, host, now, syncs: true };
+    assert_eq!(one.peer.vote().leader, ServerId(4), "by its own list it is a member");
+    let told =
+        |config: &str| Notification { config: config.into(), ..note(ServerState::Following, 3, (1, Zxid::ZERO), 1) };
+    for nothing in ["", "version=200000000", "server.1=s1:1:2\nversion=zz"] {
+        one.hear(1, told(nothing));
+        assert_eq!(one.peer.members().committed.version(), 0, "{nothing:?}");
+    }
+    let newer = members(&[1, 2, 3], "100000000");
+    let said = one.hear(1, told(&newer.text()));
+    assert_eq!(one.peer.members().committed, newer);
+    assert_eq!(one.peer.vote(), Vote { leader: ServerId::NONE, zxid: Zxid::ZERO, epoch: Epoch(0) });
+    assert_eq!(notified(&said), [1, 2, 3]);
+    assert!(said.iter().any(|e| matches!(e, Effect::Store { record: Record::Membership(_), .. })));
+    // It joins as a follower does, and says which members it knows.
+    one.hear(2, told(&newer.text()));
+    one.hear(3, Notification { state: ServerState::Leading, ..told(&newer.text()) });
+    assert_eq!(one.peer.leader(), Some(ServerId(3)));
+    let said = one.step(Input::Connected { to: ServerId(3), conn: ConnId(1) });
+    let info = LearnerInfo { config_version: 0x1_0000_0000, ..info(4) };
+    assert_eq!(sent(&said), [PeerMsg::FollowerInfo { accepted: Epoch(0), info }]);
+}
+
+#[test]
+fn a_leader_whose_members_do_not_change_serves_no_strangers() {
+    let mut one = One::start(ME, Zxid::ZERO, &[]);
+    one.lead();
+    for (conn, server, follower) in [(7, 9, true), (8, 4, true), (9, 3, false)] {
+        one.step(Input::Accepted { conn: ConnId(conn) });
+        let (accepted, info) = (Epoch(0), info(server));
+        let greeting =
+            if follower { PeerMsg::FollowerInfo { accepted, info } } else { PeerMsg::ObserverInfo { accepted, info } };
+        assert_eq!(dropped(&one.packet(conn, greeting)), [conn], "server {server}");
     }
 }

@@ -3,12 +3,15 @@
 use crate::vectors;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
+use zebu_core::config::Ensemble;
 use zebu_core::disk::body::BodyReader;
+use zebu_core::wire::client::Request;
 use zebu_core::wire::frame::split_frame;
 use zebu_core::wire::jute::Fault;
 use zebu_core::wire::notification::{InitialMessage, MAX_MESSAGE, Notification};
+use zebu_core::wire::op::OpCode;
 use zebu_core::wire::peer::{Limits, PacketDecoder, PeerMsg, Sender};
-use zebu_core::wire::txn::{Txn, TxnHeader};
+use zebu_core::wire::txn::{Txn, TxnBody, TxnHeader};
 
 /// One packet of a capture; a SNAP with its body.
 struct Packet {
@@ -92,8 +95,6 @@ fn every_packet_decodes_and_encodes() {
         }
         let expected = match (message.name(), &message) {
             ("PONG", _) => "PING",
-            (_, PeerMsg::Unknown { kind: 9, .. }) => "COMMITANDACTIVATE",
-            (_, PeerMsg::Unknown { kind: 19, .. }) => "INFORMANDACTIVATE",
             (_, PeerMsg::Unknown { kind: 77, .. }) => "77",
             (name, _) => name,
         };
@@ -102,7 +103,9 @@ fn every_packet_decodes_and_encodes() {
         match message {
             // The hostile leader's INFORM to a follower, which ignores it.
             PeerMsg::Inform { txn, .. } if txn.is_empty() && packet.scenario == "hostile-leader" => {}
-            PeerMsg::Proposal { zxid, txn } | PeerMsg::Inform { zxid, txn } => {
+            PeerMsg::Proposal { zxid, txn }
+            | PeerMsg::Inform { zxid, txn }
+            | PeerMsg::InformAndActivate { zxid, txn, .. } => {
                 let decoded = Txn::decode(txn.clone()).unwrap_or_else(|e| panic!("{about}: {e}"));
                 assert_eq!(decoded.encode(), txn, "{about}");
                 assert_eq!(TxnHeader::peek(&txn).unwrap().0.zxid, zxid, "{about}");
@@ -207,4 +210,69 @@ fn every_election_message_decodes_and_encodes() {
     }
     println!("{initial} initial, {notifications} notifications, {other_forms} of other forms, {skipped} skipped");
     assert!(initial > 80 && notifications > 290 && other_forms >= 2 && skipped >= 3);
+}
+
+/// The text of a change of members, if a packet proposes one.
+fn change_of(message: &PeerMsg) -> Option<String> {
+    let (PeerMsg::Proposal { txn, .. } | PeerMsg::InformAndActivate { txn, .. }) = message else { return None };
+    match Txn::decode(txn.clone()).ok()?.body {
+        TxnBody::SetData { reconfig: true, path, data, version: -1 } if path == "/zookeeper/config" => {
+            Some(String::from_utf8(data?.to_vec()).unwrap())
+        }
+        _ => None,
+    }
+}
+
+fn message_of(packet: &Packet) -> Option<PeerMsg> {
+    PacketDecoder::new(packet.sender, Limits::default()).next(&mut BytesMut::from(&packet.bytes[..])).ok().flatten()
+}
+
+/// Every configuration that Apache's servers say is read, and printed as they print it.
+#[test]
+fn configurations_are_apaches() {
+    let sorted = |text: &str| text.lines().map(String::from).collect::<BTreeSet<_>>();
+    let (mut texts, mut versions) = (0, BTreeSet::new());
+    for packet in packets() {
+        let text = match message_of(&packet) {
+            Some(PeerMsg::NewLeader { config, .. }) => Some(config),
+            Some(message) => change_of(&message),
+            None => None,
+        };
+        let Some(text) = text.filter(|text| text.starts_with("server.")) else { continue };
+        let read = Ensemble::parse(&text).unwrap_or_else(|e| panic!("{}: {e}: {text}", packet.scenario));
+        assert_eq!(sorted(&read.text()), sorted(&text), "{}", packet.scenario);
+        texts += 1;
+        versions.insert(read.version());
+    }
+    assert!(texts > 30 && versions.len() > 4, "{texts} texts, versions {versions:x?}");
+}
+
+/// A change needs nothing but the members before it and the request: the two stand in captures that follow each other.
+#[test]
+fn the_captured_addition_is_made_of_its_request() {
+    let of = |scenario: &str| packets().into_iter().filter(|p| p.scenario == scenario).collect::<Vec<_>>();
+    let before = of("reconfig-joiner").iter().find_map(|p| match message_of(p) {
+        Some(PeerMsg::NewLeader { config, .. }) => Some(Ensemble::parse(&config).unwrap()),
+        _ => None,
+    });
+    let add = of("reconfig-add");
+    let request = add.iter().find_map(|p| match message_of(p) {
+        Some(PeerMsg::Request(f)) => Some(Request::decode(OpCode::Reconfig, f.body).unwrap()),
+        _ => None,
+    });
+    let (text, zxid) = add
+        .iter()
+        .find_map(|p| match message_of(p) {
+            Some(PeerMsg::Proposal { zxid, txn }) => {
+                change_of(&PeerMsg::Proposal { zxid, txn }).map(|text| (text, zxid))
+            }
+            _ => None,
+        })
+        .unwrap();
+    let Some(Request::Reconfig { joining, leaving, members: None, config: -1 }) = request else {
+        panic!("{request:?}")
+    };
+    let made = before.unwrap().changed(joining.as_deref(), leaving.as_deref()).unwrap().with_version(zxid.0);
+    let sorted = |text: &str| text.lines().map(String::from).collect::<BTreeSet<_>>();
+    assert_eq!(sorted(&made.text()), sorted(&text));
 }

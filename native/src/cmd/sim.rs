@@ -34,8 +34,11 @@ pub struct Args {
     /// Sessions that only their server knows until they create an ephemeral. The model knows none.
     #[arg(long, conflicts_with = "model")]
     local_sessions: bool,
+    /// Members change while all this goes on: servers come, join, leave, lead no longer, observe and vote.
+    #[arg(long)]
+    reconfig: bool,
     /// Print a line for each seed with the digest of its event log, to be compared with those of another program.
-    #[arg(long, conflicts_with_all = ["model", "broken", "local_sessions", "servers", "seed"])]
+    #[arg(long, conflicts_with_all = ["model", "broken", "local_sessions", "reconfig", "servers", "seed"])]
     log_digests: bool,
     /// Run this seed alone.
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "from"])]
@@ -54,6 +57,8 @@ enum Broken {
     AckBeforeSync,
     /// Votes and learners ignore the epoch.
     IgnoreEpoch,
+    /// A change of members is committed by the old members alone (with --reconfig).
+    OldQuorumOnly,
 }
 
 impl Broken {
@@ -62,6 +67,7 @@ impl Broken {
             Broken::CommitWithoutQuorum => BrokenRule::CommitWithoutQuorum,
             Broken::AckBeforeSync => BrokenRule::AckBeforeSync,
             Broken::IgnoreEpoch => BrokenRule::IgnoreEpoch,
+            Broken::OldQuorumOnly => BrokenRule::OldQuorumOnly,
         }
     }
 
@@ -70,6 +76,7 @@ impl Broken {
             Broken::CommitWithoutQuorum => "commit-without-quorum",
             Broken::AckBeforeSync => "ack-before-sync",
             Broken::IgnoreEpoch => "ignore-epoch",
+            Broken::OldQuorumOnly => "old-quorum-only",
         }
     }
 }
@@ -84,6 +91,7 @@ pub fn run(args: Args) -> ExitCode {
         broken: args.broken.map(Broken::rule),
         model: args.model,
         local_sessions: args.local_sessions,
+        reconfig: args.reconfig,
     };
     if args.log_digests {
         return log_digests(&args);

@@ -95,7 +95,7 @@ fn port(text: &str) -> Option<u16> {
 
 /// The core's view of the members.
 pub fn ensemble(servers: &BTreeMap<ServerId, ServerLine>) -> Ensemble {
-    Ensemble::new(servers.iter().map(|(id, s)| (*id, Member { kind: s.kind, address: s.to_string() })).collect())
+    Ensemble::new(servers.iter().map(|(id, s)| (*id, Member::new(s.kind, s.to_string()))).collect())
 }
 
 /// Reads `<data_dir>/myid` and looks it up in the list.

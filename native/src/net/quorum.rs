@@ -229,7 +229,9 @@ impl Queue {
 fn weight(msg: &PeerMsg) -> usize {
     64 + match msg {
         PeerMsg::Snap { body, .. } => body.len(),
-        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } => txn.len(),
+        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } | PeerMsg::InformAndActivate { txn, .. } => {
+            txn.len()
+        }
         PeerMsg::Request(request) => request.body.len(),
         _ => 0,
     }
@@ -331,6 +333,9 @@ fn detached(msg: PeerMsg) -> PeerMsg {
     match msg {
         PeerMsg::Proposal { zxid, txn } => PeerMsg::Proposal { zxid, txn: Bytes::copy_from_slice(&txn) },
         PeerMsg::Inform { zxid, txn } => PeerMsg::Inform { zxid, txn: Bytes::copy_from_slice(&txn) },
+        PeerMsg::InformAndActivate { zxid, designated, txn } => {
+            PeerMsg::InformAndActivate { zxid, designated, txn: Bytes::copy_from_slice(&txn) }
+        }
         msg => msg,
     }
 }

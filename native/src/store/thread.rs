@@ -169,6 +169,8 @@ impl Executor {
                 self.log.sync()?;
                 doubt::unmark(&self.settings.snapshot_dir)
             }
+            // Members change only where reconfigEnabled says so.
+            Record::Membership(_) => Ok(()),
             Record::Install { zxid, body } => {
                 info!("takes over the leader's state at {zxid}, {} KiB", body.len() >> 10);
                 if let Some(compactor) = self.compactor.take() {

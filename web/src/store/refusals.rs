@@ -6,6 +6,8 @@ use crate::recipe_words;
 pub(super) fn text_key(code: &str) -> &'static str {
     match code {
         "no-such-server" => "err.no-such-server",
+        "fixed-members" => "mb.err.fixed",
+        "too-many-servers" => "mb.err.many",
         "server-runs" => "err.server-runs",
         "server-down" => "err.server-down",
         "server-frozen" => "err.server-frozen",

@@ -1,13 +1,15 @@
 //! The one history of committed transactions, put together from what the servers commit.
 
 use crate::collections::{BTreeMap, BTreeSet};
+use crate::config::Ensemble;
 use crate::id::{Epoch, ServerId, SessionId, Zxid};
 use crate::sim::check::Rule;
 use crate::sim::disk::Media;
 use crate::sim::process::Process;
 use crate::tree::Tree;
+use crate::wire::op::OpCode;
 use crate::wire::record::Acl;
-use crate::wire::txn::{Txn, TxnBody};
+use crate::wire::txn::{Txn, TxnBody, TxnHeader};
 use crate::zab::history::History as OwnHistory;
 use alloc::format;
 use alloc::string::String;
@@ -29,6 +31,18 @@ struct Placed {
     by: ServerId,
 }
 
+/// The members that a transaction makes, if it changes them.
+fn change_in(txn: &Bytes) -> Option<Ensemble> {
+    let (_, kind) = TxnHeader::peek(txn).ok()?;
+    if kind != OpCode::Reconfig.code() {
+        return None;
+    }
+    match Txn::decode(txn.clone()).ok()?.body {
+        TxnBody::SetData { data, .. } => Ensemble::parse(core::str::from_utf8(&data?).ok()?).ok(),
+        _ => None,
+    }
+}
+
 /// What was expected and is not so.
 pub(super) struct Unlike {
     pub rule: Rule,
@@ -40,7 +54,7 @@ fn unlike<T>(rule: Rule, why: String) -> Result<T, Unlike> {
 }
 
 /// The history, and what follows from it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct History {
     order: Vec<Placed>,
     /// What leaders have proposed and is not committed yet.
@@ -53,9 +67,23 @@ pub(super) struct History {
     guarded: BTreeSet<String>,
     /// Per session, the last of its requests that is committed.
     asked: BTreeMap<SessionId, i32>,
+    /// The members: at the beginning, and as each committed change has made them.
+    members: Vec<(Zxid, Ensemble)>,
 }
 
 impl History {
+    pub fn new(members: Ensemble) -> History {
+        History {
+            order: Vec::new(),
+            proposed: BTreeMap::new(),
+            sessions: BTreeSet::new(),
+            ephemerals: BTreeMap::new(),
+            guarded: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            members: Vec::from([(Zxid::ZERO, members)]),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.order.len()
     }
@@ -139,7 +167,6 @@ impl History {
         now: Zxid,
         own: &OwnHistory,
         processes: &[Process],
-        voters: usize,
     ) -> Result<(), Unlike> {
         let mut at = if before == Zxid::ZERO {
             0
@@ -162,7 +189,7 @@ impl History {
                     let missing = self.find_missing(before.max(self.last()), own.base(), processes);
                     at = self.order.len();
                     for (zxid, txn) in missing {
-                        self.place(at, id, zxid, &txn, processes, voters)?;
+                        self.place(at, id, zxid, &txn, processes)?;
                         at += 1;
                     }
                     if self.last() != own.base() {
@@ -173,7 +200,7 @@ impl History {
             }
         }
         for entry in own.after(before).take_while(|e| e.zxid <= now) {
-            self.place(at, id, entry.zxid, &entry.txn, processes, voters)?;
+            self.place(at, id, entry.zxid, &entry.txn, processes)?;
             at += 1;
         }
         if self.order.get(at.wrapping_sub(1)).map(|p| p.zxid) != Some(now) {
@@ -196,15 +223,7 @@ impl History {
     }
 
     /// A server commits this transaction at this place.
-    fn place(
-        &mut self,
-        at: usize,
-        id: ServerId,
-        zxid: Zxid,
-        txn: &Bytes,
-        processes: &[Process],
-        voters: usize,
-    ) -> Result<(), Unlike> {
+    fn place(&mut self, at: usize, id: ServerId, zxid: Zxid, txn: &Bytes, processes: &[Process]) -> Result<(), Unlike> {
         if let Some(placed) = self.order.get(at) {
             return if placed.zxid != zxid {
                 let why =
@@ -239,20 +258,39 @@ impl History {
                 return unlike(Rule::Integrity, format!("server {id} commits {zxid}, which no leader has proposed"));
             }
         }
-        let durable = self.durable_on(zxid, processes, voters);
-        if durable <= voters / 2 {
-            let why = format!("server {id} commits {zxid}, which is durable on {durable} of {voters} voters' disks");
-            return unlike(Rule::QuorumBeforeCommit, why);
+        // A change of members needs both the members that it finds and those that it makes.
+        let before = self.members.last().map(|(_, members)| members.clone());
+        if let Some(after) = change_in(txn) {
+            self.members.push((zxid, after));
+        }
+        let after = self.members.last().map(|(_, members)| members.clone());
+        for members in before.iter().chain(&after) {
+            if let Err(few) = self.durable_among(members, zxid, processes) {
+                let why = format!("server {id} commits {zxid}, which is durable on {few}");
+                return unlike(Rule::QuorumBeforeCommit, why);
+            }
         }
         Ok(())
     }
 
-    /// On how many voters' disks a committed transaction is.
-    pub fn durable_on(&self, zxid: Zxid, processes: &[Process], voters: usize) -> usize {
-        let Some(at) = self.position(zxid) else { return voters };
+    /// Whether a committed transaction is still on the disks of a quorum.
+    ///
+    /// # Errors
+    /// On how few it is.
+    pub fn still_durable(&self, zxid: Zxid, processes: &[Process]) -> Result<(), String> {
+        self.members.last().map_or(Ok(()), |(_, members)| self.durable_among(members, zxid, processes))
+    }
+
+    fn durable_among(&self, members: &Ensemble, zxid: Zxid, processes: &[Process]) -> Result<(), String> {
+        let Some(at) = self.position(zxid) else { return Ok(()) };
         let txn = &self.order[at].txn;
         let holds = |p: &&Process| p.disk.media.base() >= zxid || p.disk.media.entry(zxid) == Some(txn);
-        processes.iter().take(voters).filter(holds).count()
+        let holders: BTreeSet<ServerId> =
+            processes.iter().filter(holds).map(|p| p.id).filter(|id| members.is_voter(*id)).collect();
+        if members.has_quorum(&holders) {
+            return Ok(());
+        }
+        Err(format!("{} of {} voters' disks", holders.len(), members.voters().count()))
     }
 
     /// What a committed transaction means for sessions and their ephemerals.

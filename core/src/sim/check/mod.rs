@@ -152,11 +152,16 @@ impl Checks {
             servers: alloc::vec![Watched::default(); (spec.servers + spec.observers) as usize],
             leaders: BTreeMap::new(),
             candidates: BTreeMap::new(),
-            history: History::default(),
+            history: History::new(spec.ensemble()),
             clients: Clients::default(),
             watches_judged_by_model: false,
             cuts: Vec::new(),
         }
+    }
+
+    /// A server joins the world.
+    pub(crate) fn new_server(&mut self) {
+        self.servers.push(Watched::default());
     }
 
     /// All rules but those of [`crate::sim::model`], with the reason of those that are broken.
@@ -255,7 +260,7 @@ impl Checks {
             Record::Truncate { to } => self.servers[index].logged = *to,
             Record::Install { zxid, .. } => self.servers[index].logged = *zxid,
             Record::AcceptedEpoch(epoch) => self.servers[index].promised = *epoch,
-            Record::CurrentEpoch(_) | Record::Trusted => {}
+            Record::CurrentEpoch(_) | Record::Trusted | Record::Membership(_) => {}
         }
     }
 
@@ -263,7 +268,7 @@ impl Checks {
     pub(crate) fn durable(&mut self, index: usize, media: &Media, record: &Record) {
         let server = index + 1;
         match record {
-            Record::Txn { .. } => {}
+            Record::Txn { .. } | Record::Membership(_) => {}
             Record::AcceptedEpoch(epoch) if *epoch < media.accepted => {
                 let why = format!("server {server} promises epoch {epoch} after epoch {}", media.accepted);
                 self.violate(Rule::EpochsOnlyGrow, why);
@@ -293,14 +298,10 @@ impl Checks {
 
     /// After disks have changed: a learner may be told to drop what its leader commits meanwhile, since it is sent
     /// again right behind; but never while its copy is needed for a majority.
-    pub(crate) fn after_writing(&mut self, processes: &[Process], voters: usize) {
+    pub(crate) fn after_writing(&mut self, processes: &[Process]) {
         for (index, zxid) in core::mem::take(&mut self.cuts) {
-            let durable = self.history.durable_on(zxid, processes, voters);
-            if durable <= voters / 2 {
-                let why = format!(
-                    "server {} drops {zxid}, which is committed and now on {durable} of {voters} voters' disks",
-                    index + 1
-                );
+            if let Err(few) = self.history.still_durable(zxid, processes) {
+                let why = format!("server {} drops {zxid}, which is committed and now on {few}", index + 1);
                 self.violate(Rule::CommittedStays, why);
             }
         }
@@ -412,7 +413,7 @@ impl Checks {
     }
 
     /// Looks at a server after it did something.
-    pub(crate) fn look(&mut self, index: usize, processes: &[Process], voters: usize) {
+    pub(crate) fn look(&mut self, index: usize, processes: &[Process]) {
         let process = &processes[index];
         let Some(server) = &process.server else { return };
         // What a server has while it does not serve may still be taken back.
@@ -438,7 +439,7 @@ impl Checks {
             last = entry.zxid;
         }
         let tree = &server.side().0.tree;
-        if let Err(Unlike { rule, why }) = self.history.follow(id, before, now, own, processes, voters) {
+        if let Err(Unlike { rule, why }) = self.history.follow(id, before, now, own, processes) {
             self.violate(rule, why);
         }
         if tree.applied() != now {
