@@ -1,59 +1,48 @@
 //! The page: holds the state, hands pieces of it to the components, and runs the frames.
 
-use crate::browser::{self, SizeWatch};
+mod filming;
+mod panes;
+
+use crate::browser::{self, Media, SizeWatch};
 use crate::captions::{self, Caption as Words, Weight};
-use crate::compare_words;
 use crate::components::caption::lesson;
-use crate::components::clients::Clients;
-use crate::components::event_list::{EventList, SHOWN};
-use crate::components::faults::Faults;
-use crate::components::figures::{self, Figures};
+use crate::components::event_list::SHOWN;
 use crate::components::help::Help;
-use crate::components::inspector::Inspector;
 use crate::components::lasso::Lasso;
-use crate::components::ledger::Ledger;
 use crate::components::legend::Legend;
 use crate::components::line_compare::LineCompare;
-use crate::components::links::Links;
 use crate::components::menu::Menu;
 use crate::components::scenarios::Scenarios;
 use crate::components::setup::Setup;
 use crate::components::share::{FileKind, Share};
-use crate::components::spacetime::SpaceTime;
 use crate::components::stage::Stage;
 use crate::components::time_panel::{self, TimeMenu};
-use crate::components::timeline_bar::{TimelineBar, model};
-use crate::components::tree_panel::TreePanel;
-use crate::components::{Do, Send, ballots, caption, checks, controls, header, icons, model_panel, text_twin, views};
-use crate::desk::{Centre, Choose};
-use crate::embed;
-use crate::export;
+use crate::components::{Do, Send, header, icons, text_twin, views};
+use crate::desk::Choose;
+use crate::film::{self, Film};
 use crate::history::Entry;
 use crate::i18n::{Lang, Texts};
-use crate::keys;
-use crate::next;
 use crate::notes::{Lines, Notes};
 use crate::paint::Painter;
-use crate::raf::{Frames, Pace};
-use crate::scene::ballots::Board;
-use crate::scene::layout::Layout;
-use crate::scene::ledger::Ledger as LedgerModel;
-use crate::scene::legend::Legend as LegendModel;
+use crate::parts::{Part, Parts};
+use crate::raf::{Frames, Haste, Pace};
+use crate::scene::layout::Laid;
 use crate::scene::packets::Motion;
-use crate::scene::spacetime::{Diagram, TEXT};
 use crate::scene::stage::Stage as StageModel;
-use crate::scene::tree::{Difference, TreeModel};
+use crate::scene::tree::TreeModel;
 use crate::store::time::TimeAction;
-use crate::store::{Action, Dialog, State, Tab, Target, Theme};
+use crate::store::{Action, Dialog, State, Target, Theme};
+use crate::{compare_words, embed, export, keys};
 use gloo_events::EventListener;
+use std::cell::RefCell;
 use std::rc::Rc;
 use web_sys::{Element, KeyboardEvent};
 use yew::prelude::*;
-use zebu_core::config::MemberKind;
-use zebu_core::id::{ServerId, SessionId};
-use zebu_core::sim::check::Rule;
-use zebu_core::sim::view::Shown;
-use zebu_core::trace::TraceEvent;
+use zebu_core::id::ServerId;
+use zebu_core::sim::view::{Shown, WorldView};
+
+/// The znodes of a server in a picture, and the picture.
+type KnownTree = (Rc<WorldView>, ServerId, Option<Rc<TreeModel>>);
 
 /// What the page is told.
 pub enum Msg {
@@ -61,16 +50,18 @@ pub enum Msg {
     Do(Action),
     /// A frame, at this time of the browser in milliseconds.
     Frame(f64),
+    /// A picture of a film, as WebP.
+    Taken(Result<Vec<u8>, String>),
 }
 
 /// The speed, as a power of two, from which on nobody can read what is on a message.
 const TOO_FAST: i8 = 3;
 
+/// Moves between two pictures of a film: all that are due, at any speed.
+const FILM_MOVES: usize = 2000;
+
 /// Milliseconds between two texts of the live region while the show plays.
 const SPEECH: f64 = 2500.0;
-
-/// Landmarks that the list offers.
-const LANDMARKS: usize = 40;
 
 /// The page.
 pub struct App {
@@ -79,7 +70,14 @@ pub struct App {
     painter: Painter,
     frames: Frames,
     pace: Pace,
+    parts: Parts,
+    laid: Laid,
+    reduced: Media,
+    tree: RefCell<Option<KnownTree>>,
     drawing: Option<f64>,
+    /// The film that is being made, and whether its next picture is to be taken.
+    film: Option<Film>,
+    shoot: bool,
     send: Send,
     stage_box: NodeRef,
     /// What the live region says, and since when.
@@ -115,14 +113,21 @@ impl Component for App {
         let listeners =
             [browser::on_hash(send.reform(Action::Route)), browser::on_key(key_handler(ctx)), around, laser];
         browser::remove_loading();
+        let mut laid = Laid::default();
         let app = App {
-            stage: Rc::new(stage(&state)),
+            stage: Rc::new(stage(&state, &mut laid)),
+            laid,
+            parts: Parts::default(),
+            reduced: Media::of("(prefers-reduced-motion: reduce)"),
+            tree: RefCell::default(),
             spoken: (0.0, String::new()),
             notes: None,
             painter: Painter::new(NodeRef::default()),
             frames: Frames::start(ctx.link().callback(Msg::Frame)),
             pace: Pace::default(),
             drawing: None,
+            film: None,
+            shoot: false,
             stage_box: NodeRef::default(),
             embed: query.embed,
             told: None,
@@ -135,33 +140,79 @@ impl Component for App {
         app
     }
 
-    fn update(&mut self, _: &Context<App>, msg: Msg) -> bool {
+    fn update(&mut self, ctx: &Context<App>, msg: Msg) -> bool {
         match msg {
             Msg::Frame(at) => {
-                let dt = self.frames.next(at);
+                let passed = self.frames.next(at);
+                let dt = match &self.film {
+                    None => passed,
+                    Some(film) if film.is_busy() => return false,
+                    Some(_) => {
+                        // A film does not wait for readers.
+                        if !self.state.player().is_playing() {
+                            self.state.reduce(Action::Play);
+                        }
+                        film::STEP
+                    }
+                };
+                let filming = self.film.is_some();
+                let limit = if filming { FILM_MOVES } else { self.pace.limit() };
                 let begun = browser::clock();
                 let far = self.state.goal().is_some();
-                let changed = self.state.reduce(Action::Frame(dt, self.pace.limit()));
+                let changed = self.state.reduce(Action::Frame(dt, limit));
                 if changed {
                     self.pace.took(browser::clock() - begun, far);
-                    self.send_off(false);
+                    self.parts.changed();
                 }
-                let reduced = browser::media("(prefers-reduced-motion: reduce)");
-                let motion = if reduced { Motion::Reduced } else { Motion::Full };
-                self.painter.frame(self.state.player().head(), dt, motion);
-                let fast = far || self.state.player().speed() > 0 && self.state.player().is_playing();
-                let draw = self.pace.draw(at, changed, fast);
+                let playing = self.state.player().is_playing();
+                let haste = match far {
+                    true => Haste::Far,
+                    false if playing && self.state.player().speed() > 0 => Haste::Fast,
+                    false => Haste::Normal,
+                };
+                if far && self.state.goal().is_none() {
+                    self.pace.hurry();
+                }
+                self.shoot = filming;
+                let draw = self.pace.draw(at, changed || self.parts.behind(), haste) || filming;
                 if draw {
                     self.drawing = Some(browser::clock());
+                    if playing {
+                        self.parts.one()
+                    } else {
+                        self.parts.all()
+                    }
                     self.picture();
+                } else if changed && !far {
+                    self.send_off(false);
+                }
+                // On the way to a moment far away nothing glides.
+                if draw || !far {
+                    let motion = if self.reduced.holds() { Motion::Reduced } else { Motion::Full };
+                    self.painter.frame(self.state.player().head(), dt, motion);
                 }
                 draw
             }
+            Msg::Taken(picture) => {
+                self.taken(picture);
+                true
+            }
             Msg::Do(action) => {
+                if let Action::Film(what) = &action {
+                    self.film(ctx, what);
+                }
                 let shown = if let Action::Show(tab) = action { Some(tab) } else { None };
                 let dress = matches!(action, Action::Language(_) | Action::ToggleTheme(_));
                 let (notes, answered) = (action == Action::Notes, matches!(action, Action::Desk(Choose::Answer(..))));
+                let soon = matches!(action, Action::Ask { .. }) && self.state.player().is_playing();
                 let changed = self.state.reduce(action);
+                if soon {
+                    // The show draws it with its next frame.
+                    self.pace.hurry();
+                    self.parts.changed();
+                    return false;
+                }
+                self.parts.all();
                 if notes {
                     self.notes = Notes::open(&self.state.texts.t("see.notes"));
                 }
@@ -188,6 +239,7 @@ impl Component for App {
 
     fn rendered(&mut self, ctx: &Context<App>, first: bool) {
         self.tell_around();
+        self.shoot();
         if let Some(begun) = self.drawing.take() {
             self.pace.drew(browser::clock() - begun);
         }
@@ -215,7 +267,7 @@ impl Component for App {
                     system_is_dark: browser::media("(prefers-color-scheme: dark)"),
                     send: self.send.clone(),
                 }) }
-                { self.left() }
+                { self.parts.show(Part::Left, || self.left()) }
                 <main class="centre">
                     <div class="stage-box" ref={self.stage_box.clone()} onclick={self.on_message(false)} oncontextmenu={self.on_message(true)}>
                         <Stage texts={t.clone()} stage={self.stage.clone()} selected={s.selected} troubles={s.time.troubles.clone()} send={self.send.clone()}
@@ -226,18 +278,16 @@ impl Component for App {
                         { self.menu() }
                         { self.notice() }
                         { self.travel() }
+                        { self.film_bar() }
                         if s.lasso { { self.lasso() } }
                         if let Some(skipped) = s.player().skipped() {
                             <p class="skipped" data-testid="skipped">{ "⏩ " }{ t.duration(skipped) }</p>
                         }
                     </div>
-                    <div class="lower">
-                        <Ledger texts={t.clone()} ledger={Rc::new(self.ledger())} selected={s.selected} fold={s.desk.fold} send={self.send.clone()}/>
-                        { self.tree() }
-                    </div>
+                    { self.parts.show(Part::Lower, || self.lower()) }
                 </main>
                 { self.right(scenario) }
-                { self.foot() }
+                { self.parts.show(Part::Foot, || self.foot()) }
                 { self.phone_tabs() }
                 { text_twin::view(&text_twin::Props {
                     texts: t.clone(),
@@ -259,11 +309,11 @@ impl Component for App {
 }
 
 /// The still part of the stage, as the viewer wants it to stand.
-fn stage(state: &State) -> StageModel {
+fn stage(state: &State, laid: &mut Laid) -> StageModel {
     let view = &state.view;
     let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
     let leader = view.servers.iter().filter(|s| s.shown == Shown::Leading).max_by_key(|s| s.epoch).map(|s| s.id);
-    let layout = Layout::placed(&ids, state.size, state.desk.geometry, leader, &state.desk.moved);
+    let layout = laid.placed(&ids, state.size, state.desk.geometry, leader, &state.desk.moved);
     let stage = StageModel::on(view, layout);
     match state.desk.pick {
         Some(pick) => {
@@ -278,7 +328,7 @@ impl App {
     /// Makes the picture of the moment and tells the painter.
     fn picture(&mut self) {
         self.state.look();
-        let stage = stage(&self.state);
+        let stage = stage(&self.state, &mut self.laid);
         self.speak();
         if let Some(notes) = self.notes.take() {
             self.notes = notes.show(&self.note_lines()).then_some(notes);
@@ -327,8 +377,8 @@ impl App {
     fn send_off(&mut self, jumped: bool) {
         let player = self.state.player();
         self.painter.set_too_fast(player.is_playing() && player.speed() >= TOO_FAST);
-        let world = self.state.timeline().world();
-        self.painter.update(&world.flights(), world.now(), &self.stage, jumped);
+        let now = self.state.timeline().world().now();
+        self.painter.update(self.state.aloft(), now, &self.stage, jumped);
     }
 
     /// Language and theme of the page's root.
@@ -362,207 +412,6 @@ impl App {
             text = format!("{text} · {} {}", t.t("setup.observers"), spec.observers);
         }
         text
-    }
-
-    /// What the leader has left of each session: microseconds, and of how many.
-    fn left_of_sessions(&self) -> Vec<(SessionId, u64, u64)> {
-        let view = &self.state.view;
-        let leader = view.servers.iter().filter(|s| s.shown == Shown::Leading && s.serving).max_by_key(|s| s.epoch);
-        let sessions = leader.into_iter().flat_map(|s| &s.sessions);
-        let left = sessions.filter_map(|session| {
-            let left = session.expires?.since(view.at).as_micros();
-            let of = u64::try_from(session.timeout_ms).unwrap_or(0) * 1000;
-            Some((session.id, u64::try_from(left).unwrap_or(u64::MAX).min(of), of))
-        });
-        left.collect()
-    }
-
-    fn left(&self) -> Html {
-        let s = &self.state;
-        let voters =
-            s.view.servers.iter().filter(|v| v.kind == MemberKind::Participant).map(|v| v.id).collect::<Vec<_>>();
-        html! {
-            <aside class="left">
-                <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
-                    left={self.left_of_sessions()} recipes={s.spec().protocol.is_zookeeper()} send={self.send.clone()}/>
-                <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} lasso={s.lasso} send={self.send.clone()}/>
-                <Faults texts={s.texts.clone()} servers={s.servers()} selected={s.selected} troubles={s.time.troubles.clone()}
-                    messages={self.messages()} send={self.send.clone()}/>
-            </aside>
-        }
-    }
-
-    fn right(&self, scenario: Option<crate::components::caption::Lesson>) -> Html {
-        let s = &self.state;
-        let t = &s.texts;
-        let (events, figures) = (s.tab == Tab::Events, s.tab == Tab::Figures);
-        let tab = |tab: Tab, name: String, on: bool| {
-            html! {
-                <button type="button" role="tab" aria-selected={on.to_string()} class={classes!("tab", on.then_some("on"))}
-                    onclick={self.send.reform(move |_| Action::Show(tab))}>{ name }</button>
-            }
-        };
-        html! {
-            <aside class="right">
-                { caption::view(&caption::Props { texts: t.clone(), words: self.words(), lesson: scenario, send: self.send.clone() }) }
-                <div class="tabs" role="tablist">
-                    { tab(Tab::Inspect, t.fill("tab.inspect", &[("id", &s.selected)]), !events && !figures) }
-                    { tab(Tab::Events, t.t("tab.events"), events) }
-                    { tab(Tab::Figures, t.t("see.figures"), figures) }
-                </div>
-                <div class="pane" role="tabpanel">
-                    if events {
-                        <EventList texts={t.clone()} entries={self.entries()} now={s.timeline().moment()} need={self.need()} send={self.send.clone()}/>
-                    } else if figures {
-                        <Figures texts={t.clone()} counts={s.timeline().history().flow().counts(s.timeline().moment())}
-                            writes={figures::listed(s.timeline().history().flow().writes(s.timeline().moment()))}/>
-                    } else if let Some(server) = s.view.servers.iter().find(|v| v.id == s.selected) {
-                        <Inspector texts={t.clone()} server={server.clone()} differs={self.differs()} owners={self.owners()} now={s.view.at} send={self.send.clone()}/>
-                    }
-                </div>
-                { checks::view(&checks::Props {
-                    texts: t.clone(),
-                    checks: s.view.checks.clone(),
-                    diverged: s
-                        .timeline()
-                        .diverged()
-                        .map(|n| t.fill("check.replay.broken", &[("n", &n), ("seed", &s.spec().seed)])),
-                    moments: self.violations(),
-                    send: self.send.clone(),
-                }) }
-            </aside>
-        }
-    }
-
-    fn foot(&self) -> Html {
-        let s = &self.state;
-        let t = &s.texts;
-        let (now, frontier) = (s.timeline().moment(), s.timeline().frontier());
-        let time = format!("{:.2}", s.view.at.0 as f64 / 1e6);
-        let time = t.fill("time.s", &[("n", &time)]);
-        let landmarks: Vec<(u64, String)> = s
-            .timeline()
-            .history()
-            .landmarks()
-            .rev()
-            .take(LANDMARKS)
-            .filter_map(|e| {
-                let words = captions::caption(t, &e.what, self.need())?;
-                Some((e.event, format!("{:.2} · {}", e.at.0 as f64 / 1e6, words.text)))
-            })
-            .collect();
-        let next = next::text(t, &s.view).unwrap_or_else(|| t.t("play.nothing"));
-        let due = s.view.next.as_ref().map(|n| t.duration(n.at.0.saturating_sub(s.view.at.0)));
-        html! {
-            <footer class="foot">
-                { controls::view(&controls::Props {
-                    texts: t.clone(),
-                    playing: s.player().is_playing(),
-                    speed: s.player().speed_text(),
-                    past: now > 0,
-                    send: self.send.clone(),
-                }) }
-                <TimelineBar texts={t.clone()} model={model(s.timeline().history(), &s.servers(), s.spec().protocol.is_zookeeper(), (now, frontier), &self.bookmarks())} {now} {frontier}
-                    time={time.clone()} {landmarks} under={self.lines()} beside={self.time_menu()} preview={self.preview()} send={self.send.clone()}/>
-                <div class="status">
-                    <p class="mono">{ time }{ " · " }{ t.fill("play.event", &[("n", &now), ("all", &frontier)]) }</p>
-                    <p class="next-event"><span>{ t.t("play.next") }{ ": " }</span>{ next }
-                        if let Some(due) = due { <span class="due">{ " · " }{ t.fill("play.in", &[("time", &due)]) }</span> }
-                    </p>
-                    if let Some(stopped) = time_panel::stopped(t, s.stopped_at()) {
-                        <p class="small" role="status" data-testid="stopped">{ stopped }</p>
-                    } else if now < frontier {
-                        <p class="quiet small">{ t.t("play.undone") }</p>
-                    }
-                </div>
-                { time_panel::future(t, &s.time.upcoming, &s.view.flights, s.view.at.0, &self.send) }
-            </footer>
-        }
-    }
-
-    fn phone_tabs(&self) -> Html {
-        let t = &self.state.texts;
-        let tabs = [
-            (Tab::Ledger, t.t("tab.ledger")),
-            (Tab::Inspect, t.fill("tab.inspect", &[("id", &self.state.selected)])),
-            (Tab::Clients, t.t("tab.clients")),
-            (Tab::Faults, t.t("tab.faults")),
-            (Tab::Tree, t.t(if self.state.spec().protocol.is_zookeeper() { "tab.tree" } else { "md.servers" })),
-            (Tab::Events, t.t("tab.events")),
-            (Tab::Figures, t.t("see.figures")),
-        ];
-        html! {
-            <nav class="phone-tabs">
-                { for tabs.into_iter().map(|(tab, name)| html! {
-                    <button type="button" class={classes!("tab", (self.state.tab == tab).then_some("on"))}
-                        aria-pressed={(self.state.tab == tab).to_string()} onclick={self.send.reform(move |_| Action::Show(tab))}>{ name }</button>
-                }) }
-            </nav>
-        }
-    }
-
-    fn tree(&self) -> Html {
-        let s = &self.state;
-        if let Some(board) = Board::new(&s.view) {
-            return ballots::pane(&s.texts, &board);
-        }
-        if s.view.servers.iter().any(|v| v.model.is_some()) {
-            return model_panel::view(&s.texts, &s.view);
-        }
-        let Some(tree) = TreeModel::new(&s.view, s.selected) else { return html! {} };
-        let send = self.send.clone();
-        let leads = s.view.servers.iter().any(|v| v.id == s.selected && v.shown == Shown::Leading);
-        html! { <TreePanel texts={s.texts.clone()} tree={Rc::new(tree)} {leads} {send}/> }
-    }
-
-    fn ledger(&self) -> LedgerModel {
-        LedgerModel::new(&self.state.view, self.state.desk.columns, self.state.desk.fold)
-    }
-
-    fn legend(&self) -> LegendModel {
-        let view = &self.state.view;
-        let tree = TreeModel::new(view, self.state.selected);
-        LegendModel::new(&self.stage, &view.flights, &self.ledger(), tree.as_ref())
-    }
-
-    fn spacetime(&self) -> Html {
-        let s = &self.state;
-        if s.desk.centre != Centre::SpaceTime {
-            return html! {};
-        }
-        let (history, now) = (s.timeline().history(), s.timeline().moment());
-        let light = s.desk.pick.map(|p| history.flow().light(p.place, p.moment));
-        let text = if s.stage_mode { 24.0 } else { TEXT };
-        let window = (s.size.1 - 92.0, text);
-        let diagram = Diagram::new(&s.view, history.flow(), history.entries(), now, window, light.as_ref());
-        html! {
-            <SpaceTime texts={s.texts.clone()} diagram={Rc::new(diagram)} pick={s.desk.pick} need={self.need()} send={self.send.clone()}/>
-        }
-    }
-
-    /// How many znodes of the selected server differ from the leader's, and the leader.
-    fn differs(&self) -> Option<(usize, ServerId)> {
-        let tree = TreeModel::new(&self.state.view, self.state.selected)?;
-        let different = tree.lines.iter().filter(|l| l.difference != Difference::Same).count();
-        Some((different, tree.leader?))
-    }
-
-    fn owners(&self) -> Vec<(SessionId, String)> {
-        self.state.view.clients.iter().filter_map(|c| Some((c.session?, c.id.to_string()))).collect()
-    }
-
-    /// Which rule was broken at which moment, as far as played.
-    fn violations(&self) -> Vec<(Rule, u64)> {
-        if self.state.view.checks.iter().all(|c| c.broken.is_none()) {
-            return Vec::new();
-        }
-        let landmarks = self.state.timeline().history().landmarks();
-        landmarks
-            .filter_map(|e| match &*e.what {
-                TraceEvent::Violation { rule, .. } => Some((*rule, e.event)),
-                _ => None,
-            })
-            .collect()
     }
 
     fn menu(&self) -> Html {

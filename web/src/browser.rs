@@ -110,7 +110,22 @@ pub fn focus() -> crate::keys::Focus {
 
 /// Whether a media query holds.
 pub fn media(query: &str) -> bool {
-    window().and_then(|w| w.match_media(query).ok().flatten()).is_some_and(|m| m.matches())
+    Media::of(query).holds()
+}
+
+/// A media query that is asked again and again.
+pub struct Media(Option<web_sys::MediaQueryList>);
+
+impl Media {
+    /// The query.
+    pub fn of(query: &str) -> Media {
+        Media(window().and_then(|w| w.match_media(query).ok().flatten()))
+    }
+
+    /// Whether it holds now.
+    pub fn holds(&self) -> bool {
+        self.0.as_ref().is_some_and(web_sys::MediaQueryList::matches)
+    }
 }
 
 /// The language the reader wants: the stored choice, else the browser's.

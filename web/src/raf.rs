@@ -39,11 +39,32 @@ impl Frames {
 /// away, when nothing glides.
 const MOVES_MS: (f64, f64) = (5.0, 40.0);
 
-/// Milliseconds between two drawings of the panels while the show runs fast, and at normal speed.
-const DRAW_MS: (f64, f64) = (200.0, 30.0);
+/// Milliseconds between two drawings of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// At normal speed.
+    Normal,
+    /// The show runs fast.
+    Fast,
+    /// On the way to a moment far away.
+    Far,
+}
 
-/// Drawings of the panels may take one part in so many of the time.
+impl Haste {
+    fn wait(self) -> f64 {
+        match self {
+            Haste::Normal => 30.0,
+            Haste::Fast => 60.0,
+            Haste::Far => 200.0,
+        }
+    }
+}
+
+/// Drawings may take one part in so many of the time.
 const DRAW_SHARE: f64 = 6.0;
+
+/// Milliseconds after which there is a drawing, however long they take.
+const DRAW_LATEST: f64 = 240.0;
 
 /// How much may be done in a frame, from how long it took before. Messages move in every frame; panels, which nobody
 /// reads sixty times a second, are drawn less often the faster the show runs.
@@ -77,10 +98,16 @@ impl Pace {
         self.cost = ms.clamp(0.0, 100.0);
     }
 
+    /// Something was pressed: the next frame draws.
+    pub fn hurry(&mut self) {
+        self.due = true;
+        self.drawn = 0.0;
+    }
+
     /// Whether to draw the panels now, at `at` milliseconds: something changed and the last drawing is long enough ago.
-    pub fn draw(&mut self, at: f64, changed: bool, fast: bool) -> bool {
+    pub fn draw(&mut self, at: f64, changed: bool, haste: Haste) -> bool {
         self.due |= changed;
-        let wait = if fast { DRAW_MS.0 } else { DRAW_MS.1 }.max(self.cost * DRAW_SHARE);
+        let wait = haste.wait().max((self.cost * DRAW_SHARE).min(DRAW_LATEST));
         let draw = self.due && at - self.drawn >= wait;
         if draw {
             self.drawn = at;
@@ -112,13 +139,16 @@ mod tests {
     #[test]
     fn a_change_is_always_drawn_in_the_end() {
         let mut pace = Pace::default();
-        assert!(pace.draw(1000.0, true, true));
-        assert!(!pace.draw(1016.0, true, true));
-        assert!(!pace.draw(1032.0, false, true));
-        assert!(pace.draw(1220.0, false, true));
-        assert!(!pace.draw(1500.0, false, true), "nothing changed since");
-        pace.drew(50.0);
-        assert!(!pace.draw(1510.0, true, false), "a slow drawing waits longer");
-        assert!(pace.draw(1530.0, false, false));
+        assert!(pace.draw(1000.0, true, Haste::Far));
+        assert!(!pace.draw(1016.0, true, Haste::Far));
+        assert!(!pace.draw(1032.0, false, Haste::Far));
+        assert!(pace.draw(1220.0, false, Haste::Far));
+        assert!(!pace.draw(1500.0, false, Haste::Far), "nothing changed since");
+        pace.drew(20.0);
+        assert!(!pace.draw(1330.0, true, Haste::Normal), "a slow drawing waits longer");
+        assert!(pace.draw(1341.0, false, Haste::Normal));
+        pace.drew(100.0);
+        assert!(!pace.draw(1500.0, true, Haste::Fast));
+        assert!(pace.draw(1585.0, false, Haste::Fast), "but not for ever");
     }
 }

@@ -1,5 +1,7 @@
 //! The state of the page and every way to change it. No browser in here: the page's behaviour is tested natively.
 
+mod asking;
+pub mod filming;
 mod opening;
 mod refusals;
 mod room;
@@ -20,13 +22,14 @@ use crate::record;
 use crate::route::{self, OBSERVERS, Route, SERVERS};
 use crate::search::Search;
 use crate::timeline::Timeline;
+use filming::Filming;
 use std::rc::Rc;
 use zebu_core::config::BrokenRule;
 use zebu_core::id::ServerId;
 use zebu_core::scenario::{Scenario, Step};
 use zebu_core::sim::command::{ClientId, Command};
 use zebu_core::sim::spec::Protocol;
-use zebu_core::sim::view::{Shown, WorldView};
+use zebu_core::sim::view::{Flight, Shown, WorldView};
 use zebu_core::sim::{CommandError, WorldSpec};
 
 /// What the pane beside (on a phone: below) the stage shows.
@@ -217,6 +220,8 @@ pub enum Action {
     StageMode,
     /// A choice about the picture.
     Desk(Choose),
+    /// About a film of the show.
+    Film(Filming),
     /// The presenter's window.
     Notes,
     /// Begin to record the run, or stop and hand it over as a file.
@@ -283,7 +288,14 @@ pub struct State {
     pub file: Option<(String, String)>,
     /// What the run may take, bytes.
     room: usize,
+    /// Messages under way when it was last looked.
+    aloft: Vec<Flight>,
+    /// Somebody drags the slider: seconds since its last move.
+    dragging: Option<f64>,
 }
+
+/// Seconds after which a slider that is not moved any more stands still.
+const STILL: f64 = 0.12;
 
 impl State {
     /// The page as it opens: free mode, playing.
@@ -316,6 +328,8 @@ impl State {
             search: None,
             file: None,
             room: room::ROOM,
+            aloft: Vec::new(),
+            dragging: None,
         }
     }
 
@@ -375,20 +389,25 @@ impl State {
     /// Changes the state; whether the page has to be drawn anew.
     pub fn reduce(&mut self, action: Action) -> bool {
         self.jumped = false;
-        if !matches!(action, Action::Frame(..)) {
+        // What is asked of clients needs no picture, unless the client is new.
+        if !matches!(action, Action::Frame(..) | Action::Ask { .. }) {
             self.look();
         }
         // Whoever presses something takes the lesson into his own hands.
         let looks = matches!(action, Action::Frame(..) | Action::Resize(..) | Action::Route(_) | Action::Desk(_))
-            || matches!(action, Action::Time(TimeAction::Hover(_)));
+            || matches!(action, Action::Time(TimeAction::Hover(_)) | Action::Film(Filming::Saved(..)));
         if !looks && !matches!(action, Action::Language(_) | Action::ToggleTheme(_) | Action::Faster(_)) {
             self.guide = None;
+        }
+        if !matches!(action, Action::Frame(..)) {
+            self.dragging = matches!(action, Action::SeekPlace(_)).then_some(0.0);
         }
         match action {
             Action::Frame(dt, limit) => return self.frame(dt, limit),
             Action::Desk(choice) => self.desk.choose(choice),
             // The page opens it.
             Action::Notes => {}
+            Action::Film(what) => self.film(what),
             Action::Record => self.record(),
             Action::OpenFile(text) => match record::read(&text) {
                 Ok(scenario) => {
@@ -518,6 +537,10 @@ impl State {
                 self.jumped = true;
             }
         }
+        // While the show runs, its next frame looks.
+        if !self.player.is_playing() {
+            self.look();
+        }
         true
     }
 
@@ -532,6 +555,14 @@ impl State {
         }
         if self.travel_frame(limit) {
             return true;
+        }
+        if let Some(since) = &mut self.dragging {
+            *since += dt;
+            if *since > STILL {
+                self.dragging = None;
+                self.digest = Some(self.timeline.digest());
+                return true;
+            }
         }
         if let Some(left) = &mut self.guide
             && !self.player.is_playing()
@@ -551,6 +582,8 @@ impl State {
         self.stale |= frame.moves > 0;
         if !self.player.is_playing() && frame.moves > 0 {
             self.refresh();
+        } else if frame.moves > 0 {
+            self.fly();
         }
         frame.moves > 0
     }
@@ -564,9 +597,23 @@ impl State {
 
     fn refresh(&mut self) {
         self.stale = false;
-        self.view = Rc::new(self.timeline.world().view());
-        self.digest = if self.player.is_playing() { None } else { Some(self.timeline.digest()) };
+        self.fly();
+        self.view = Rc::new(self.timeline.world().view_with(self.aloft.clone()));
+        // To hash all there is takes as long as a seek: not while moments rush by.
+        let moving = self.player.is_playing() || self.dragging.is_some();
+        self.digest = if moving { None } else { Some(self.timeline.digest()) };
         self.refresh_time();
+    }
+
+    /// Messages under way at this moment.
+    pub fn aloft(&self) -> &[Flight] {
+        &self.aloft
+    }
+
+    fn fly(&mut self) {
+        // After a jump a number may stand for another message.
+        let known = if self.jumped { Vec::new() } else { std::mem::take(&mut self.aloft) };
+        self.aloft = self.timeline.world().flights_from(known);
     }
 
     fn play(&mut self) {
@@ -577,7 +624,7 @@ impl State {
 
     fn pause(&mut self) {
         self.player.set_playing(false);
-        self.refresh();
+        self.stale = true;
     }
 
     fn seek(&mut self, moment: u64) {
@@ -708,7 +755,10 @@ impl State {
             Ok(records) => {
                 let held = records.iter().map(|r| crate::captions::weight(&r.event).seconds()).fold(0.0, f64::max);
                 self.player.disturbed(held);
-                self.refresh();
+                self.stale = true;
+                if !self.player.is_playing() {
+                    self.refresh();
+                }
                 true
             }
             Err(e) => {
@@ -730,36 +780,6 @@ impl State {
             Err(GroupsError::NoServer(what)) => self.tell("err.groups", vec![("what", what)]),
             Err(GroupsError::Twice(id)) => self.tell("err.groups.twice", vec![("id", id.to_string())]),
             Err(GroupsError::TooFew) => self.tell("err.groups.few", Vec::new()),
-        }
-    }
-
-    fn ask(&mut self, client: ClientId, via: Option<ServerId>, line: String) {
-        // A mistyped line must not leave a new client behind.
-        if let Err(e) = zebu_core::client::line::parse(&line) {
-            self.refuse(&CommandError::Line(e));
-            return;
-        }
-        if self.view.clients.iter().all(|c| c.id != client) {
-            let serving = self.view.servers.iter().find(|s| s.serving).map(|s| s.id);
-            let server = via.or(serving).unwrap_or(self.selected);
-            if self.command(Command::Connect { client, server }) {
-                self.command(Command::Ask { client, line, via: None });
-            }
-        } else {
-            self.command(Command::Ask { client, line, via });
-        }
-    }
-
-    fn run_recipe(&mut self, client: ClientId, line: String) {
-        // A mistyped recipe must not leave a new client behind.
-        if let Err(e) = line.parse::<zebu_core::recipe::Spec>() {
-            self.refuse(&CommandError::Recipe(e));
-            return;
-        }
-        let known = self.view.clients.iter().any(|c| c.id == client);
-        let server = self.view.servers.iter().find(|s| s.serving).map_or(self.selected, |s| s.id);
-        if known || self.command(Command::Connect { client, server }) {
-            self.command(Command::RunRecipe { client, line });
         }
     }
 

@@ -64,3 +64,17 @@ export async function profiled(lab, act, most = 25) {
     for (const [name, ms] of longest) console.log(`    ${ms.toFixed(0).padStart(7)}  ${name.slice(0, 120)}`);
   }
 }
+
+// What the page's main thread worked, by its own clock: that counts nobody else who works on the machine. Gives back a
+// function that tells, for each of `times`, the milliseconds since.
+export async function worked(lab) {
+  const devtools = await lab.context.newCDPSession(lab.page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const read = async () => new Map((await devtools.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value * 1000]));
+  const before = await read();
+  return async (times) => {
+    const now = await read();
+    const each = (name) => (now.get(name) - before.get(name)) / times;
+    return { script: each('ScriptDuration'), layout: each('LayoutDuration'), style: each('RecalcStyleDuration'), 'all work': each('TaskDuration') };
+  };
+}

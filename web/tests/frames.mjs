@@ -4,7 +4,7 @@
 // messages, servers, links, clients and znodes are on the stage. First at the pace of a class, then at sixteen times
 // that with a backlog of writes.
 
-import { at, best, load, profiled } from './figures.mjs';
+import { at, best, load, profiled, worked } from './figures.mjs';
 import { Lab, launch, serveDist } from './page.mjs';
 
 const numbers = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
@@ -41,15 +41,17 @@ async function run(speed) {
     }
   }
   let measured;
+  const work = await worked(lab);
   const act = async () => { measured = await lab.page.evaluate(measure, { duration: seconds * 1000, clients, objects: OBJECTS, ask: ask.toString() }); };
   await (profile ? profiled(lab, act) : act());
+  const spent = await work(measured.frames.length);
   await lab.close();
   const frames = measured.frames.sort((a, b) => a - b);
   const objects = measured.objects.sort((a, b) => a - b);
   return {
     median: at(frames, 0.5), p95: at(frames, 0.95), longest: frames.at(-1),
     'frames a second': (1000 * frames.length) / frames.reduce((sum, frame) => sum + frame, 0),
-    'objects (median)': at(objects, 0.5), 'objects (most)': objects.at(-1), writes: measured.writes,
+    'objects (median)': at(objects, 0.5), 'objects (most)': objects.at(-1), writes: measured.writes, ...spent,
   };
 }
 

@@ -9,6 +9,8 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+// The built lab, or another build of it to compare with.
+const dist = process.env.ZEBU_DIST ?? join(root, 'dist');
 export const tools = process.env.ZEBU_NODE_TOOLS ?? join(root, 'target/test-tools/node');
 const { chromium } = createRequire(join(tools, 'package.json'))('playwright-core');
 
@@ -27,7 +29,7 @@ export async function serveDist({ gzip = false } = {}) {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     const name = path === '/' ? 'index.html' : path.slice(1);
     try {
-      const file = join(root, 'dist', name);
+      const file = join(dist, name);
       const packed = gzip ? await readFile(`${file}.gz`).catch(() => undefined) : undefined;
       const body = packed ?? (await readFile(file));
       const headers = { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream', 'content-length': body.length };

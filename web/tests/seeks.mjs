@@ -3,7 +3,7 @@
 // A benchmark, not a test. T8: dragging over 10,000 events, each seek drawn. T10: the small picture of a moment under
 // the pointer.
 
-import { at, best, load, longRun, profiled } from './figures.mjs';
+import { at, best, load, longRun, profiled, worked } from './figures.mjs';
 import { Lab, launch, serveDist } from './page.mjs';
 
 const events = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 10_000);
@@ -17,8 +17,9 @@ try {
   for (const [what, act] of [['T8: a seek of dragging', drag], ['T10: a preview', hover]]) {
     console.log(`${what} over ${events} events, milliseconds until it is drawn (${load()})`);
     const run = async () => {
+      const work = await worked(lab);
       const times = (await lab.page.evaluate(act, 150)).sort((a, b) => a - b);
-      return { median: at(times, 0.5), p95: at(times, 0.95), longest: times.at(-1) };
+      return { median: at(times, 0.5), p95: at(times, 0.95), longest: times.at(-1), ...(await work(times.length)) };
     };
     if (profile) await profiled(lab, run);
     else await best(3, 'p95', run);

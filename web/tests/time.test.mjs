@@ -329,6 +329,69 @@ test('S2: a trace is saved and opened again as the same; ShiViz, Mermaid and pic
   assert.match(await other.text('notice'), /no run of the lab/);
 });
 
+test('S2: a film is WebM, as long as what it shows, and there is something on its pictures; it can be cut short or dropped', async () => {
+  const lab = await elected();
+  const film = async (seconds) => {
+    await lab.press('Share');
+    await lab.page.getByLabel('Seconds').fill(String(seconds));
+    await lab.press('Film (WebM)');
+    await lab.page.getByTestId('filming').waitFor();
+  };
+  const saved = async (act) => {
+    const [download] = await Promise.all([lab.page.waitForEvent('download', { timeout: 120_000 }), act()]);
+    assert.equal(download.suggestedFilename(), 'zebu.webm');
+    await lab.page.getByTestId('filming').waitFor({ state: 'detached' });
+    return readFile(await download.path());
+  };
+  const whole = await saved(() => film(3));
+  assert.match(await lab.text('notice'), /3\.0 s/);
+  assert.equal(await lab.button('Play').count(), 1, 'after the film the show stands still');
+  assert.equal(whole.readUInt32BE(0), 0x1a45dfa3);
+  const played = await lab.page.evaluate(async (base64) => {
+    const video = document.createElement('video');
+    const told = (name) => new Promise((done, failed) => {
+      video.addEventListener(name, done, { once: true });
+      video.addEventListener('error', () => failed(new Error(video.error.message)), { once: true });
+    });
+    video.src = `data:video/webm;base64,${base64}`;
+    await told('loadeddata');
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    const pictures = [];
+    for (const at of [0.1, 1.5, 2.9]) {
+      video.currentTime = at;
+      await told('seeked');
+      context.drawImage(video, 0, 0);
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      let [light, dark] = [0, 0];
+      for (let i = 0; i < data.length; i += 4) {
+        const grey = (data[i] + data[i + 1] + data[i + 2]) / 3;
+        if (grey > 200) light += 1;
+        else if (grey < 100) dark += 1;
+      }
+      pictures.push({ light: light / (data.length / 4), dark: dark / (data.length / 4), sum: data.reduce((sum, n) => sum + n, 0) });
+    }
+    return { length: video.duration, pictures };
+  }, whole.toString('base64'));
+  assert.ok(Math.abs(played.length - 3) < 0.3, `${played.length} s`);
+  for (const { light, dark } of played.pictures) assert.ok(light > 0.5 && dark > 0.002, `${light} light, ${dark} dark`);
+  assert.ok(new Set(played.pictures.map(({ sum }) => sum)).size > 1, 'something moves');
+
+  await film(60);
+  await lab.page.waitForFunction(() => Number(document.querySelector('[data-testid="filming"] progress').value) >= 0.2);
+  const short = await saved(() => lab.press('Save now'));
+  assert.ok(short.length < whole.length);
+  await film(60);
+  await lab.press('No film');
+  await lab.page.getByTestId('filming').waitFor({ state: 'detached' });
+  // A browser that writes no WebP says so.
+  await lab.page.evaluate(() => { HTMLCanvasElement.prototype.toBlob = function toBlob(then) { then(new Blob(['none'])); }; });
+  await lab.press('Share');
+  await lab.press('Film (WebM)');
+  await lab.page.getByTestId('notice').filter({ hasText: 'image/webp' }).waitFor();
+});
+
 test('S3: inside another page it plays, steps and seeks when asked, and leaves the focus alone', async (context) => {
   const lab = await fresh(on);
   // The page around comes from somewhere else, as it will.

@@ -125,6 +125,20 @@ impl AnyWorld {
         either!(self, w => w.view())
     }
 
+    /// The whole picture at this moment, of which `flights` are known already.
+    pub fn view_with(&self, flights: Vec<Flight>) -> WorldView {
+        either!(self, w => w.view_with(flights))
+    }
+
+    /// As [`AnyWorld::flights`], where `known` were under way earlier in this very run.
+    pub fn flights_from(&self, known: Vec<Flight>) -> Vec<Flight> {
+        match self {
+            AnyWorld::ZooKeeper(world) => world.flights_from(known),
+            // Its few messages keep their words themselves.
+            AnyWorld::Compared(world) => world.flights(),
+        }
+    }
+
     /// Messages under way at this moment, in order of sending.
     pub fn flights(&self) -> Vec<Flight> {
         either!(self, w => w.flights())

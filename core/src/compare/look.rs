@@ -18,12 +18,17 @@ use alloc::vec::Vec;
 impl World {
     /// The whole picture at this moment.
     pub fn view(&self) -> WorldView {
+        self.view_with(self.flights())
+    }
+
+    /// The whole picture at this moment, of which `flights` are known already.
+    pub fn view_with(&self, flights: Vec<Flight>) -> WorldView {
         WorldView {
             at: self.now(),
             events: self.events(),
             servers: self.processes.iter().map(server_view).collect(),
             links: self.link_views(),
-            flights: self.flights(),
+            flights,
             clients: self.client_views(),
             checks: self.rules.views(self.spec.protocol),
             next: self.next_event(),

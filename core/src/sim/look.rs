@@ -23,16 +23,22 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::mem;
 
 impl World {
     /// The whole picture at this moment.
     pub fn view(&self) -> WorldView {
+        self.view_with(self.flights())
+    }
+
+    /// The whole picture at this moment, of which `flights` are known already.
+    pub fn view_with(&self, flights: Vec<Flight>) -> WorldView {
         WorldView {
             at: self.now,
             events: self.executed,
             servers: self.processes.iter().map(|p| self.server_view(p)).collect(),
             links: self.link_views(),
-            flights: self.flights(),
+            flights,
             clients: self.clients.values().map(|a| a.view()).collect(),
             checks: self
                 .checks
@@ -117,12 +123,20 @@ impl World {
 
     /// Messages under way at this moment, in order of sending: the part of [`World::view`] that changes most often.
     pub fn flights(&self) -> Vec<Flight> {
+        self.flights_from(Vec::new())
+    }
+
+    /// As [`World::flights`], where `known` were under way earlier in this very run: what a message says does not change
+    /// on its way, and finding the words is most of the work.
+    pub fn flights_from(&self, mut known: Vec<Flight>) -> Vec<Flight> {
         let mut flights: Vec<Flight> = Vec::new();
         for (id, conn) in &self.net.conns {
             for towards in [0u8, 1] {
                 for parcel in &conn.lanes[usize::from(towards)].queue {
                     if !matches!(parcel.payload, Payload::Syn | Payload::Fin) {
-                        flights.push(self.flight(*id, conn, towards, parcel));
+                        let before = known.binary_search_by_key(&parcel.id, |f| f.id).ok();
+                        let before = before.and_then(|i| known.get_mut(i)).filter(|f| f.sent == parcel.sent);
+                        flights.push(self.flight(*id, conn, towards, parcel, before));
                     }
                 }
             }
@@ -131,8 +145,12 @@ impl World {
         flights
     }
 
-    fn flight(&self, id: u64, conn: &Conn, towards: u8, parcel: &Parcel) -> Flight {
+    fn flight(&self, id: u64, conn: &Conn, towards: u8, parcel: &Parcel, before: Option<&mut Flight>) -> Flight {
         let (from, to) = (conn.ends[usize::from(1 - towards)], conn.ends[usize::from(towards)]);
+        if let Some(before) = before {
+            let (kind, label) = (mem::take(&mut before.kind), mem::take(&mut before.label));
+            return Flight { kind, label, from, to, due: parcel.due, lost: self.net.is_cut(from, to), ..*before };
+        }
         let described = self.describe(id, towards, parcel);
         Flight {
             id: parcel.id,

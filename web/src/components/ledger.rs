@@ -61,7 +61,7 @@ pub fn Ledger(props: &Props) -> Html {
                         <th class="who">
                             if ledger.older > 0 { <Do class="tiny ghost" label={t.fill("ledger.older", &[("n", &ledger.older)])} action={Action::Desk(Choose::Older)} send={send.clone()}/> }
                         </th>
-                        { for ledger.columns.iter().map(|c| head(t, c)) }
+                        { for ledger.columns.iter().enumerate().map(|(place, c)| head(t, place, c)) }
                     </tr></thead>
                     <tbody>
                         { for ledger.rows.iter().map(|r| html! {
@@ -77,10 +77,10 @@ pub fn Ledger(props: &Props) -> Html {
 }
 
 /// A column's head: the zxid, and while it is not committed, how many have acknowledged it.
-fn head(t: &Texts, c: &Column) -> Html {
+fn head(t: &Texts, place: usize, c: &Column) -> Html {
     let text = if c.folds > 0 { t.fill("see.folded", &[("n", &c.folds)]) } else { c.zxid.to_string() };
     html! {
-        <th key={c.zxid.0} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour, (c.folds > 0).then_some("folds"))}>
+        <th key={place} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour, (c.folds > 0).then_some("folds"))}>
             { text }
             if let Some((have, need)) = c.acks {
                 <span class="meter" data-acks={format!("{have}/{need}")}>
@@ -123,19 +123,21 @@ fn LedgerRow(props: &RowProps) -> Html {
                     </button>
                 </div>
             </th>
-            { for columns.iter().zip(&row.cells).map(|(column, cell)| cell_of(t, column, cell.as_ref())) }
+            { for columns.iter().zip(&row.cells).enumerate().map(|(place, (column, cell))| cell_of(t, place, column, cell.as_ref())) }
         </tr>
     }
 }
 
-fn cell_of(t: &Texts, column: &Column, cell: Option<&Cell>) -> Html {
-    let Some(cell) = cell else { return html! { <td key={column.zxid.0}></td> } };
+/// A cell is known by its place: somewhere else in time all columns are others, and writing cells anew costs far less
+/// than making new ones.
+fn cell_of(t: &Texts, place: usize, column: &Column, cell: Option<&Cell>) -> Html {
+    let Some(cell) = cell else { return html! { <td key={place}></td> } };
     let state = t.t(cell.stamp.key());
     let title = if cell.full.is_empty() { state.clone() } else { format!("{} · {state}", cell.full) };
     let label = if column.folds > 0 { format!("±{}", column.folds) } else { cell.label.clone() };
     html! {
-        <td key={column.zxid.0} class={classes!("cell", cell.stamp.class(), column.colour)} {title}>
-            { label }<span class="sr">{ " " }{ state }</span>
+        <td key={place} class={classes!("cell", cell.stamp.class(), column.colour)} {title}>
+            { label }<span class="sr">{ format!(" {state}") }</span>
         </td>
     }
 }

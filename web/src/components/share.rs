@@ -3,9 +3,11 @@
 use crate::browser;
 use crate::components::Send;
 use crate::components::help::Frame;
+use crate::film::SECONDS;
 use crate::i18n::Texts;
 use crate::picture;
 use crate::store::Action;
+use crate::store::filming::Filming;
 use crate::store::time::TimeAction;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlTextAreaElement};
@@ -70,6 +72,17 @@ pub fn Share(props: &Props) -> Html {
         });
         html! { <button type="button" class="btn" {onclick}>{ t.t(key) }</button> }
     };
+    let seconds = use_node_ref();
+    let film = {
+        let (send, seconds) = (send.clone(), seconds.clone());
+        Callback::from(move |e: SubmitEvent| {
+            e.prevent_default();
+            // The field takes nothing but such numbers.
+            if let Some(Ok(n)) = seconds.cast::<HtmlInputElement>().map(|i| i.value().parse()) {
+                send.emit(Action::Film(Filming::Start(n)));
+            }
+        })
+    };
     let open = {
         let (send, pasted) = (send.clone(), pasted.clone());
         Callback::from(move |_: MouseEvent| {
@@ -110,6 +123,13 @@ pub fn Share(props: &Props) -> Html {
                 { picture("sh.svg", false) }
                 { picture("sh.png", true) }
             </div>
+            <form class="fault-buttons film" onsubmit={film}>
+                <label>{ t.t("film.seconds") }{ " " }
+                    <input ref={seconds} type="number" min={SECONDS.0.to_string()} max={SECONDS.1.to_string()} value="10" required=true/>
+                </label>
+                <button type="submit" class="btn">{ t.t("film.title") }</button>
+            </form>
+            <p class="quiet small">{ t.t("film.about") }</p>
             <h3>{ t.t("sh.import") }</h3>
             <textarea ref={pasted} rows="3" aria-label={t.t("sh.import.hint")} placeholder={t.t("sh.import.hint")} spellcheck="false"/>
             <div class="fault-buttons">

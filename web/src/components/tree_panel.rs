@@ -75,8 +75,9 @@ fn line(t: &Texts, l: &Line, send: &Send) -> Html {
     html! {
         <li key={l.path.clone()} class={classes!("znode", class)} style={format!("--depth:{}", l.depth)} title={title.clone()} data-path={l.path.clone()}>
             <span class="name" title={l.path.clone()}>{ short(&l.name) }</span>
-            if !l.data.is_empty() { <span class="data">{ format!("= {}", l.data) }</span> }
-            if l.version > 0 { <span class="v">{ format!("v{}", l.version) }</span> }
+            // Always there, if empty: what comes and goes costs more than what is written anew.
+            <span class="data">{ if l.data.is_empty() { String::new() } else { format!("= {}", l.data) } }</span>
+            <span class="v">{ if l.version > 0 { format!("v{}", l.version) } else { String::new() } }</span>
             if let Some(owner) = owner { { owner } }
             if l.watches > 0 {
                 <span class="eye" title={t.fill("tree.watched", &[("n", &l.watches)])}>

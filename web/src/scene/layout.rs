@@ -2,6 +2,7 @@
 //!
 //! Messages travel inside the ring; words and clients stand outside of it, where nothing flies over them.
 
+use std::rc::Rc;
 use std::sync::LazyLock;
 use zebu_core::collections::{BTreeMap, order};
 use zebu_core::id::ServerId;
@@ -104,6 +105,36 @@ pub const LARGE: f64 = 1600.0;
 fn largest_radius(width: f64, height: f64) -> f64 {
     let share = if width >= LARGE { 0.155 } else { 0.125 };
     (height * share).min(width * 0.1).clamp(19.0, if width >= LARGE { 104.0 } else { 80.0 })
+}
+
+/// A layout that is made only once for the same question: to find the largest discs takes many tries.
+#[derive(Default)]
+pub struct Laid(Option<(Question, Rc<Layout>)>);
+
+type Question = (Vec<ServerId>, (f64, f64), Geometry, Option<ServerId>, BTreeMap<ServerId, (f64, f64)>);
+
+impl Laid {
+    /// As [`Layout::placed`].
+    pub fn placed(
+        &mut self,
+        ids: &[ServerId],
+        size: (f64, f64),
+        geometry: Geometry,
+        leader: Option<ServerId>,
+        moved: &BTreeMap<ServerId, (f64, f64)>,
+    ) -> Rc<Layout> {
+        // Who leads matters to a row alone.
+        let leader = leader.filter(|_| geometry == Geometry::Row);
+        let question = (ids.to_vec(), size, geometry, leader, moved.clone());
+        match &self.0 {
+            Some((asked, layout)) if *asked == question => layout.clone(),
+            _ => {
+                let layout = Rc::new(Layout::placed(ids, size, geometry, leader, moved));
+                self.0 = Some((question, layout.clone()));
+                layout
+            }
+        }
+    }
 }
 
 /// The smallest stage that is laid out; a smaller element is drawn scaled.

@@ -6,8 +6,9 @@ use zebu_core::compare::note::Role;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::sim::view::{ModelView, ServerView, Shown, WorldView};
 
-/// The newest columns that are drawn. Older ones are counted, not drawn: hundreds of them would only cost time.
-pub const COLUMNS: usize = 24;
+/// The newest columns that are drawn, twice as many as there is room for. Older ones are counted, not drawn: hundreds of
+/// them would only cost time.
+pub const COLUMNS: usize = 12;
 
 /// How far a transaction has come at one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

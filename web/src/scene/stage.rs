@@ -147,12 +147,11 @@ impl Stage {
     /// The stage for a view.
     pub fn new(view: &WorldView, width: f64, height: f64) -> Stage {
         let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
-        Stage::on(view, Layout::ring(&ids, width, height))
+        Stage::on(view, Rc::new(Layout::ring(&ids, width, height)))
     }
 
     /// The stage for a view with its servers at these places.
-    pub fn on(view: &WorldView, layout: Layout) -> Stage {
-        let layout = Rc::new(layout);
+    pub fn on(view: &WorldView, layout: Rc<Layout>) -> Stage {
         // Coordinators of different transactions do not rule each other out.
         let apart = view.servers.iter().any(|s| s.model.as_ref().is_some_and(|m| m.badge.is_some()));
         let newest = view.servers.iter().filter(|s| reigning(s)).map(|s| s.epoch).max();

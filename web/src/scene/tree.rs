@@ -108,12 +108,19 @@ impl TreeModel {
             let here: BTreeSet<&str> = own.tree.iter().map(|z| z.path.as_str()).collect();
             let missing = theirs.values().filter(|z| !here.contains(z.path.as_str()));
             lines.extend(missing.map(|z| line(z, Difference::Missing)));
-            order::sort_by(&mut lines, |a, b| a.path.split('/').cmp(b.path.split('/')));
+            // A slash counts less than any other character: children stand right after their parent.
+            if lines.len() > own.tree.len() {
+                order::sort_by(&mut lines, |a, b| ranks(&a.path).cmp(ranks(&b.path)));
+            }
         }
         let more = lines.len().saturating_sub(LINES);
         lines.truncate(LINES);
         Some(TreeModel { server, leader: leader.map(|l| l.id), lines, more, digest: own.tree_digest })
     }
+}
+
+fn ranks(path: &str) -> impl Iterator<Item = u8> + '_ {
+    path.bytes().map(|b| if b == b'/' { 0 } else { b })
 }
 
 #[cfg(test)]
