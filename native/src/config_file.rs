@@ -8,6 +8,7 @@ mod jaas;
 mod keys;
 mod limits;
 mod members;
+mod membership;
 mod observation;
 mod properties;
 mod security;
@@ -20,6 +21,7 @@ pub use jaas::login;
 use keys::{Keys, one_host};
 pub use limits::{ClientLimits, TokenRules};
 pub use members::{ServerLine, bracketed};
+pub use membership::{MembershipFiles, lines};
 pub use observation::{Admin, Prometheus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 pub use tls::{ClientAuth, SecureCfg, Store};
-use zebu_core::config::{AccessRules, Config, MemberKind, ServiceRules};
+use zebu_core::config::{AccessRules, Config, Ensemble, MemberKind, Reconfig, ServiceRules};
 use zebu_core::id::ServerId;
 
 /// Why the configuration can't be used. Each names the file and, where there is one, the line.
@@ -62,6 +64,14 @@ pub struct ZooCfg {
     pub standalone: bool,
     /// All servers; exactly one when alone.
     pub servers: BTreeMap<ServerId, ServerLine>,
+    /// The same as the core sees it, with groups and weights.
+    pub ensemble: Ensemble,
+    /// A newer configuration that was proposed when this server stopped.
+    pub proposed: Option<Ensemble>,
+    /// `reconfigEnabled`, with what `standaloneEnabled` means for it.
+    pub reconfig: Reconfig,
+    /// The configuration file itself.
+    pub file: PathBuf,
     /// `dataDir`: `myid`, snapshots and epoch files are under it.
     pub data_dir: PathBuf,
     /// `dataLogDir`: the transaction log is under it.
@@ -155,8 +165,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("quorum.auth.enableSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.learnerRequireSasl", &["false"], "peers do not authenticate"),
     ("quorum.auth.serverRequireSasl", &["false"], "peers do not authenticate"),
-    ("dynamicConfigFile", &[], "the servers must stand in zoo.cfg itself"),
-    ("reconfigEnabled", &["false"], "the ensemble can't be reconfigured while it runs"),
     ("observerMasterPort", &["0"], "observers learn from the leader only"),
     ("multiAddress.enabled", &["false"], "each server has one address"),
     ("oraclePath", &[], "there is no oracle quorum"),
@@ -189,7 +197,15 @@ impl ZooCfg {
 
         let data_dir = keys.path("dataDir")?.ok_or_else(|| keys.missing("dataDir", "the folder for data and myid"))?;
         let data_log_dir = keys.path("dataLogDir")?.unwrap_or_else(|| data_dir.clone());
-        let mut servers = server_lines(&mut keys)?;
+        let changes = keys.flag("reconfigEnabled", false)?;
+        let told = match membership::dynamic_file(file, &mut keys)? {
+            Some(told) => told,
+            None => {
+                let servers = server_lines(&mut keys)?;
+                membership::of_lines(file, &mut keys, servers, changes)?
+            }
+        };
+        let membership::Told { mut servers, mut ensemble, proposed } = told;
         let standalone = stands_alone(&mut keys, &servers)?;
         let id = if standalone && servers.is_empty() {
             ServerId(1)
@@ -203,7 +219,15 @@ impl ZooCfg {
             let kind = MemberKind::Participant;
             let line = ServerLine { line: 0, host, quorum_port: 2888, election_port: 3888, kind, client: None };
             servers.insert(id, line);
+            let member = zebu_core::config::Member::new(kind, "127.0.0.1:2888:3888".into());
+            ensemble = Ensemble::new([(id, member)].into_iter().collect());
         }
+        let reconfig = match (changes, standalone) {
+            (false, _) => Reconfig::Disabled,
+            (true, true) => Reconfig::Alone,
+            (true, false) if keys.flag("standaloneEnabled", true)? => Reconfig::Enabled { least: 2 },
+            (true, false) => Reconfig::Enabled { least: 1 },
+        };
         check_peer_type(&mut keys, &servers, id, &mut remarks)?;
         let (client_host, client_port) = client_address(&mut keys, servers.get(&id).and_then(|s| s.client.clone()))?;
 
@@ -238,6 +262,10 @@ impl ZooCfg {
             id,
             standalone,
             servers,
+            ensemble,
+            proposed,
+            reconfig,
+            file: file.into(),
             data_dir,
             data_log_dir,
             client_host,
@@ -299,7 +327,9 @@ impl ZooCfg {
 
     /// What the core is told.
     pub fn core(&self) -> Config {
-        let mut config = Config::new(self.id, members::ensemble(&self.servers));
+        let mut config = Config::new(self.id, self.ensemble.clone());
+        config.proposed.clone_from(&self.proposed);
+        config.reconfig = self.reconfig;
         config.tick = millis(self.tick_ms);
         config.init_limit = self.init_limit;
         config.sync_limit = self.sync_limit;
@@ -344,11 +374,6 @@ fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigErro
     }
     if let Some(entry) = keys.with_prefix("ssl.quorum.").first() {
         return unsupported(entry, "peers speak without TLS; remove the line".into());
-    }
-    for prefix in ["group.", "weight."] {
-        if let Some(entry) = keys.with_prefix(prefix).first() {
-            return unsupported(entry, "every voter has the same weight; remove the line".into());
-        }
     }
     Ok(())
 }

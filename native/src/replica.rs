@@ -2,6 +2,7 @@
 //! out what came of it: one hand-over to storage, one to each connection.
 
 use crate::clock::Clock;
+use crate::config_file::ServerLine;
 use crate::mailbox::{Letter, Mailbox};
 use crate::metrics::Metrics;
 use crate::net::election::Election;
@@ -13,11 +14,13 @@ use crate::store::thread::Storage;
 use crate::timeline::Timeline;
 use crate::trace_mask::{self, TraceMask};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tracing::{debug, info, trace, warn};
+use zebu_core::config::Membership;
 use zebu_core::effect::{Effect, Effects, HaltReason, LinkClose, Record, Serving, ToLink};
 use zebu_core::id::ServerId;
 use zebu_core::input::Input;
@@ -72,6 +75,28 @@ pub struct Outputs {
     pub trace: Arc<TraceMask>,
     /// The newest snapshot.
     pub last_snapshot: Arc<LastSnapshot>,
+    /// Who is a member, for operators.
+    pub members: Arc<Mutex<Membership>>,
+    /// Takes the members when they change.
+    pub on_members: Box<OnMembers>,
+}
+
+/// What else there is to do when members change.
+pub type OnMembers = dyn Fn(&BTreeMap<ServerId, ServerLine>) + Send;
+
+impl Outputs {
+    /// The members have changed, or are about to: from now on these are called.
+    fn members_changed(&self, members: &Membership) {
+        let servers = crate::config_file::lines(members);
+        if let Some(quorum) = &self.quorum {
+            quorum.members(&servers);
+        }
+        if let Some(election) = &self.election {
+            election.members(&servers);
+        }
+        *self.members.lock() = members.clone();
+        (self.on_members)(&servers);
+    }
 }
 
 /// Runs until somebody asks it to stop (`None`) or the core can't go on.
@@ -169,6 +194,9 @@ fn carry_out_each(
             Effect::Store { lsn, record } => {
                 if let Record::Install { zxid, .. } = &record {
                     out.last_snapshot.written(*zxid);
+                }
+                if let Record::Membership(members) = &record {
+                    out.members_changed(members);
                 }
                 records.push((lsn, record));
             }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// The largest id that fits into the top byte of a session id.
+/// The largest id that fits into the top byte of a session id. (A configuration may name others.)
 pub const LARGEST_ID: i64 = 255;
 
 /// Whether a member votes.
@@ -164,8 +164,8 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn id(text: &str) -> Result<ServerId, TextError> {
-    let id = text.trim().parse().ok().filter(|id| (0..=LARGEST_ID).contains(id));
-    id.map(ServerId).ok_or(TextError("a server's number is one from 0 to 255"))
+    let id = text.trim().parse().ok().filter(|id| *id >= 0);
+    id.map(ServerId).ok_or(TextError("a server's name is a number"))
 }
 
 impl Hierarchy {
@@ -483,7 +483,6 @@ mod tests {
             "version=1",
             "server.1=a:1:2:observer",
             "server.1=a:1:2\nserver.1=b:1:2",
-            "server.256=a:1:2",
             "server.-1=a:1:2",
             "server.1=a:1:2\nversion=zz",
             "server.1=a:1:2\nclientPort=2181",

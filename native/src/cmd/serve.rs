@@ -2,12 +2,13 @@
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config_file::{ConfigError, ZooCfg};
+use crate::config_file::{ConfigError, MembershipFiles, ServerLine, ZooCfg};
 use crate::entropy;
 use crate::four_letter::FourLetter;
 use crate::mailbox::Mailbox;
 use crate::metrics::Metrics;
 use crate::net::client::{ClientPort, Speaks};
+use crate::net::client_listener::ClientListener;
 use crate::net::election::Election;
 use crate::net::limits::Limits;
 use crate::net::links::Links;
@@ -26,7 +27,7 @@ use crate::store::thread::{Settings, Storage};
 use crate::tls::{Tls, TlsError};
 use crate::trace_mask::TraceMask;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,7 +37,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
+use zebu_core::config::Membership;
 use zebu_core::effect::{Effects, HaltReason};
+use zebu_core::id::ServerId;
 use zebu_core::input::Input;
 use zebu_core::server::Server;
 
@@ -183,30 +186,11 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         force_sync: cfg.force_sync,
         fsync_warning: cfg.fsync_warning,
         metrics: metrics.clone(),
+        membership: cfg.reconfig.is_enabled().then(|| MembershipFiles::new(&cfg.file, cfg.id)),
     };
     let mailbox = post.clone();
     let storage = Storage::start(settings, Arc::new(move |input| mailbox.push(input)))?;
-    let outputs = Outputs {
-        id: cfg.id,
-        storage,
-        quorum,
-        election,
-        links: links.clone(),
-        serving: serving.clone(),
-        metrics: metrics.clone(),
-        trace: trace.clone(),
-        last_snapshot: last_snapshot.clone(),
-    };
-
-    let (ended, end) = oneshot::channel();
-    let (core, owner_side, owner_post) = (cfg.core(), side.clone(), post.clone());
-    let owner = std::thread::Builder::new().name("zebu-owner".into()).spawn(move || {
-        let mut fx = Effects::new();
-        let server = Server::start(core, entropy::seed(), recovered, owner_side, clock.now(), &mut fx);
-        // If nobody listens the process is ending anyway.
-        let _ = ended.send(replica::run(server, fx, &owner_post, &clock, outputs));
-    })?;
-
+    let members = Arc::new(Mutex::new(Membership { committed: cfg.ensemble.clone(), proposed: cfg.proposed.clone() }));
     let limits = Arc::new(Limits::new(cfg.limits.clone(), cfg.service.local_sessions));
     let operator = Arc::new(Operator {
         cfg: cfg.clone(),
@@ -214,17 +198,18 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         links: links.clone(),
         limits: limits.clone(),
         post: post.clone(),
-        serving,
+        serving: serving.clone(),
         metrics: metrics.clone(),
-        trace,
-        last_snapshot,
+        trace: trace.clone(),
+        last_snapshot: last_snapshot.clone(),
+        members: members.clone(),
         clock,
     });
     let port = Arc::new(ClientPort {
-        side,
+        side: side.clone(),
         post: post.clone(),
         links: links.clone(),
-        metrics,
+        metrics: metrics.clone(),
         words: FourLetter { operator: operator.clone() },
         max_buffer: cfg.max_buffer,
         max_per_ip: cfg.max_client_cnxns,
@@ -237,9 +222,38 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         Some(tls) => Speaks::Both(tls),
         None => Speaks::Plain,
     };
-    if let Some(listener) = client_listener {
-        runtime.spawn(port.clone().run(listener, speaks));
-    }
+    let at = (cfg.client_host.clone(), cfg.client_port);
+    let handle = runtime.handle().clone();
+    let listener = ClientListener::start(port.clone(), speaks, cfg.client_backlog, handle, client_listener, at);
+    let me = cfg.id;
+    let on_members = move |servers: &BTreeMap<ServerId, ServerLine>| {
+        if let Some(own) = servers.get(&me) {
+            listener.moved(own);
+        }
+    };
+    let outputs = Outputs {
+        id: cfg.id,
+        storage,
+        quorum,
+        election,
+        links: links.clone(),
+        serving: serving.clone(),
+        metrics: metrics.clone(),
+        trace: trace.clone(),
+        last_snapshot: last_snapshot.clone(),
+        members: members.clone(),
+        on_members: Box::new(on_members),
+    };
+
+    let (ended, end) = oneshot::channel();
+    let (core, owner_side, owner_post) = (cfg.core(), side.clone(), post.clone());
+    let owner = std::thread::Builder::new().name("zebu-owner".into()).spawn(move || {
+        let mut fx = Effects::new();
+        let server = Server::start(core, entropy::seed(), recovered, owner_side, clock.now(), &mut fx);
+        // If nobody listens the process is ending anyway.
+        let _ = ended.send(replica::run(server, fx, &owner_post, &clock, outputs));
+    })?;
+
     if let (Some(listener), Some(tls)) = (secure_listener, tls) {
         runtime.spawn(port.clone().run(listener, Speaks::Tls(tls)));
     }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use zebu_core::config::{Ensemble, Member, MemberKind};
+use zebu_core::config::{Member, MemberKind};
 use zebu_core::id::ServerId;
 
-/// The largest id that fits into the top byte of a session id.
-pub const LARGEST_ID: i64 = 255;
+pub use zebu_core::config::LARGEST_ID;
 
 /// One `server.N=host:quorumPort:electionPort[:role][;[clientHost:]clientPort]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +62,24 @@ impl ServerLine {
     }
 }
 
+impl ServerLine {
+    /// The line of a member.
+    pub fn of(member: &Member) -> Option<ServerLine> {
+        let mut line = ServerLine::parse(0, &member.address)?;
+        line.kind = member.kind;
+        let plain = member.client.as_deref().and_then(|client| client.split(';').next()).filter(|c| !c.is_empty());
+        if let Some((host, client_port)) = plain.and_then(split_host) {
+            line.client = Some((Some(host.to_string()), port(client_port)?));
+        }
+        Some(line)
+    }
+
+    /// Where it serves clients, as a configuration prints it.
+    pub fn client_text((host, port): &(Option<String>, u16)) -> String {
+        format!("{}:{port}", bracketed(host.as_deref().unwrap_or("0.0.0.0")))
+    }
+}
+
 impl fmt::Display for ServerLine {
     /// `host:quorumPort:electionPort`, as the configuration's text has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,11 +108,6 @@ fn split_host(text: &str) -> Option<(&str, &str)> {
 
 fn port(text: &str) -> Option<u16> {
     text.trim().parse().ok().filter(|p| *p > 0)
-}
-
-/// The core's view of the members.
-pub fn ensemble(servers: &BTreeMap<ServerId, ServerLine>) -> Ensemble {
-    Ensemble::new(servers.iter().map(|(id, s)| (*id, Member::new(s.kind, s.to_string()))).collect())
 }
 
 /// Reads `<data_dir>/myid` and looks it up in the list.

@@ -123,10 +123,6 @@ fn what_is_not_done_here_is_refused_not_ignored() {
         let error = read(&format!("{ALONE}{key}=other\n")).expect_err(key).to_string();
         assert!(error.starts_with(&format!("zoo.cfg, line 3: {key}=other asks for something")), "{error}");
     }
-    for line in ["group.1=1:2", "weight.1=2"] {
-        let error = read(&format!("{ALONE}{line}\n")).expect_err(line).to_string();
-        assert!(error.contains("same weight"), "{error}");
-    }
 }
 
 #[test]
@@ -243,4 +239,43 @@ fn where_operators_look() {
     let property = |key: &str| cfg.properties.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
     assert_eq!(property("zookeeper.admin.serverPort"), Some("9000"));
     assert_eq!((property("zookeeper.ssl.keyStore.password"), property("zookeeper.dataDir")), (Some("***"), None));
+}
+
+#[test]
+fn groups_weights_and_a_dynamic_file() {
+    use zebu_core::config::Reconfig;
+    let (_dir, text) = three("group.1=1\ngroup.2=2:3\nweight.3=0\n");
+    let cfg = read(&text).expect("valid");
+    assert_eq!((cfg.ensemble.quorum_size(), cfg.reconfig), (2, Reconfig::Disabled));
+    assert!(!cfg.ensemble.may_lead(ServerId(3)));
+    for (line, what) in
+        [("group.1=1:2", "no group"), ("group.1=9", "none"), ("weight.1=x", "number"), ("group.x=1", "number")]
+    {
+        let (_dir, text) = three(&format!("{line}\n"));
+        let error = read(&text).expect_err(line).to_string();
+        assert!(error.starts_with("zoo.cfg, line 8: ") && error.contains(what), "{error}");
+    }
+
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("myid"), "2\n").expect("written");
+    let path = dir.path().join("zoo.cfg");
+    let common = format!("dataDir={}\ninitLimit=10\nsyncLimit=5\nreconfigEnabled=true\n", dir.path().display());
+    let members = "server.1=a:2888:3888:participant;2181\nserver.2=b:2888:3888:participant;127.0.0.1:2182\n";
+    fs::write(dir.path().join("zoo.cfg.dynamic.10000000a"), members).expect("written");
+    let load = |extra: &str| {
+        fs::write(&path, format!("{common}dynamicConfigFile=zoo.cfg.dynamic.10000000a\n{extra}")).expect("written");
+        ZooCfg::load(&path)
+    };
+    let cfg = load("").expect("valid");
+    assert_eq!((cfg.ensemble.version(), cfg.servers.len()), (0x1_0000_000a, 2));
+    assert_eq!((cfg.client_host.as_deref(), cfg.client_port), (Some("127.0.0.1"), Some(2182)));
+    assert_eq!((cfg.reconfig, cfg.proposed), (Reconfig::Enabled { least: 2 }, None));
+    assert_eq!(load("standaloneEnabled=false\n").expect("valid").reconfig, Reconfig::Enabled { least: 1 });
+    let error = load("server.3=c:1:2\n").expect_err("in both").to_string();
+    assert!(error.contains("dynamicConfigFile"), "{error}");
+    let next = format!("{members}server.3=c:1:2:participant;2183\nversion=10000000b");
+    fs::write(dir.path().join("zoo.cfg.dynamic.next"), next).expect("written");
+    assert_eq!(load("").expect("valid").core().proposed.map(|e| e.version()), Some(0x1_0000_000b));
+    fs::write(dir.path().join("zoo.cfg.dynamic.10000000a"), "version=5\n").expect("written");
+    assert!(load("").is_err());
 }

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
+use zebu_core::config::LARGEST_ID;
 use zebu_core::id::ServerId;
 use zebu_core::wire::frame::split_frame;
 use zebu_core::wire::notification::{InitialMessage, MAX_MESSAGE, Notification};
@@ -34,8 +35,57 @@ pub type OnNotification = dyn Fn(ServerId, Notification) + Send + Sync;
 /// The election transport of one server.
 pub struct Election {
     me: ServerId,
-    peers: BTreeMap<ServerId, Arc<Peer>>,
+    peers: Arc<Peers>,
     deliver: Arc<OnNotification>,
+}
+
+/// All that are spoken with: members, and where members change those who ask to become some, or were some.
+struct Peers {
+    known: Mutex<BTreeMap<ServerId, Known>>,
+    rules: Rules,
+    deliver: Arc<OnNotification>,
+    /// Whoever calls is spoken with, at the address that it says.
+    strangers: bool,
+    runtime: tokio::runtime::Handle,
+}
+
+struct Known {
+    peer: Arc<Peer>,
+    calls: AbortHandle,
+}
+
+impl Peers {
+    fn get(&self, id: ServerId) -> Option<Arc<Peer>> {
+        self.known.lock().get(&id).map(|known| known.peer.clone())
+    }
+
+    /// From now on `id` is at this address.
+    fn put(&self, id: ServerId, host: &str, port: u16) {
+        let mut known = self.known.lock();
+        if known.get(&id).is_some_and(|known| known.peer.host == host && known.peer.port == port) {
+            return;
+        }
+        let peer = Arc::new(Peer { id, host: host.to_string(), port, slot: Mutex::default(), wake: Notify::new() });
+        let calls = self.runtime.spawn(peer.clone().run(self.rules.clone(), self.deliver.clone())).abort_handle();
+        if let Some(old) = known.insert(id, Known { peer, calls }) {
+            old.calls.abort();
+            if let Some(connection) = old.peer.slot.lock().connection.take() {
+                connection.task.abort();
+            }
+        }
+    }
+
+    /// Who calls, if it is somebody to speak with.
+    fn caller(&self, initial: &InitialMessage) -> Option<Arc<Peer>> {
+        if let Some(peer) = self.get(initial.server) {
+            return Some(peer);
+        }
+        let (host, port) = initial.addresses.first().and_then(|address| address.rsplit_once(':'))?;
+        let port = port.parse().ok().filter(|_| self.strangers && (0..=LARGEST_ID).contains(&initial.server.0))?;
+        info!("election port: server {} calls from {host}:{port}, it is no member yet or any more", initial.server);
+        self.put(initial.server, host.trim_matches(['[', ']']), port);
+        self.get(initial.server)
+    }
 }
 
 /// What is known of one peer.
@@ -94,21 +144,24 @@ impl Election {
             connect_timeout: cfg.connect_timeout,
             handshake_timeout: cfg.handshake_timeout,
         };
-        let mut peers = BTreeMap::new();
-        for (id, line) in cfg.servers.iter().filter(|(id, _)| **id != cfg.id) {
-            let peer = Arc::new(Peer {
-                id: *id,
-                host: line.host.clone(),
-                port: line.election_port,
-                slot: Mutex::default(),
-                wake: Notify::new(),
-            });
-            tokio::spawn(peer.clone().run(rules.clone(), deliver.clone()));
-            peers.insert(*id, peer);
-        }
+        let peers = Arc::new(Peers {
+            known: Mutex::default(),
+            rules: rules.clone(),
+            deliver: deliver.clone(),
+            strangers: cfg.reconfig.is_enabled(),
+            runtime: tokio::runtime::Handle::current(),
+        });
         let election = Election { me: cfg.id, peers, deliver };
+        election.members(&cfg.servers);
         tokio::spawn(accept(listener, rules, election.peers.clone(), election.deliver.clone()));
         Ok(election)
+    }
+
+    /// These are the members from now on. Who was one before is still answered.
+    pub fn members(&self, servers: &BTreeMap<ServerId, ServerLine>) {
+        for (id, line) in servers.iter().filter(|(id, _)| **id != self.me) {
+            self.peers.put(*id, &line.host, line.election_port);
+        }
     }
 
     /// Sends a notification, instead of one to the same server that still waits.
@@ -117,7 +170,7 @@ impl Election {
             (self.deliver)(to, note);
             return;
         }
-        let Some(peer) = self.peers.get(&to) else { return };
+        let Some(peer) = self.peers.get(to) else { return };
         let mut slot = peer.slot.lock();
         slot.waiting = Some(note.frame());
         match &slot.connection {
@@ -143,12 +196,7 @@ async fn open_port(cfg: &ZooCfg, own: &ServerLine) -> Result<TcpListener, Listen
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    rules: Rules,
-    peers: BTreeMap<ServerId, Arc<Peer>>,
-    deliver: Arc<OnNotification>,
-) {
+async fn accept(listener: TcpListener, rules: Rules, peers: Arc<Peers>, deliver: Arc<OnNotification>) {
     let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     loop {
         let (stream, remote) = listen::accept(&listener, "election port").await;
@@ -173,7 +221,7 @@ async fn greet(
     mut stream: TcpStream,
     remote: SocketAddr,
     rules: &Rules,
-    peers: &BTreeMap<ServerId, Arc<Peer>>,
+    peers: &Peers,
     deliver: Arc<OnNotification>,
 ) -> Result<(), String> {
     let mut buf = BytesMut::with_capacity(128);
@@ -194,7 +242,7 @@ async fn greet(
             "it says that it is server {from}, which is this server; do two servers have the same myid?"
         ));
     }
-    let Some(peer) = peers.get(&from) else {
+    let Some(peer) = peers.caller(&initial) else {
         return Err(format!("it says that it is server {from}, which zoo.cfg does not list"));
     };
     if from < rules.me {

@@ -1,6 +1,7 @@
 //! Sockets: the client port, the quorum port, the election port.
 
 pub mod client;
+pub mod client_listener;
 pub mod connection;
 pub mod election;
 pub mod http;

@@ -49,7 +49,7 @@ const MAX_CONNECTIONS: usize = 512;
 pub struct Quorum<Q> {
     shared: Arc<Shared<Q>>,
     runtime: tokio::runtime::Handle,
-    peers: BTreeMap<ServerId, (String, u16)>,
+    peers: Mutex<BTreeMap<ServerId, (String, u16)>>,
     connect_timeout: Duration,
 }
 
@@ -132,14 +132,20 @@ impl<Q: Send + 'static> Quorum<Q> {
             limits: Limits { field, ..Limits::default() },
         });
         tokio::spawn(accept(listener, shared.clone()));
-        let peers = cfg.servers.iter().map(|(id, line)| (*id, (line.host.clone(), line.quorum_port))).collect();
         let runtime = tokio::runtime::Handle::current();
-        Ok(Quorum { shared, runtime, peers, connect_timeout: cfg.connect_timeout })
+        let quorum = Quorum { shared, runtime, peers: Mutex::default(), connect_timeout: cfg.connect_timeout };
+        quorum.members(&cfg.servers);
+        Ok(quorum)
+    }
+
+    /// These are the members from now on.
+    pub fn members(&self, servers: &BTreeMap<ServerId, ServerLine>) {
+        self.peers.lock().extend(servers.iter().map(|(id, line)| (*id, (line.host.clone(), line.quorum_port))));
     }
 
     /// Connects to a peer's quorum port; `Connected` or `DialFailed` follows.
     pub fn dial(&self, to: ServerId) {
-        let Some((host, port)) = self.peers.get(&to).cloned() else {
+        let Some((host, port)) = self.peers.lock().get(&to).cloned() else {
             self.shared.mailbox.push(Input::DialFailed { to });
             return;
         };

@@ -82,7 +82,7 @@ impl Operator {
             election_port: own.election_port,
             quorum_port: own.quorum_port,
             peer_type: u8::from(own.kind == MemberKind::Observer),
-            membership: self.cfg.core().ensemble.text(),
+            membership: self.members.lock().committed.text(),
         }
     }
 

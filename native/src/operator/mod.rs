@@ -25,6 +25,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use zebu_core::config::Membership;
 use zebu_core::effect::Serving;
 use zebu_core::server::Server;
 use zebu_core::wire::notification::ServerState;
@@ -66,6 +67,8 @@ pub struct Operator {
     pub trace: Arc<TraceMask>,
     /// The newest snapshot.
     pub last_snapshot: Arc<LastSnapshot>,
+    /// Who is a member.
+    pub members: Arc<Mutex<Membership>>,
     /// The clocks that the core's times are of.
     pub clock: Clock,
 }

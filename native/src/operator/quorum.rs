@@ -1,8 +1,8 @@
 //! The ensemble as this server sees it.
 
 use super::Operator;
-use crate::config_file::bracketed;
-use zebu_core::config::MemberKind;
+use crate::config_file::{ServerLine, bracketed, lines};
+use std::collections::BTreeMap;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::server::ReadSide as _;
 use zebu_core::status::Status;
@@ -52,13 +52,18 @@ impl Operator {
         self.look(|server| server.status()).await
     }
 
+    /// All members, with their addresses.
+    fn servers(&self) -> BTreeMap<ServerId, ServerLine> {
+        if self.cfg.reconfig.is_enabled() { lines(&self.members.lock()) } else { self.cfg.servers.clone() }
+    }
+
     fn is_voter(&self, id: ServerId) -> bool {
-        self.cfg.servers.get(&id).is_some_and(|line| line.kind == MemberKind::Participant)
+        self.members.lock().committed.is_voter(id)
     }
 
     /// How many vote.
     pub fn voters(&self) -> usize {
-        self.cfg.servers.keys().filter(|id| self.is_voter(**id)).count()
+        self.members.lock().committed.voters().count()
     }
 
     /// Learners that are up to date: followers that vote, and observers. Only a leader has any.
@@ -70,13 +75,14 @@ impl Operator {
     /// The leader.
     pub fn leader(&self, status: &Status) -> Option<LeaderFact> {
         let id = status.leader?;
-        let host = self.cfg.servers.get(&id).map_or(String::new(), |line| line.host.clone());
+        let host = self.servers().get(&id).map_or(String::new(), |line| line.host.clone());
         Some(LeaderFact { is_us: id == self.cfg.id, id, host })
     }
 
     /// A member's addresses.
     pub fn member(&self, id: ServerId) -> Option<VoterFact> {
-        let line = self.cfg.servers.get(&id)?;
+        let servers = self.servers();
+        let line = servers.get(&id)?;
         let at = |host: &str, port: u16| format!("{}:{port}", bracketed(host));
         let any = "0.0.0.0";
         let client_address = if id == self.cfg.id {
@@ -94,7 +100,8 @@ impl Operator {
 
     /// All that vote.
     pub fn voting_view(&self) -> Vec<VoterFact> {
-        self.cfg.servers.keys().filter(|id| self.is_voter(**id)).filter_map(|id| self.member(*id)).collect()
+        let voters: Vec<ServerId> = self.members.lock().committed.voters().collect();
+        voters.into_iter().filter_map(|id| self.member(id)).collect()
     }
 
     /// Where this server is in the protocol. `None` for one that stands alone.

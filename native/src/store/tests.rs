@@ -79,6 +79,7 @@ impl Disk {
             force_sync: true,
             fsync_warning: Duration::from_secs(60),
             metrics: Arc::new(Metrics::new()),
+            membership: None,
         };
         let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
         (Storage::start(settings, deliver).expect("a thread"), said)

@@ -4,6 +4,7 @@ use super::compactor::{CompactError, Compactor};
 use super::files::FileError;
 use super::log::LogWriter;
 use super::{doubt, epochs, install};
+use crate::config_file::MembershipFiles;
 use crate::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub fsync_warning: Duration,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// The files that say who is a member, where members change.
+    pub membership: Option<MembershipFiles>,
 }
 
 /// Takes what storage has to say.
@@ -169,8 +172,10 @@ impl Executor {
                 self.log.sync()?;
                 doubt::unmark(&self.settings.snapshot_dir)
             }
-            // Members change only where reconfigEnabled says so.
-            Record::Membership(_) => Ok(()),
+            Record::Membership(members) => match &self.settings.membership {
+                Some(files) => files.write(&members),
+                None => Ok(()),
+            },
             Record::Install { zxid, body } => {
                 info!("takes over the leader's state at {zxid}, {} KiB", body.len() >> 10);
                 if let Some(compactor) = self.compactor.take() {

@@ -47,6 +47,10 @@ fn port(change: impl Fn(&mut ClientLimits)) -> Arc<ClientPort> {
         last_snapshot: Arc::new(LastSnapshot::found(folder.path(), Zxid::ZERO)),
         clock: Clock::new(),
         cfg: Arc::new(cfg),
+        members: Arc::new(parking_lot::Mutex::new(zebu_core::config::Membership {
+            committed: zebu_core::config::Ensemble::new(Default::default()),
+            proposed: None,
+        })),
     };
     Arc::new(ClientPort {
         side,
