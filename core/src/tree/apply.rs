@@ -262,12 +262,12 @@ impl Tree {
         let bytes = super::len_of(node.data());
         self.data_bytes += key.len() as u64 + bytes;
         self.move_digest(&key, i64::from(node.digest()));
-        self.nodes.insert(key.clone(), node);
+        self.nodes.insert(key.clone(), Box::new(node));
         self.count_in_quotas(&key, 1, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Takes a node out whose name its parent has no more.
-    fn remove(&mut self, path: &str) -> Option<(Arc<str>, Node)> {
+    fn remove(&mut self, path: &str) -> Option<(Arc<str>, Box<Node>)> {
         let (key, node) = self.nodes.remove_entry(path)?;
         self.forget_keeper(node.keeper(), &key);
         let bytes = super::len_of(node.data());

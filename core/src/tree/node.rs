@@ -108,7 +108,9 @@ pub struct Node {
     data: Option<Bytes>,
     acl: i64,
     stat: StatPersisted,
-    children: BTreeSet<Box<str>>,
+    /// Most nodes never have any: only then is there room for them.
+    #[allow(clippy::box_collection, reason = "two words less in every node that has none")]
+    children: Option<Box<BTreeSet<Box<str>>>>,
     /// [`digest::of_content`] of path and data.
     content: u32,
     /// Cached, so that the old value can be taken out of the tree's sum.
@@ -121,7 +123,7 @@ impl Node {
     /// A node without children. `acl` is a key of the tree's [`super::acl::AclTable`], `kinds` the tree's too.
     pub(crate) fn new(path: &str, data: Option<Bytes>, acl: i64, stat: StatPersisted, kinds: OwnerKinds) -> Node {
         let content = digest::of_content(path, data.as_deref());
-        Node { data, acl, stat, children: BTreeSet::new(), content, digest: digest::of_node(content, &stat), kinds }
+        Node { data, acl, stat, children: None, content, digest: digest::of_node(content, &stat), kinds }
     }
 
     /// The data; `None` is null, which clients tell from empty.
@@ -141,7 +143,7 @@ impl Node {
 
     /// The Stat as clients see it.
     pub fn stat(&self) -> Stat {
-        let children = i32::try_from(self.children.len()).unwrap_or(i32::MAX);
+        let children = i32::try_from(self.children().len()).unwrap_or(i32::MAX);
         Stat {
             czxid: self.stat.czxid,
             mzxid: self.stat.mzxid,
@@ -173,7 +175,8 @@ impl Node {
 
     /// The names of its children, in order.
     pub fn children(&self) -> &BTreeSet<Box<str>> {
-        &self.children
+        static NONE: BTreeSet<Box<str>> = BTreeSet::new();
+        self.children.as_deref().unwrap_or(&NONE)
     }
 
     /// Its part in the tree's digest.
@@ -188,7 +191,7 @@ impl Node {
 
     /// The children, to add and remove names; not part of the digest.
     pub(crate) fn children_mut(&mut self) -> &mut BTreeSet<Box<str>> {
-        &mut self.children
+        self.children.get_or_insert_default()
     }
 
     /// Changes the Stat and returns by how much the digest moved.
@@ -214,6 +217,12 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_node_is_two_lines_of_a_cache() {
+        assert!(size_of::<Node>() <= 128, "{}", size_of::<Node>());
+    }
 
     #[test]
     fn keepers_and_owners() {
