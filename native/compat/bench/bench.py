@@ -21,7 +21,7 @@ from ensemble import Ensemble  # noqa: E402
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = 2 if QUICK else 7
 SECONDS = 2 if QUICK else 10
-ZNODES = 20_000 if QUICK else 300_000
+ZNODES = 20_000 if QUICK else 1_000_000
 KILLS = 2 if QUICK else 7
 # What Apache's manual and zoo_sample.cfg have, for both; no snapshot falls into a measurement that is not about it.
 SETTINGS = {
@@ -90,8 +90,12 @@ class Pair:
         self.zebu, self.apache = Ensemble("zebu", **SETTINGS), Apache("apache", **SETTINGS)
 
     def __enter__(self):
-        self.zebu.start()
-        self.apache.start()
+        try:
+            self.zebu.start()
+            self.apache.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -145,7 +149,8 @@ def live_heap(server):
 
 
 def memory(pair):
-    """Zebu's resident memory against Apache's; of Java also what is live, where the JDK's jcmd tells it."""
+    """Zebu's resident memory against Apache's. What is live in Java's heap, where the JDK's jcmd tells it, is told beside
+    it: so much a server with the smallest possible heap would need."""
     before = None
     try:
         before = [live_heap(server) for server in pair.apache.servers.values()]
@@ -160,7 +165,6 @@ def memory(pair):
         figures = {metric["name"]: metric["value"] for metric in zebu["rounds"][0]["metrics"]}
         resident = figures["resident memory of a znode"]
         print(f"a 100-byte znode: {resident:.0f} bytes resident in zebu, {live:.0f} bytes live in Java\n")
-        yield Line("memory of 100-byte znodes, resident by Java's live", resident / live, 0.5, False)
 
 
 def gap(pair):
