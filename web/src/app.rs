@@ -314,7 +314,8 @@ fn stage(state: &State, laid: &mut Laid) -> StageModel {
     let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
     let leader = view.servers.iter().filter(|s| s.shown == Shown::Leading).max_by_key(|s| s.epoch).map(|s| s.id);
     let layout = laid.placed(&ids, state.size, state.desk.geometry, leader, &state.desk.moved);
-    let stage = StageModel::on(view, layout);
+    let said = state.timeline().history().caption_at(state.timeline().moment());
+    let stage = StageModel::on(view, layout).spoken(said.and_then(|e| captions::subject(&e.what)));
     match state.desk.pick {
         Some(pick) => {
             let flow = state.timeline().history().flow();

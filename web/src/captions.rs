@@ -131,6 +131,22 @@ fn note_weight(note: &Note, at: ServerId) -> Weight {
     }
 }
 
+/// The server of which the caption of `event` speaks, if it is one.
+pub fn subject(event: &TraceEvent) -> Option<ServerId> {
+    match event {
+        TraceEvent::Note { server, .. }
+        | TraceEvent::Started { server }
+        | TraceEvent::Stopped { server, .. }
+        | TraceEvent::Halted { server, .. }
+        | TraceEvent::Paused { server }
+        | TraceEvent::Resumed { server }
+        | TraceEvent::Synced { server, .. }
+        | TraceEvent::Serving { server, .. }
+        | TraceEvent::Model { server, .. } => Some(*server),
+        _ => None,
+    }
+}
+
 /// The caption of `event`; `None` for what is never told.
 pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
     let (text, why) = match event {

@@ -1,7 +1,7 @@
 //! The painter of messages: a pool of SVG groups whose transforms alone are set in a frame. Yew never touches them.
 
 use crate::flow::Side;
-use crate::scene::packets::{Change, Layer, Look, Motion, Sprite};
+use crate::scene::packets::{Change, Dots, Layer, Look, Motion, Sprite};
 use crate::scene::stage::Stage;
 use web_sys::{Document, Element};
 use yew::NodeRef;
@@ -30,7 +30,7 @@ pub struct Painter {
     slots: Vec<Slot>,
     size: f64,
     /// The paths of a crowd by what they stand for; none while each message is drawn by itself.
-    crowd: BTreeMap<(&'static str, &'static str), Element>,
+    crowd: BTreeMap<Dots, Element>,
 }
 
 impl Painter {

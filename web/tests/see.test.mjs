@@ -60,6 +60,32 @@ test('V1 V7: what a server is stands on it in words and numbers, and its phases 
   for (const phase of ['looking', 'joining', 'syncing', 'leads', 'follows', 'gone']) {
     assert.ok(bands.some((band) => band.includes(phase)), `${phase} in ${[...new Set(bands)]}`);
   }
+  // The phase is a word, too, wherever there is room for it, and no word is cut.
+  const said = await lab.page.locator('.bands .band').evaluateAll((all) => all.flatMap((band) => {
+    const word = band.querySelector('span');
+    if (!word || getComputedStyle(word).display === 'none') return [];
+    return [{ word: word.textContent, fits: word.scrollWidth <= band.clientWidth, wide: band.clientWidth }];
+  }));
+  assert.ok(said.some(({ word }) => word === 'BROADCAST'), `${said.map(({ word }) => word)}`);
+  assert.deepEqual(said.filter(({ fits }) => !fits), []);
+});
+
+test('L3: the stage marks the server of which the caption speaks, while it stands', async () => {
+  const lab = await open({ hash: '#/s/leader-crash?paused' });
+  const marked = new Set();
+  for (let step = 0; step < 60; step += 1) {
+    await lab.press('Step');
+    await lab.page.waitForFunction((n) => document.querySelector('.status .mono').textContent.includes(`event ${n} `), step + 1);
+    const [ids, said] = await lab.page.evaluate(() => [
+      [...document.querySelectorAll('.server.spoken')].map((server) => server.dataset.id), document.querySelector('.happened .say').textContent,
+    ]);
+    assert.ok(ids.length <= 1, `${ids}`);
+    for (const id of ids) {
+      assert.match(said, new RegExp(`\\b${id}\\b`));
+      marked.add(id);
+    }
+  }
+  assert.ok(marked.size >= 3, `${[...marked]}`);
 });
 
 test('V8: a znode that differs from the leader\'s is marked', async () => {

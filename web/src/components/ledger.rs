@@ -3,7 +3,7 @@
 use crate::components::{Do, Send, power, state_key};
 use crate::desk::Choose;
 use crate::i18n::Texts;
-use crate::scene::ledger::{Cell, Column, Ledger as Model, Row, Stamp};
+use crate::scene::ledger::{Cell, Column, Ledger as Model, Row};
 use crate::store::Action;
 use std::rc::Rc;
 use web_sys::Element;
@@ -50,15 +50,16 @@ pub fn Ledger(props: &Props) -> Html {
                     <Do class="tiny ghost" label={t.t("see.fold")} action={Action::Desk(Choose::Fold)} send={send.clone()} pressed={*fold}/>
                 }
                 <ul class="legend" aria-hidden="true">
-                    { for Stamp::ALL.iter().map(|s| html! {
+                    { for ledger.stamps.iter().map(|s| html! {
                         <li><i class={classes!("swatch", s.class())}></i>{ t.t(s.key()) }</li>
                     }) }
                 </ul>
             </div>
             <div class="ledger-scroll" ref={scroller} tabindex="0" role="group" aria-label={t.t("ledger.title")}>
                 <table class={classes!("ledger", many.then_some("many"))}>
+                    // All children of a row have keys: then those that stay are found, however many come or go.
                     <thead><tr>
-                        <th class="who">
+                        <th key="who" class="who">
                             if ledger.older > 0 { <Do class="tiny ghost" label={t.fill("ledger.older", &[("n", &ledger.older)])} action={Action::Desk(Choose::Older)} send={send.clone()}/> }
                         </th>
                         { for ledger.columns.iter().enumerate().map(|(place, c)| head(t, place, c)) }
@@ -113,7 +114,7 @@ fn LedgerRow(props: &RowProps) -> Html {
     };
     html! {
         <tr class={classes!(selected.then_some("selected"), (row.shown == Shown::Down).then_some("down"))}>
-            <th scope="row" class="who">
+            <th key="who" scope="row" class="who">
                 <div class="who-row">
                     { power(t, id, row.shown, row.paused, false, send) }
                     <button type="button" class="who-name" onclick={choose} title={t.fill("do.select", &[("id", &id)])}>

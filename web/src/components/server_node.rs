@@ -116,7 +116,7 @@ pub fn ServerDisc(props: &Props) -> Html {
     let crown = r / 64.0;
     html! {
         <g class={classes!("server", s.colour, shape, leads.then_some("leads"), down.then_some("down"),
-                s.paused.then_some("paused"), selected.then_some("selected"))}
+                s.paused.then_some("paused"), selected.then_some("selected"), s.spoken.then_some("spoken"))}
             transform={format!("translate({:.1} {:.1})", s.at.x, s.at.y)}
             role="button" tabindex="0" aria-label={name} aria-haspopup="true" data-id={id.to_string()}
             {onclick} {onkeydown}>

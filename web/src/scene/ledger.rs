@@ -34,6 +34,9 @@ impl Stamp {
     pub const ALL: [Stamp; 6] =
         [Stamp::Logged, Stamp::Synced, Stamp::Acked, Stamp::Committed, Stamp::Applied, Stamp::Folded];
 
+    /// Those of compared protocols: their disks are instant, they make no snapshots, and some of what they write is void.
+    pub const MODELS: [Stamp; 4] = [Stamp::Acked, Stamp::Committed, Stamp::Applied, Stamp::Void];
+
     /// The key of its text.
     pub fn key(self) -> &'static str {
         match self {
@@ -109,6 +112,8 @@ pub struct Ledger {
     pub title: &'static str,
     /// Some of them may only open and close sessions.
     pub sessions: bool,
+    /// How far a transaction may come here, for a legend.
+    pub stamps: &'static [Stamp],
 }
 
 impl Ledger {
@@ -166,7 +171,8 @@ impl Ledger {
         let models: Vec<&ModelView> = view.servers.iter().filter_map(|s| s.model.as_ref()).collect();
         let numbered = models.iter().any(|m| m.badge.is_some());
         let title = if numbered { "md.logs" } else { "ledger.title" };
-        Ledger { columns, rows, older, title, sessions: models.is_empty() }
+        let stamps = if models.is_empty() { &Stamp::ALL[..] } else { &Stamp::MODELS[..] };
+        Ledger { columns, rows, older, title, sessions: models.is_empty(), stamps }
     }
 }
 

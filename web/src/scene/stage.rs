@@ -63,6 +63,8 @@ pub struct Server {
     pub clock: Option<Clock>,
     /// Cause or effect of what is picked.
     pub lit: Option<Side>,
+    /// The caption that stands speaks of it.
+    pub spoken: bool,
     /// What a compared protocol adds.
     pub model: Option<ModelView>,
 }
@@ -178,6 +180,14 @@ impl Stage {
         self
     }
 
+    /// The same with a mark on the server of which the caption speaks.
+    pub fn spoken(mut self, of: Option<ServerId>) -> Stage {
+        for server in &mut self.servers {
+            server.spoken = of == Some(server.id);
+        }
+        self
+    }
+
     /// A client's centre.
     pub fn client(&self, id: ClientId) -> Option<Point> {
         self.clients.iter().find(|c| c.id == id).map(|c| c.at)
@@ -223,6 +233,7 @@ fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
         acks: s.outstanding.first().filter(|_| s.shown == Shown::Leading).map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
         clock: s.inside.timers.first().filter(|_| !s.paused).and_then(|timer| Clock::of(timer, now)),
         lit: None,
+        spoken: false,
         model: s.model.clone(),
     }
 }
