@@ -25,6 +25,8 @@ mod error;
 pub mod faults;
 mod label;
 mod look;
+#[cfg(test)]
+mod matrix;
 mod membership;
 pub mod model;
 mod net;
