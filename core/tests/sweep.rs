@@ -51,6 +51,14 @@ fn seeds_with_changing_members_break_no_rule() {
     assert!(committed > 24 * 50 && changes > 24 * 2, "{committed} transactions, {changes} changes");
 }
 
+/// A member that only the proposed configuration has did not count its own vote, and never found the leader that the
+/// others had elected with it.
+#[test]
+fn a_member_to_be_counts_its_own_vote() {
+    let options = SweepOptions { reconfig: true, ..SweepOptions::default() };
+    assert_eq!(run_seed(173, &options).violation, None);
+}
+
 /// Seeds that have found something, now or while the checks were made.
 #[test]
 fn seeds_that_found_something_stay_clean() {
