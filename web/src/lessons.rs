@@ -59,6 +59,7 @@ pub const CHAPTERS: [(&str, &[&str]); 7] = [
             "away-and-back",
             "snapshot-and-replay",
             "rolling-restart",
+            "members-change",
         ],
     ),
     (

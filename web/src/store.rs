@@ -14,7 +14,6 @@ use self::time::{TimeAction, TimeState};
 use crate::desk::{Choose, Desk};
 use crate::driver::{Driver, Outcome};
 use crate::goals::Goal;
-use crate::groups::{self, GroupsError};
 use crate::i18n::{Lang, Texts};
 use crate::lessons;
 use crate::player::Player;
@@ -25,6 +24,7 @@ use crate::timeline::Timeline;
 use filming::Filming;
 use std::rc::Rc;
 use zebu_core::config::BrokenRule;
+use zebu_core::config::MemberKind;
 use zebu_core::id::ServerId;
 use zebu_core::scenario::{Scenario, Step};
 use zebu_core::sim::command::{ClientId, Command};
@@ -185,6 +185,8 @@ pub enum Action {
         broken: Option<BrokenRule>,
         /// Which protocol the servers run.
         protocol: Protocol,
+        /// Its members may change.
+        reconfig: bool,
     },
     /// The same again from its beginning.
     Reset,
@@ -220,6 +222,8 @@ pub enum Action {
     StageMode,
     /// A choice about the picture.
     Desk(Choose),
+    /// Change who is a member: who joins (or changes its role), and who leaves.
+    Members { join: Vec<(ServerId, MemberKind)>, leave: Vec<ServerId> },
     /// About a film of the show.
     Film(Filming),
     /// The presenter's window.
@@ -463,13 +467,16 @@ impl State {
             Action::Partition(text) => self.partition(&text),
             Action::Ask { client, via, line } => self.ask(client, via, line),
             Action::RunRecipe { client, line } => self.run_recipe(client, line),
-            Action::Setup { servers, observers, seed, broken, protocol } => {
+            Action::Members { join, leave } => self.change_members(join, leave),
+            Action::Setup { servers, observers, seed, broken, protocol, reconfig } => {
                 if self.check_number("setup.servers", servers, SERVERS)
                     && self.check_number("setup.observers", observers, (0, OBSERVERS))
                 {
                     // Observers and broken rules are ZooKeeper's.
                     let (observers, broken) = if protocol.is_zookeeper() { (observers, broken) } else { (0, None) };
-                    let spec = WorldSpec { servers, observers, seed, broken, protocol, ..WorldSpec::default() };
+                    let reconfig = reconfig && protocol.is_zookeeper();
+                    let spec =
+                        WorldSpec { servers, observers, seed, broken, protocol, reconfig, ..WorldSpec::default() };
                     self.dialog = None;
                     self.begin(spec, None);
                 }
@@ -770,17 +777,6 @@ impl State {
 
     fn refuse(&mut self, error: &CommandError) {
         self.tell(refusals::text_key(error.code()), vec![("what", error.to_string())]);
-    }
-
-    fn partition(&mut self, text: &str) {
-        match groups::parse(text, &self.servers()) {
-            Ok(groups) => {
-                self.command(Command::Partition { groups });
-            }
-            Err(GroupsError::NoServer(what)) => self.tell("err.groups", vec![("what", what)]),
-            Err(GroupsError::Twice(id)) => self.tell("err.groups.twice", vec![("id", id.to_string())]),
-            Err(GroupsError::TooFew) => self.tell("err.groups.few", Vec::new()),
-        }
     }
 
     /// The digest of the scenario's trace, once it has been played to its end.

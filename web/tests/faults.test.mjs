@@ -35,6 +35,31 @@ async function flying(lab, name) {
   throw new Error(`no ${name} within 200 steps`);
 }
 
+test('33: members change by buttons: a new server comes, votes, and both quorums are told while the change is open', async () => {
+  const lab = await fresh(on);
+  assert.equal(await lab.page.getByTestId('members').count(), 0, 'only where members may change');
+  await lab.press('Ensemble');
+  await lab.page.getByLabel('Members may change (reconfig)').check();
+  await lab.press('Start anew');
+  await lab.hurry();
+  await lab.leader();
+  assert.match(await lab.text('members'), /^1, 2, 3, 4, 5 vote: 3 of 5/);
+  await lab.press('Start a new server');
+  await lab.until('the new one follows', (all) => all[5]?.state === 'following');
+  await lab.pause();
+  await lab.page.locator('.members-pane summary').evaluate((element) => { element.parentElement.open = true; });
+  await lab.press('Ask for the change');
+  assert.match(await lab.text('notice'), /already/);
+  await lab.page.locator('[data-member="6"]').selectOption('voter');
+  await lab.page.locator('[data-member="1"]').selectOption('none');
+  await lab.press('Ask for the change');
+  for (let step = 0; step < 400 && !(await lab.page.getByTestId('members-proposed').count()); step += 1) await lab.press('Step');
+  assert.match(await lab.text('members-proposed'), /2, 3, 4, 5, 6 vote/);
+  assert.equal(await lab.page.locator('.ledger .meter').count(), 2, 'a meter for each configuration');
+  await lab.play();
+  await lab.page.getByTestId('members').filter({ hasText: /^2, 3, 4, 5, 6 vote/ }).waitFor();
+});
+
 test('F1: kill, restart and freeze from the menu and by key', async () => {
   const { lab } = await elected();
   const is = (server, what) => lab.until(what, (all) => (all[server - 1].state === 'down') === (what === 'down'));

@@ -1,7 +1,7 @@
 //! What a scenario waits for and expects.
 
 use crate::compare::note::{Role, Stage};
-use crate::id::{Epoch, Zxid};
+use crate::id::{Epoch, ServerId, Zxid};
 use crate::note::SyncKind;
 use crate::scenario::player::Facts;
 use crate::scenario::{ClientName, RecipeCondition, Selector};
@@ -100,6 +100,17 @@ pub enum Condition {
         /// How.
         kind: SyncKind,
     },
+    /// To each of these servers the voters in force are these, and those of an open change are these (none: no change is
+    /// open).
+    Members {
+        /// Which servers.
+        at: Selector,
+        /// In force.
+        voters: Vec<ServerId>,
+        /// Proposed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposed: Option<Vec<ServerId>>,
+    },
     /// The client is connected and has a session.
     Connected(ClientName),
     /// The client's session has ended.
@@ -181,6 +192,11 @@ impl fmt::Display for Condition {
             Condition::Exists { at, path, data: None } => write!(f, "{path} exists at {at}"),
             Condition::Absent { at, path } => write!(f, "{path} does not exist at {at}"),
             Condition::SyncedBy { at, kind } => write!(f, "{at} was brought up to date by {kind:?}"),
+            Condition::Members { at, voters, proposed } => {
+                let list = |ids: &Vec<ServerId>| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let change = proposed.as_ref().map(|p| format!(" and a change to {} is open", list(p)));
+                write!(f, "to {at}, {} vote{}", list(voters), change.unwrap_or_default())
+            }
             Condition::Connected(c) => write!(f, "client {} is connected", c.0),
             Condition::Ended(c) => write!(f, "client {}'s session is over", c.0),
             Condition::Waiting(c) => write!(f, "client {} waits for an answer", c.0),
@@ -252,6 +268,11 @@ impl Condition {
             Condition::SyncedBy { at, kind } => {
                 facts.resolve(at, view)?.iter().all(|id| facts.synced_by.get(id).is_some_and(|k| k.contains(kind)))
             }
+            Condition::Members { at, voters, proposed } => each(at, &|s| {
+                s.inside.members.as_ref().is_some_and(|m| {
+                    m.committed.voters == *voters && m.proposed.as_ref().map(|p| &p.voters) == proposed.as_ref()
+                })
+            })?,
             Condition::Connected(name) => client(view, *name)?.connected,
             Condition::Ended(name) => client(view, *name)?.ended,
             Condition::Waiting(name) => client(view, *name)?.waiting.is_some(),

@@ -9,6 +9,7 @@ use crate::components::figures::{self, Figures};
 use crate::components::inspector::Inspector;
 use crate::components::ledger::Ledger;
 use crate::components::links::Links;
+use crate::components::members::Members;
 use crate::components::spacetime::SpaceTime;
 use crate::components::time_panel::{self};
 use crate::components::timeline_bar::{TimelineBar, model};
@@ -48,6 +49,15 @@ impl App {
         left.collect()
     }
 
+    /// Who is a member, as the leader knows it, where that may change.
+    fn members(&self) -> Html {
+        let s = &self.state;
+        let leads = s.view.servers.iter().filter(|v| v.shown == Shown::Leading && v.serving).max_by_key(|v| v.epoch);
+        let known = leads.into_iter().chain(&s.view.servers).find_map(|v| v.inside.members.clone());
+        let Some(members) = known else { return html! {} };
+        html! { <Members texts={s.texts.clone()} servers={s.servers()} {members} send={self.send.clone()}/> }
+    }
+
     pub(super) fn left(&self) -> Html {
         let s = &self.state;
         let voters =
@@ -57,6 +67,7 @@ impl App {
                 <Clients texts={s.texts.clone()} clients={s.view.clients.clone()} servers={s.servers()} free={s.free_client()}
                     left={self.left_of_sessions()} recipes={s.spec().protocol.is_zookeeper()} send={self.send.clone()}/>
                 <Links texts={s.texts.clone()} servers={s.servers()} voters={voters} links={s.view.links.clone()} lasso={s.lasso} send={self.send.clone()}/>
+                { self.members() }
                 <Faults texts={s.texts.clone()} servers={s.servers()} selected={s.selected} troubles={s.time.troubles.clone()}
                     messages={self.messages()} send={self.send.clone()}/>
             </aside>

@@ -2,7 +2,7 @@
 
 use crate::captions::phase_key;
 use crate::compare_words;
-use crate::components::{Send, ballots, power, state_key};
+use crate::components::{Send, ballots, members, power, state_key};
 use crate::i18n::Texts;
 use crate::next::deadline_key;
 use crate::scene::ballots::Board;
@@ -176,6 +176,15 @@ fn facts(props: &Props) -> Vec<Fact> {
     if let Some(read) = d.read {
         let text = t.fill("see.disk.read.value", &[("z", &read.snapshot), ("n", &read.replayed), ("last", &read.last)]);
         say(disk, "see.disk.read", text);
+    }
+
+    if let Some(known) = &s.inside.members {
+        let part = "mc.title";
+        say(part, "mc.version", known.committed.version.to_string());
+        say(part, "mc.force", members::config(t, &known.committed));
+        if let Some(proposed) = &known.proposed {
+            say(part, "mc.open", format!("{} · {}", proposed.version, members::config(t, proposed)));
+        }
     }
 
     if up {

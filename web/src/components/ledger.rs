@@ -83,12 +83,12 @@ fn head(t: &Texts, place: usize, c: &Column) -> Html {
     html! {
         <th key={place} scope="col" class={classes!("z", c.opens.then_some("opens"), c.colour, (c.folds > 0).then_some("folds"))}>
             { text }
-            if let Some((have, need)) = c.acks {
+            { for [c.acks, c.joint].into_iter().flatten().map(|(have, need)| html! {
                 <span class="meter" data-acks={format!("{have}/{need}")}>
                     <span class="cells" aria-hidden="true">{ for (0..need).map(|i| html! { <i class={classes!((i < have).then_some("on"))}></i> }) }</span>
                     { t.fill("see.meter", &[("have", &have), ("need", &need)]) }
                 </span>
-            }
+            }) }
         </th>
     }
 }

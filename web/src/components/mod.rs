@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod legend;
 pub mod line_compare;
 pub mod links;
+pub mod members;
 pub mod menu;
 pub mod model_panel;
 pub mod predict;

@@ -35,11 +35,11 @@ pub struct Props {
 pub fn Setup(props: &Props) -> Html {
     let Props { texts: t, spec, send } = props;
     let (servers, observers, seed, rule) = (use_node_ref(), use_node_ref(), use_node_ref(), use_node_ref());
-    let protocol = use_node_ref();
+    let (protocol, reconfig) = (use_node_ref(), use_node_ref());
     let onsubmit = {
         let (send, servers, observers, seed, rule) =
             (send.clone(), servers.clone(), observers.clone(), seed.clone(), rule.clone());
-        let protocol = protocol.clone();
+        let (protocol, reconfig) = (protocol.clone(), reconfig.clone());
         Callback::from(move |e: SubmitEvent| {
             e.prevent_default();
             let value = |node: &NodeRef| node.cast::<HtmlInputElement>().map(|i| i.value()).unwrap_or_default();
@@ -52,6 +52,7 @@ pub fn Setup(props: &Props) -> Html {
                 observers: value(&observers).trim().parse().unwrap_or(u32::MAX),
                 seed: seed_of(&value(&seed)),
                 broken: RULES.iter().find(|(name, _)| *name == chosen).map(|(_, rule)| *rule),
+                reconfig: reconfig.cast::<HtmlInputElement>().is_some_and(|i| i.checked()),
             });
         })
     };
@@ -81,6 +82,7 @@ pub fn Setup(props: &Props) -> Html {
                 <label>{ t.t("setup.observers") }
                     <input type="number" ref={observers} min="0" max={OBSERVERS.to_string()} value={spec.observers.to_string()}/>
                 </label>
+                <label class="check"><input type="checkbox" ref={reconfig} checked={spec.reconfig}/>{ t.t("mc.setup") }</label>
                 <label>{ t.t("setup.seed") }
                     <span class="with-button">
                         <input type="text" inputmode="numeric" ref={seed} value={spec.seed.to_string()} maxlength="24"/>

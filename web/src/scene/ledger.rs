@@ -4,7 +4,7 @@ use crate::scene::palette::epoch_class;
 use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::compare::note::Role;
 use zebu_core::id::{ServerId, Zxid};
-use zebu_core::sim::view::{ModelView, ServerView, Shown, WorldView};
+use zebu_core::sim::view::{ConfigView, MembersView, ModelView, ServerView, Shown, WorldView};
 
 /// The newest columns that are drawn, twice as many as there is room for. Older ones are counted, not drawn: hundreds of
 /// them would only cost time.
@@ -97,6 +97,8 @@ pub struct Column {
     pub folds: usize,
     /// While it is not committed: acknowledgements that its leader has, and how many are needed.
     pub acks: Option<(usize, usize)>,
+    /// While a change of members is open: the same among those who are to vote.
+    pub joint: Option<(usize, usize)>,
 }
 
 /// The whole ledger.
@@ -150,7 +152,8 @@ impl Ledger {
                 colour: epoch_class(z.epoch()),
                 opens: i == 0 || zxids.get(i - 1).is_some_and(|before| before.epoch() != z.epoch()),
                 folds: if group.len() > 1 { group.len() } else { 0 },
-                acks: acks(view, *z),
+                acks: acks(view, *z).map(|a| a.0),
+                joint: acks(view, *z).and_then(|a| a.1),
             })
             .collect();
         // The furthest that anybody has committed, in the histories that are seen.
@@ -181,12 +184,19 @@ fn is_session(label: &str) -> bool {
     label.ends_with("session")
 }
 
-fn acks(view: &WorldView, zxid: Zxid) -> Option<(usize, usize)> {
-    let leaders = view.servers.iter().filter(|s| s.shown == Shown::Leading);
-    leaders
-        .flat_map(|s| s.outstanding.iter().map(|(z, by)| (*z, by.len(), s.quorum)))
-        .find(|(z, ..)| *z == zxid)
-        .map(|(_, have, need)| (have, need))
+type Meter = (usize, usize);
+
+fn acks(view: &WorldView, zxid: Zxid) -> Option<(Meter, Option<Meter>)> {
+    let mut leaders = view.servers.iter().filter(|s| s.shown == Shown::Leading);
+    leaders.find_map(|s| {
+        let (_, by) = s.outstanding.iter().find(|(z, _)| *z == zxid)?;
+        // While a change of members is open, both have to agree, each by itself.
+        let of = |c: &ConfigView| (by.iter().filter(|id| c.voters.contains(id)).count(), c.quorum);
+        match &s.inside.members {
+            Some(MembersView { committed, proposed: Some(proposed) }) => Some((of(committed), Some(of(proposed)))),
+            _ => Some(((by.len(), s.quorum), None)),
+        }
+    })
 }
 
 /// The most characters of a label that a cell has room for.

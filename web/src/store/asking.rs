@@ -1,6 +1,8 @@
-//! What is asked of clients: a line, a recipe. A client that is not there yet is connected first.
+//! What is typed: a line for a client, a recipe, other members, groups. A client that is not there yet is connected first.
 
+use crate::groups::{self, GroupsError};
 use crate::store::State;
+use zebu_core::config::MemberKind;
 use zebu_core::id::ServerId;
 use zebu_core::sim::CommandError;
 use zebu_core::sim::command::{ClientId, Command};
@@ -37,6 +39,32 @@ impl State {
         let server = self.view.servers.iter().find(|s| s.serving).map_or(self.selected, |s| s.id);
         if known || self.command(Command::Connect { client, server }) {
             self.command(Command::RunRecipe { client, line });
+        }
+    }
+
+    /// The first client that can asks for the change; if there is none, a new one comes.
+    pub(super) fn change_members(&mut self, join: Vec<(ServerId, MemberKind)>, leave: Vec<ServerId>) {
+        if join.is_empty() && leave.is_empty() {
+            self.tell("mc.same", Vec::new());
+            return;
+        }
+        let asks = self.view.clients.iter().find(|c| !c.ended && !c.paused && !c.cut).map(|c| c.id);
+        let client = asks.unwrap_or_else(|| self.free_client());
+        let server = self.view.servers.iter().find(|s| s.serving).map_or(self.selected, |s| s.id);
+        if asks.is_some() || self.command(Command::Connect { client, server }) {
+            self.command(Command::Reconfig { client, join, leave });
+        }
+    }
+
+    /// Cuts the network into groups, as typed.
+    pub(super) fn partition(&mut self, text: &str) {
+        match groups::parse(text, &self.servers()) {
+            Ok(groups) => {
+                self.command(Command::Partition { groups });
+            }
+            Err(GroupsError::NoServer(what)) => self.tell("err.groups", vec![("what", what)]),
+            Err(GroupsError::Twice(id)) => self.tell("err.groups.twice", vec![("id", id.to_string())]),
+            Err(GroupsError::TooFew) => self.tell("err.groups.few", Vec::new()),
         }
     }
 }
