@@ -72,6 +72,9 @@ pub fn run(command: &str, stages: &[Stage], args: &Args) -> Result<ExitCode> {
         let outcome = (stage.run)(&line)
             .unwrap_or_else(|error| Outcome { count: Count::check(false), output: format!("{error:#}") });
         line.end(&outcome.count.to_string());
+        for skipped in outcome.output.lines().filter(|line| line.contains("... skipped '")) {
+            eprintln!("  {skipped}");
+        }
         if outcome.count.failed > 0 {
             eprintln!("{}", outcome.output.trim_end());
             broken.push(stage.name);

@@ -5,6 +5,7 @@
 mod clients;
 mod kazoo;
 mod mixed;
+mod power;
 mod report;
 mod shells;
 
@@ -31,6 +32,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "cli_mt", about: "the C client's shell, at Apache and at Zebu", run: shells::cli_mt },
     Stage { name: "zkcli", about: "Apache's Java shell, at Apache and at Zebu", run: shells::zkcli },
     Stage { name: "mixed", about: "both kinds of server in one ensemble and on each other's files", run: mixed::run },
+    Stage { name: "power", about: "the power fails a hundred times for one server, and for three", run: power::run },
     Stage { name: "kazoo", about: "kazoo's own tests, at three voters each", run: kazoo::voters },
     Stage { name: "kazoo-observer", about: "kazoo's own tests, at two voters and an observer", run: kazoo::observer },
 ];
