@@ -28,6 +28,8 @@ pub enum SnapshotError {
     Orphan(String),
     /// A node that comes twice.
     Twice(String),
+    /// No nodes at all: even the state in which nothing was written has a root.
+    NoRoot,
 }
 
 impl fmt::Display for SnapshotError {
@@ -37,6 +39,7 @@ impl fmt::Display for SnapshotError {
             SnapshotError::Path(path) => write!(f, "the snapshot has a znode with the impossible path {path:?}"),
             SnapshotError::Orphan(path) => write!(f, "the snapshot has {path:?} but no parent of it before"),
             SnapshotError::Twice(path) => write!(f, "the snapshot has {path:?} twice"),
+            SnapshotError::NoRoot => f.write_str("the snapshot has no root"),
         }
     }
 }
@@ -117,6 +120,9 @@ impl Tree {
             let node = Node::new(&key, data, node.acl_key, node.stat, tree.kinds);
             tree.insert(key, node);
         }
+        if !tree.nodes.contains_key(path::ROOT) {
+            return Err(SnapshotError::NoRoot);
+        }
         tree.acls.drop_unused();
         tree.add_built_in();
         tree.find_quotas();
@@ -157,16 +163,15 @@ mod tests {
         let path = |path: &str| Err(SnapshotError::Path(path.into()));
         for (paths, expected) in [
             (&["", "/a", "/a/b"][..], Ok(6)),
-            (&[], Err(SnapshotError::Orphan("/a".into()))),
+            (&["/a"], Err(SnapshotError::Orphan("/a".into()))),
+            (&[], Err(SnapshotError::NoRoot)),
             (&["", "/a/b"], Err(SnapshotError::Orphan("/a/b".into()))),
             (&["", "/a", "/a"], Err(SnapshotError::Twice("/a".into()))),
             (&["", ""], Err(SnapshotError::Twice("".into()))),
             (&["", "a"], path("a")),
             (&["", "/a/"], path("/a/")),
         ] {
-            // A body of only a node without a root stands for the empty list.
-            let body = if paths.is_empty() { body(&["/a"]) } else { body(paths) };
-            let read = Tree::read_body(body, Zxid(3));
+            let read = Tree::read_body(body(paths), Zxid(3));
             assert_eq!(read.map(|tree| tree.len()), expected, "{paths:?}");
         }
         assert!(matches!(Tree::read_body(Bytes::from_static(b"\0\0\0"), Zxid(0)), Err(SnapshotError::Bytes(_))));

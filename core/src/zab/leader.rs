@@ -274,10 +274,11 @@ impl Leader {
         if info.config_version > ground.members.last_seen().version() {
             return Err(DropReason::NewerConfig);
         }
-        if accepted >= Epoch::LAST {
+        let end = ground.epochs_end();
+        if accepted >= end {
             // No epoch could follow it: one such claim must not keep the others from having a leader.
             let got = format!("FOLLOWERINFO with accepted epoch {accepted}");
-            let expected = format!("an epoch below {}", Epoch::LAST);
+            let expected = format!("an epoch below {end}");
             return Err(DropReason::Violation(Violation::Unexpected { got, expected }));
         }
         // The same server anew: its old connection is dead, whether TCP knows it or not.
@@ -350,6 +351,13 @@ impl Leader {
                 Ok(())
             }
             (LearnerStep::Secured | LearnerStep::Live, PeerMsg::Ack { zxid }) => {
+                let last = self.last_proposed.max(ground.history.last());
+                if zxid > last && zxid.counter() != 0 {
+                    return Err(DropReason::Violation(Violation::Unexpected {
+                        got: format!("ACK of {zxid}"),
+                        expected: format!("none above {last}, the last that was proposed"),
+                    }));
+                }
                 if votes && zxid.counter() != 0 {
                     if learner.owes.is_some_and(|(owed, _)| owed <= zxid) {
                         let next = self.outstanding.range((Bound::Excluded(zxid), Bound::Unbounded)).next();

@@ -460,6 +460,14 @@ impl Learner {
             cx.drop_conn(conn, DropReason::Violation(Violation::StaleEpoch { got: epoch, promised: ground.accepted }));
             return Err(Refusal::StandDown(StandDown::StaleLeader));
         }
+        let end = ground.epochs_end();
+        if epoch > end {
+            // To promise it would keep this server from following anybody else, ever.
+            return Err(Refusal::Violation(Violation::Unexpected {
+                got: format!("LEADERINFO of epoch {epoch}"),
+                expected: format!("an epoch up to {end}"),
+            }));
+        }
         if self.in_office.is_some_and(|announced| announced != epoch) {
             // It has yet to come into office, and must not do so by our consent. A pause, and a look at who leads then.
             cx.drop_conn(conn, DropReason::RoleChanged);

@@ -99,6 +99,9 @@ pub enum PeerEvent {
     LearnerGone { conn: ConnId },
 }
 
+/// So many elections nobody misses.
+const EPOCHS_AHEAD: i64 = 1 << 24;
+
 /// What outlives a role: the durable state and its shadow in memory.
 #[derive(Clone, Debug)]
 pub struct Ground {
@@ -180,6 +183,15 @@ impl Ground {
         }
         let lsn = self.store(Record::Txn { zxid, txn: txn.clone() }, fx);
         self.history.push(Entry { zxid, txn, lsn });
+    }
+
+    /// The first epoch in which nobody can be, as far as this server knows. Each election takes one epoch more: somebody
+    /// who names one far away would use up those that there are, for good. Who has promised nothing has heard of none.
+    fn epochs_end(&self) -> Epoch {
+        match self.accepted {
+            Epoch(0) => Epoch::LAST,
+            Epoch(accepted) => Epoch::LAST.min(Epoch(accepted.saturating_add(EPOCHS_AHEAD))),
+        }
     }
 
     fn accept_epoch(&mut self, epoch: Epoch, fx: &mut Effects) -> Lsn {

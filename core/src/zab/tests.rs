@@ -175,7 +175,8 @@ fn an_acknowledgement_of_the_last_number_there_is() {
     let mut one = One::start(ME, Zxid::ZERO, &[]);
     one.lead();
     one.propose();
-    one.packet(1, PeerMsg::Ack { zxid: Zxid(i64::MAX) });
+    let said = one.packet(1, PeerMsg::Ack { zxid: Zxid(i64::MAX) });
+    assert_eq!(dropped(&said), [1], "nobody has what was never proposed");
     assert_eq!(one.peer.phase(), PhaseName::Broadcast);
     assert_eq!(one.host.0, [], "it acknowledges nothing");
 }
@@ -210,6 +211,27 @@ fn no_epoch_beyond_what_fits_into_a_zxid() {
     one.step(Input::Accepted { conn: ConnId(1) });
     one.packet(1, PeerMsg::FollowerInfo { accepted: Epoch(3), info: info(1) });
     assert_eq!((one.peer.state(), one.peer.ground.accepted), (ServerState::Looking, Epoch::LAST));
+}
+
+#[test]
+fn nobody_uses_up_the_epochs_by_naming_one_far_away() {
+    let far = |epoch: i64| Epoch(epoch + super::EPOCHS_AHEAD);
+    for (accepted, believed) in [(far(2), true), (far(3), false), (Epoch::LAST, false)] {
+        let mut one = One::start(ME, z(3, 5), &[]);
+        one.win();
+        one.step(Input::Accepted { conn: ConnId(9) });
+        let said = one.packet(9, PeerMsg::FollowerInfo { accepted, info: info(1) });
+        assert_eq!(dropped(&said).is_empty(), believed, "a learner that has promised {accepted}");
+    }
+    for (epoch, believed) in [(far(3), true), (far(4), false), (Epoch::LAST, false)] {
+        let mut one = One::start(1, z(3, 5), &[]);
+        one.follow(1, epoch.0);
+        assert_eq!(one.peer.ground.accepted, if believed { epoch } else { Epoch(3) }, "a leader of {epoch}");
+    }
+    // Who comes anew has no idea how many there were.
+    let mut one = One::start(1, Zxid::ZERO, &[]);
+    one.follow(1, 2_000_000_000);
+    assert_eq!(one.peer.ground.accepted, Epoch(2_000_000_000));
 }
 
 #[test]
