@@ -139,6 +139,97 @@ fn a_server_that_has_lost_its_disk_does_not_vote_before_it_has_everything() {
     all_have(&strict, &write(&strict.servers[2], "a", 3));
 }
 
+#[test]
+fn a_server_whose_log_folder_is_not_mounted_does_not_vote_before_it_has_everything() {
+    let mut ensemble = Ensemble::new(3, "");
+    for server in &ensemble.servers {
+        let cfg = server.dir.join("zoo.cfg");
+        let lines = fs::read_to_string(&cfg).expect("read");
+        fs::write(cfg, format!("{lines}dataLogDir={}/log-disk\n", server.dir.display())).expect("written");
+    }
+    ensemble.start();
+    ensemble.servers[2].kill();
+    let kept = write(&ensemble.servers[0], "a", 5);
+    ensemble.servers[0].kill();
+    ensemble.servers[1].kill();
+    // What is acknowledged is on 1 and 2. 2's snapshots are there, its log is not; 3 never had it.
+    let disk = ensemble.servers[1].dir.join("log-disk");
+    let away = ensemble.servers[1].dir.join("not-mounted");
+    fs::rename(&disk, &away).expect("unmounted");
+    ensemble.servers[1].start();
+    ensemble.servers[2].start();
+    sleep(Duration::from_secs(4));
+    for at in [1, 2] {
+        assert_eq!(ensemble.servers[at].mode(), None, "{}", ensemble.servers[at].log());
+    }
+    let log = ensemble.servers[1].log();
+    assert!(log.contains("log-disk/version-2: this folder for logs is empty") && log.contains("mounted"), "{log}");
+    assert!(is_marked(&ensemble.servers[1]), "{log}");
+    ensemble.servers[0].start();
+    ensemble.all_serve();
+    all_have(&ensemble, &kept);
+    assert!(!is_marked(&ensemble.servers[1]));
+    // The old disk comes back, without what was written since.
+    let since = write(&ensemble.servers[0], "b", 5);
+    all_have(&ensemble, &since);
+    ensemble.servers[1].kill();
+    fs::remove_dir_all(&disk).and_then(|()| fs::rename(&away, &disk)).expect("mounted");
+    ensemble.servers[1].start();
+    ensemble.all_serve();
+    assert!(ensemble.servers[1].log().contains("not the folder for logs that"), "{}", ensemble.servers[1].log());
+    all_have(&ensemble, &kept);
+    all_have(&ensemble, &since);
+}
+
+#[test]
+fn what_a_start_relies_on_is_synced_before_it_is_read() {
+    let mut ensemble = Ensemble::new(1, "");
+    ensemble.start();
+    let kept = write(&ensemble.servers[0], "a", 3);
+    ensemble.servers[0].kill();
+    let log = logs(&ensemble.servers[0]).pop().expect("a log");
+    let calls = ensemble.servers[0].dir.join("calls");
+    let tracer = Command::new("strace")
+        .args(["-f", "-qq", "-y", "-e", "trace=fsync,fadvise64,read", "-o"])
+        .arg(&calls)
+        .args([env!("CARGO_BIN_EXE_zebu"), "serve"])
+        .arg(ensemble.servers[0].dir.join("zoo.cfg"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(tracer) = tracer else {
+        eprintln!("not tested: there is no strace");
+        return;
+    };
+    let mut tracer = Failing(tracer);
+    common::wait_for("the server to serve, or not to be traced", || {
+        ensemble.servers[0].mode().or_else(|| tracer.0.try_wait().expect("a child of ours").map(|_| String::new()))
+    });
+    if ensemble.servers[0].mode().is_none() {
+        eprintln!("not tested: processes can't be traced here");
+        return;
+    }
+    let mut client = ensemble.servers[0].client();
+    assert_eq!(client.read(&kept[0]).as_ref(), Some(&kept[0]));
+    let calls = fs::read_to_string(calls).expect("what it has called");
+    let folder = log.parent().expect("version-2").display().to_string();
+    let first = |call: &str, path: &str| {
+        let of = |line: &&str| line.contains(call) && line.contains(&format!("<{path}>"));
+        let found = calls.lines().enumerate().find(|(_, line)| of(line)).map(|(at, _)| at);
+        found.unwrap_or_else(|| panic!("no {call} of {path}:\n{calls}"))
+    };
+    let log = log.display().to_string();
+    let snapshot = format!("{folder}/snapshot.0");
+    let read = first("read(", &log);
+    assert!(first("fsync(", &log) < first("fadvise64(", &log) && first("fadvise64(", &log) < read, "{calls}");
+    assert!(first("fsync(", &snapshot) < first("read(", &snapshot), "{calls}");
+    assert!(first("fsync(", &folder) < first("read(", &snapshot).min(read), "{calls}");
+    // The tracer's end is not the server's.
+    let server = calls.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a pid");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server), nix::sys::signal::Signal::SIGKILL).expect("killed");
+}
+
 /// Lets system calls of a process fail, as long as this lives.
 struct Failing(Child);
 

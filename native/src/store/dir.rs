@@ -1,6 +1,7 @@
 //! The data directories: made, locked against a second server, and marked with the id of the server they belong to.
 
 use super::files::{self, FileError};
+use super::marks::{self, Parted};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
@@ -27,6 +28,14 @@ pub enum DirError {
     /// Logs and snapshots in the wrong places.
     #[error("{found}: {what}; check dataDir and dataLogDir", found = found.display())]
     Misplaced { found: PathBuf, what: &'static str },
+    /// Files of nobody knows whom beside a folder of this server.
+    #[error(
+        "{folder}: there are files of a server here, but not the mark that {mark} is, so nothing tells whether the two \
+         folders belong together: check dataDir and dataLogDir, and that both are mounted; if they do belong together, \
+         copy {mark} into {folder}",
+        folder = folder.display(), mark = mark.display()
+    )]
+    Unmarked { folder: PathBuf, mark: PathBuf },
 }
 
 /// The folders of one server, locked as long as this lives.
@@ -36,14 +45,14 @@ pub struct Dirs {
     pub snapshots: PathBuf,
     /// Where the log is: `<dataLogDir>/version-2`.
     pub logs: PathBuf,
-    _locks: Vec<Flock<File>>,
+    /// Why nobody can rely on both of them being there.
+    pub parted: Option<Parted>,
+    id: ServerId,
+    locks: Vec<Flock<File>>,
 }
 
 /// How long a process that was killed may take to be gone.
 const ENDING: Duration = Duration::from_secs(3);
-
-/// Holds the id of the server that uses the folder. Apache's server does not look at it.
-const MARK: &str = "zebu.server";
 
 impl Dirs {
     /// Makes the folders where they are missing, locks and marks them.
@@ -63,7 +72,6 @@ impl Dirs {
         for dir in folders {
             make(dir)?;
             locks.push(lock(dir)?);
-            check_mark(dir, id)?;
         }
         if !same {
             if let Some((_, found)) = files::logs(&snapshots)?.pop() {
@@ -73,7 +81,19 @@ impl Dirs {
                 return Err(DirError::Misplaced { found, what: "there is a snapshot in the folder for logs" });
             }
         }
-        Ok(Dirs { snapshots, logs, _locks: locks })
+        let parted = if same { marks::check_one(&snapshots, id)? } else { marks::check_two(&snapshots, &logs, id)? };
+        Ok(Dirs { snapshots, logs, parted, id, locks })
+    }
+
+    /// Takes the folders as ones that belong together from now on.
+    ///
+    /// # Errors
+    /// They can't be marked.
+    pub fn mark_anew(&self) -> Result<(), FileError> {
+        match self.locks.len() {
+            1 => marks::write_one(&self.snapshots, self.id),
+            _ => marks::write_two(&self.snapshots, &self.logs, self.id),
+        }
     }
 }
 
@@ -92,31 +112,15 @@ fn lock(dir: &Path) -> Result<Flock<File>, DirError> {
     }
 }
 
+/// Makes a folder and what is missing above it, so that each of them is there after a crash.
 fn make(dir: &Path) -> Result<(), FileError> {
+    let missing = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).count();
     fs::create_dir_all(dir).map_err(FileError::new("can't make the folder", dir))?;
-    match dir.parent() {
-        Some(parent) => files::sync_dir(parent),
-        None => Ok(()),
+    for made in dir.ancestors().take(missing.max(1)) {
+        let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+        files::sync_dir(above.unwrap_or(Path::new(".")))?;
     }
-}
-
-fn check_mark(dir: &Path, id: ServerId) -> Result<(), DirError> {
-    let mark = dir.join(MARK);
-    match fs::read(&mark) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let owner = text.trim();
-            if owner == id.to_string() {
-                return Ok(());
-            }
-            let owner = owner.chars().take(40).collect();
-            Err(DirError::OfAnotherServer { mark, owner, id })
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Ok(files::write_whole(&mark, format!("{id}\n").as_bytes())?)
-        }
-        Err(e) => Err(FileError::new("can't read", &mark)(e).into()),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -106,11 +106,16 @@ fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryErr
         epochs = None;
     }
     // Without its epochs it does not know what it has promised, however far its history went.
+    // Nor does it know what stood in a folder that is gone.
     let memory = match end {
-        Some(last) if epochs.is_some() => Memory::Damaged { last },
+        Some(last) if epochs.is_some() && dirs.parted.is_none() => Memory::Damaged { last },
         _ => Memory::lost(known),
     };
     files::write_whole(&dirs.snapshots.join(MARK), format!("{}\n", damage.fact()).as_bytes())?;
+    if dirs.parted.is_some() {
+        // From here on the mark of damage says what is missing; what is written now is in the folders as they are.
+        dirs.mark_anew()?;
+    }
     if epochs.is_none() {
         for name in [epochs::ACCEPTED, epochs::CURRENT] {
             let path = dirs.snapshots.join(name);

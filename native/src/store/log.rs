@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use zebu_core::disk::names;
-use zebu_core::disk::txn_log::{HEADER_SIZE, LogScanner, MAX_ENTRY, padded_size, put_header, put_record};
+use zebu_core::disk::txn_log::{HEADER_SIZE, LogEnd, LogScanner, MAX_ENTRY, padded_size, put_header, put_record};
 use zebu_core::id::Zxid;
 
 /// Buffered records are written out from this size on.
@@ -134,22 +134,27 @@ impl LogWriter {
     }
 
     /// Removes every record above `to`, durably. A crash in the middle leaves a longer beginning of the same history.
-    pub fn truncate(&mut self, to: Zxid) -> Result<(), FileError> {
+    /// `is_snapshot` says that there is a snapshot of exactly `to`, so that no record has to be there.
+    ///
+    /// # Errors
+    /// Also if `to` can't be found: what stands in its place has been damaged since it was written, and cutting there
+    /// would take back what was acknowledged.
+    pub fn truncate(&mut self, to: Zxid, is_snapshot: bool) -> Result<(), FileError> {
         self.roll()?;
-        for (first, path) in files::logs(&self.dir)?.into_iter().rev() {
-            if first > to {
-                info!("cutting the log behind {to}: removes {}", path.display());
-                files::remove(&path)?;
-                // Before the next older one goes, or a crash could leave a hole.
-                files::sync_dir(&self.dir)?;
-                continue;
-            }
-            let records = LogScanner::new(read(&path)?);
-            let end = records.take_while(|r| r.zxid <= to).last().map_or(HEADER_SIZE, |r| r.end);
-            cut(&path, end)?;
-            break;
+        let (mut keep, above): (Vec<_>, Vec<_>) =
+            files::logs(&self.dir)?.into_iter().partition(|(first, _)| *first <= to);
+        let last = match keep.pop() {
+            Some((_, path)) => Some((cut_behind(&path, to, is_snapshot)?, path)),
+            None if is_snapshot => None,
+            None => return Err(not_there(&self.dir, to, "no log file begins so early")),
+        };
+        for (_, path) in above.into_iter().rev() {
+            info!("cutting the log behind {to}: removes {}", path.display());
+            files::remove(&path)?;
+            // Before the next older one goes, or a crash could leave a hole.
+            files::sync_dir(&self.dir)?;
         }
-        Ok(())
+        last.map_or(Ok(()), |(end, path)| cut(&path, end))
     }
 
     /// Forgets the file without syncing it: all files are about to be removed.
@@ -157,6 +162,29 @@ impl LogWriter {
         self.file = None;
         self.buffer.clear();
     }
+}
+
+/// Where a file ends that is cut behind `to`.
+fn cut_behind(path: &Path, to: Zxid, is_snapshot: bool) -> Result<usize, FileError> {
+    let mut records = LogScanner::new(read(path)?);
+    let (mut end, mut reached) = (HEADER_SIZE, is_snapshot);
+    for record in &mut records {
+        // The first record above is as good a sign as `to` itself that nothing of what stays is missing before it.
+        reached |= record.zxid >= to;
+        if record.zxid > to {
+            break;
+        }
+        end = record.end;
+    }
+    match records.end() {
+        _ if reached => Ok(end),
+        Some(LogEnd::Clean { .. }) | None => Err(not_there(path, to, "its records end before that")),
+        Some(fault) => Err(not_there(path, to, &fault.to_string())),
+    }
+}
+
+fn not_there(path: &Path, to: Zxid, why: &str) -> FileError {
+    FileError::new("can't cut the log in", path)(std::io::Error::other(format!("transaction {to} is not there: {why}")))
 }
 
 /// A whole log file's bytes.

@@ -87,7 +87,8 @@ impl LogFile {
     /// # Errors
     /// It can't be made.
     pub fn create(path: &Path, past_cache: bool) -> io::Result<LogFile> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        // Read as well: where a file system can't reserve space, the C library reads each block to do it in its way.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(LogFile { file, direct: if past_cache { Direct::open(path) } else { None } })
     }
 
@@ -148,6 +149,17 @@ impl LogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As the C library does it for a file system that can't.
+    #[test]
+    fn space_can_be_reserved_by_reading() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for past_cache in [false, true] {
+            let mut file = LogFile::create(&dir.path().join(format!("log.{past_cache}")), past_cache).expect("made");
+            file.append(b"x", 0).expect("written");
+            assert_eq!(file.file.read_at(&mut [0], 0).expect("read"), 1);
+        }
+    }
 
     /// Whatever the pieces, the file has their bytes one behind the other, and zeros behind.
     #[test]

@@ -13,6 +13,7 @@ pub mod inspect;
 mod install;
 pub mod log;
 mod log_file;
+mod marks;
 pub mod purge;
 pub mod recovery;
 pub mod snapshots;

@@ -4,13 +4,17 @@
 use super::dir::Dirs;
 use super::epochs::{self, EpochError};
 use super::files::{self, FileError};
+use super::marks::Parted;
 use super::snapshots::{self, SnapshotsError};
 use super::{install, log};
 use crate::metrics::Metrics;
 use bytes::Bytes;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tracing::{info, warn};
+use zebu_core::disk::names::DataFile;
 use zebu_core::disk::txn_log::{HEADER_SIZE, LogEnd, LogScanner};
 use zebu_core::id::{Epoch, Zxid};
 use zebu_core::server::Recovered;
@@ -56,6 +60,9 @@ pub enum RecoveryError {
         dir = dir.display()
     )]
     Vanished { dir: PathBuf, current: Epoch },
+    /// Two folders that do not belong together.
+    #[error("{0}")]
+    Parted(Parted),
 }
 
 impl RecoveryError {
@@ -71,7 +78,8 @@ impl RecoveryError {
             | RecoveryError::Damaged { .. }
             | RecoveryError::Record { .. }
             | RecoveryError::EpochBehindLog { .. }
-            | RecoveryError::Vanished { .. } => true,
+            | RecoveryError::Vanished { .. }
+            | RecoveryError::Parted(_) => true,
         }
     }
 
@@ -88,6 +96,10 @@ impl RecoveryError {
 /// See [`RecoveryError`]. Nothing that was durable has been changed then.
 pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryError> {
     let begun = Instant::now();
+    if let Some(parted) = &dirs.parted {
+        return Err(RecoveryError::Parted(parted.clone()));
+    }
+    make_durable(dirs)?;
     if let Some(zxid) = install::resume(&dirs.snapshots, &dirs.logs)? {
         info!("finished taking over the leader's state at {zxid}, which a crash had interrupted");
     }
@@ -120,6 +132,25 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
         return Err(RecoveryError::EpochBehindLog { dir: dirs.snapshots.clone(), last, accepted });
     }
     Ok(Recovered { accepted, current, tree, snapshot, entries, memory: Memory::of_disk(current, last) })
+}
+
+/// What is found counts as durable: the server votes and acknowledges by it. But a process that was killed may have
+/// left it in memory only, names in the folders too, and the power may fail before the system writes it out on its own.
+/// And what a sync has failed for is in memory unchanged, as if it had been written. So everything is synced before it
+/// is read, and logs are then read from the disk itself.
+fn make_durable(dirs: &Dirs) -> Result<(), FileError> {
+    for dir in [&dirs.snapshots, &dirs.logs] {
+        for (kind, path) in files::data_files(dir)? {
+            let file = File::open(&path).map_err(FileError::new("can't open", &path))?;
+            file.sync_all().map_err(FileError::new("can't sync", &path))?;
+            if let DataFile::Log(_) = kind {
+                let advised = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+                advised.map_err(|errno| FileError::new("can't drop from memory", &path)(errno.into()))?;
+            }
+        }
+        files::sync_dir(dir)?;
+    }
+    Ok(())
 }
 
 /// Whether a torn tail is cut off.

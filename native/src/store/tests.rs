@@ -1,5 +1,7 @@
 //! Whole stores: what a start makes of files that a crash, a rotting disk or Apache's server left.
 
+mod loss;
+
 use super::compactor::{compact, fold};
 use super::dir::Dirs;
 use super::recovery::recover;

@@ -1,8 +1,9 @@
 //! The storage thread: executes the core's storage effects in order, a whole queue at a time with one sync.
 
 use super::compactor::{CompactError, Compactor};
-use super::files::FileError;
+use super::files::{self, FileError};
 use super::log::LogWriter;
+use super::snapshots::seems_valid;
 use super::{doubt, epochs, install};
 use crate::config_file::MembershipFiles;
 use crate::metrics::Metrics;
@@ -165,7 +166,11 @@ impl Executor {
     fn execute(&mut self, record: Record) -> Result<(), FileError> {
         match record {
             Record::Txn { zxid, txn } => self.log.append(zxid, &txn),
-            Record::Truncate { to } => self.log.truncate(to),
+            Record::Truncate { to } => {
+                let snapshots = files::snapshots(&self.settings.snapshot_dir)?;
+                self.log
+                    .truncate(to, snapshots.iter().any(|(zxid, kind, path)| *zxid == to && seems_valid(path, *kind)))
+            }
             Record::AcceptedEpoch(epoch) => self.write_epoch(epochs::ACCEPTED, epoch),
             Record::CurrentEpoch(epoch) => self.write_epoch(epochs::CURRENT, epoch),
             Record::Trusted => {

@@ -1,0 +1,75 @@
+//! Disks that have lost something, and what must not be lost on top of it.
+
+use super::*;
+use crate::store::doubt::recover_in_ensemble;
+use zebu_core::zab::memory::Memory;
+
+/// What the storage thread says to `record`.
+fn after(disk: &Disk, record: Record) -> Vec<Input> {
+    let (storage, said) = disk.storage();
+    storage.store(vec![(Lsn(1), record)]);
+    storage.stop();
+    said.try_iter().collect()
+}
+
+#[test]
+fn a_log_that_is_damaged_below_the_cut_is_not_cut() {
+    for (to, hit, gone_on_with) in
+        [(3, 0, false), (3, 1, false), (2, 0, false), (3, 2, false), (2, 2, true), (1, 1, true)]
+    {
+        let (disk, mut file, places) = three();
+        file[places[hit] + 12 + 30] ^= 1;
+        fs::write(disk.log(z(1)), &file).expect("written");
+        let said = after(&disk, Record::Truncate { to: z(to) });
+        if gone_on_with {
+            assert_eq!(said, [Input::Synced { upto: Lsn(1) }]);
+            assert_eq!(disk.last(), Ok(z(to)));
+            continue;
+        }
+        let [Input::StorageFailed { what }] = &said[..] else { panic!("{said:?}") };
+        assert!(what.contains(&format!("transaction 1:{to} is not there: damaged at byte {}", places[hit])), "{what}");
+        assert!(what.contains("log.100000001"), "{what}");
+        assert_eq!(fs::read(disk.log(z(1))).expect("a log"), file, "untouched");
+    }
+}
+
+#[test]
+fn a_cut_behind_what_is_not_there_removes_nothing() {
+    let (disk, ..) = three();
+    disk.run(records(4..=6));
+    fs::remove_file(disk.log(z(1))).expect("removed");
+    let said = after(&disk, Record::Truncate { to: z(2) });
+    assert!(
+        matches!(&said[..], [Input::StorageFailed { what }] if what.contains("no log file begins so early")),
+        "{said:?}"
+    );
+    assert!(disk.log(z(4)).exists(), "checked before anything is removed");
+    // With a snapshot of it, no record has to be there.
+    let (disk, ..) = three();
+    compact(&disk.dir(), &disk.dir(), z(3), &AtomicBool::new(false)).expect("made");
+    disk.run(records(4..=6));
+    fs::remove_file(disk.log(z(1))).expect("purged");
+    assert_eq!(after(&disk, Record::Truncate { to: z(3) }), [Input::Synced { upto: Lsn(1) }]);
+    assert_eq!(disk.last(), Ok(z(3)));
+}
+
+#[test]
+fn without_its_log_folder_a_server_is_refused_alone_and_has_forgotten_in_an_ensemble() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let open = || Dirs::open(&data, &log, ServerId(1)).expect("free");
+    let metrics = Metrics::new();
+    recover(&open(), &metrics).expect("fresh");
+    crate::store::epochs::write(&data.join("version-2"), "acceptedEpoch", Epoch(1)).expect("written");
+    crate::store::epochs::write(&data.join("version-2"), "currentEpoch", Epoch(1)).expect("written");
+    fs::remove_dir_all(&log).expect("removed");
+    for _ in 0..2 {
+        let why = recover(&open(), &metrics).expect_err("refused").to_string();
+        assert!(why.contains("log/version-2") && why.contains("dataLogDir"), "{why}");
+    }
+    for _ in 0..2 {
+        let found = recover_in_ensemble(&open(), &metrics, &[], true).expect("takes part");
+        assert_eq!((found.memory, found.current), (Memory::lost(Zxid::ZERO), Epoch(1)));
+        assert!(data.join("version-2/zebu.damage").exists());
+    }
+}
