@@ -61,6 +61,10 @@ pub struct Config {
     pub max_notification: Duration,
     /// How long a decided election waits for a better vote.
     pub finalize_wait: Duration,
+    /// The longest that an observer which has lost its leader keeps still before it looks for one, so that not all of
+    /// them come at once (`observer.election.DelayMs` and `observer.reconnectDelayMs`); by chance it is less.
+    #[serde(skip)]
+    pub observer_wait: Duration,
     /// What clients get.
     pub service: ServiceRules,
     /// Who may do what. Has passwords in it: never written anywhere.
@@ -88,6 +92,7 @@ impl Config {
             min_notification: Duration::from_millis(200),
             max_notification: Duration::from_secs(60),
             finalize_wait: Duration::from_millis(200),
+            observer_wait: Duration::ZERO,
             service: ServiceRules::default(),
             access: Arc::default(),
             broken: None,

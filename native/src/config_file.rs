@@ -138,6 +138,8 @@ pub struct ZooCfg {
     pub min_notification: Duration,
     /// `fastleader.maxNotificationInterval`.
     pub max_notification: Duration,
+    /// `observer.election.DelayMs` and `observer.reconnectDelayMs` together: an observer waits once for both.
+    pub observer_wait: Duration,
     /// What clients get.
     pub service: ServiceRules,
     /// Who may do what.
@@ -309,6 +311,7 @@ impl ZooCfg {
             },
             min_notification,
             max_notification,
+            observer_wait: observer_wait(&mut keys)?,
             service: service::rules(&mut keys, id, max_buffer)?,
             access: Arc::new(security::access(file, &mut keys, secure.is_some(), &mut remarks)?),
             secure,
@@ -339,6 +342,7 @@ impl ZooCfg {
         config.commit_log_count = self.commit_log_count;
         config.min_notification = self.min_notification;
         config.max_notification = self.max_notification;
+        config.observer_wait = self.observer_wait;
         config.service = self.service.clone();
         config.access = self.access.clone();
         if self.standalone {
@@ -477,6 +481,13 @@ fn session_limits(keys: &mut Keys<'_>, tick_ms: i64) -> Result<(i32, i32), Confi
         ));
     }
     Ok((min, max))
+}
+
+fn observer_wait(keys: &mut Keys<'_>) -> Result<Duration, ConfigError> {
+    let whole = 0..=i64::from(i32::MAX);
+    let election = keys.number("observer.election.DelayMs", whole.clone())?.unwrap_or(200);
+    let reconnect = keys.number("observer.reconnectDelayMs", whole)?.unwrap_or(0);
+    Ok(millis(election + reconnect))
 }
 
 fn notification_limits(keys: &mut Keys<'_>) -> Result<(Duration, Duration), ConfigError> {

@@ -21,6 +21,8 @@ const EARLY_MAX: usize = 100;
 pub enum Election {
     /// Not begun: the vote names the end of the log, so the log has to be durable first (known-faults, rule 1).
     Waiting {
+        /// Not before this either.
+        until: Option<Instant>,
         /// What came meanwhile, oldest first.
         early: Vec<(ServerId, Notification)>,
     },
@@ -72,9 +74,9 @@ impl Ballot {
 }
 
 impl Election {
-    /// An election that has not begun.
-    pub(super) fn waiting() -> Election {
-        Election::Waiting { early: Vec::new() }
+    /// An election that has not begun, and is not to before `until`.
+    pub(super) fn waiting(until: Option<Instant>) -> Election {
+        Election::Waiting { until, early: Vec::new() }
     }
 
     /// Whether it has not begun.
@@ -108,7 +110,7 @@ impl Election {
 
     pub(super) fn next_deadline(&self) -> Option<(Instant, Deadline)> {
         match self {
-            Election::Waiting { .. } => None,
+            Election::Waiting { until, .. } => until.map(|at| (at, Deadline::Notifications)),
             Election::Voting(v) => Some(match v.finalize_at {
                 Some(at) if at <= v.resend_at => (at, Deadline::Finalize),
                 _ => (v.resend_at, Deadline::Notifications),
@@ -174,8 +176,8 @@ impl Voting {
 impl Peer {
     /// Begins a new round, once everything asked of storage is durable.
     pub(super) fn begin_election(&mut self, cx: &mut Cx<'_>) {
-        let Role::Looking(Election::Waiting { early }) = &mut self.role else { return };
-        if !self.ground.is_settled() {
+        let Role::Looking(Election::Waiting { until, early }) = &mut self.role else { return };
+        if until.is_some_and(|at| cx.now.mono < at) || !self.ground.is_settled() {
             return;
         }
         let early = core::mem::take(early);
@@ -225,7 +227,7 @@ impl Peer {
             return;
         };
         match election {
-            Election::Waiting { early } => {
+            Election::Waiting { early, .. } => {
                 // Only a server's newest word matters.
                 early.retain(|(sender, _)| *sender != from);
                 if early.len() >= EARLY_MAX {
@@ -241,7 +243,7 @@ impl Peer {
             self.ground.activate(newer, cx);
             if !like {
                 // Whoever counts in this election may not be who counts.
-                self.role = Role::Looking(Election::Waiting { early: alloc::vec![(from, note)] });
+                self.role = Role::Looking(Election::Waiting { until: None, early: alloc::vec![(from, note)] });
                 self.begin_election(cx);
                 return;
             }
@@ -361,6 +363,14 @@ impl Peer {
     }
 
     pub(super) fn on_election_tick(&mut self, cx: &mut Cx<'_>) {
+        if let Role::Looking(Election::Waiting { until, .. }) = &mut self.role
+            && until.is_some_and(|at| at <= cx.now.mono)
+        {
+            // Storage may still be busy: then it is what the election waits for.
+            *until = None;
+            self.begin_election(cx);
+            return;
+        }
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
         let now = cx.now.mono;
         if voting.finalize_at.is_some_and(|at| at <= now) {

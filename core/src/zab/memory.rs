@@ -173,7 +173,7 @@ impl Peer {
         }
         // All are there and none has a transaction: an ensemble that was stopped while it came about.
         self.ground.memory = Memory::Whole;
-        self.role = Role::Looking(Election::waiting());
+        self.role = Role::Looking(Election::waiting(None));
         self.begin_election(cx);
         true
     }

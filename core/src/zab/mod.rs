@@ -22,11 +22,12 @@ pub mod sync;
 mod tests;
 
 use crate::collections::BTreeMap;
-use crate::config::{BrokenRule, Config, Ensemble, Membership};
+use crate::config::{BrokenRule, Config, Ensemble, MemberKind, Membership};
 use crate::effect::{DropReason, Effect, Effects, HaltReason, Record};
 use crate::id::{ConnId, Epoch, Lsn, ServerId, SessionId, Zxid};
 use crate::input::Input;
 use crate::note::{Note, PhaseName, StandDown};
+use crate::rng::Rng;
 use crate::status::{Deadline, Timer};
 use crate::time::{Instant, Now};
 use crate::wire::notification::{Notification, ServerState, Vote};
@@ -36,6 +37,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::time::Duration;
 use election::Election;
 use history::{Entry, History};
 use leader::Leader;
@@ -271,7 +273,7 @@ impl Peer {
         };
         let settled = ground.own_vote();
         let mut peer = Peer {
-            role: Role::Looking(Election::waiting()),
+            role: Role::Looking(Election::waiting(None)),
             ground,
             round: 0,
             settled,
@@ -464,7 +466,7 @@ impl Peer {
             Role::Learning(l) => l.next_leader(),
             Role::Looking(_) => None,
         };
-        self.role = Role::Looking(Election::waiting());
+        self.role = Role::Looking(Election::waiting(self.pause(cx)));
         match next.filter(|_| why == StandDown::Reconfigured) {
             // The change of members says who leads from now on: no election.
             Some(leader) => {
@@ -476,6 +478,18 @@ impl Peer {
                 self.begin_election(cx);
             }
         }
+    }
+
+    /// Until when an observer that has just lost its leader keeps still. Its id and its round are chance enough: others
+    /// have other ids.
+    fn pause(&self, cx: &Cx<'_>) -> Option<Instant> {
+        let most = self.ground.config.observer_wait;
+        if most.is_zero() || self.ground.joins_as() != MemberKind::Observer {
+            return None;
+        }
+        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        let mut chance = Rng::new(self.ground.config.id.0.unsigned_abs()).fork(self.round.unsigned_abs());
+        Some(cx.now.mono + Duration::from_millis(chance.below(most)))
     }
 
     /// Takes the elected role.

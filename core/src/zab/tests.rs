@@ -552,3 +552,27 @@ fn a_leader_whose_members_do_not_change_serves_no_strangers() {
         assert_eq!(dropped(&one.packet(conn, greeting)), [conn], "server {server}");
     }
 }
+
+#[test]
+fn an_observer_without_a_leader_keeps_still_for_a_while_and_a_voter_does_not() {
+    let notifies = |said: &[Effect]| said.iter().any(|effect| matches!(effect, Effect::Notify { .. }));
+    for (me, most, waits) in [(4, 60, true), (4, 0, false), (1, 60, false)] {
+        let mut one = One::start(me, Zxid::ZERO, &[]);
+        one.peer.ground.config.observer_wait = Duration::from_secs(most);
+        for (from, state) in [(2, ServerState::Following), (3, ServerState::Leading)] {
+            one.hear(from, note(state, 3, (1, Zxid::ZERO), 7));
+        }
+        assert_eq!(one.peer.leader(), Some(ServerId(3)));
+        one.step(Input::Connected { to: ServerId(3), conn: ConnId(1) });
+        let said = one.packet(1, PeerMsg::UpToDate);
+        assert_eq!((one.peer.state(), notifies(&said)), (ServerState::Looking, !waits), "{me}");
+        if waits {
+            let (until, _) = one.peer.next_deadline().expect("it goes on some time");
+            let pause = until.since(one.now);
+            assert!(pause > Duration::ZERO && pause < Duration::from_secs(most), "{pause:?}");
+            one.hear(2, note(ServerState::Following, 3, (1, Zxid::ZERO), 7));
+            assert!(!notifies(&one.wait(pause - Duration::from_millis(1))));
+            assert!(notifies(&one.wait(Duration::from_millis(1))));
+        }
+    }
+}

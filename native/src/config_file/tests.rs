@@ -35,13 +35,15 @@ fn defaults_are_apaches() {
 
 #[test]
 fn an_ensemble_is_understood() {
-    let (_dir, text) = three("server.4=d:2888:3888:observer\nclientPortAddress=127.0.0.1\ntickTime=500\n");
+    let (_dir, text) = three(
+        "server.4=d:2888:3888:observer\nclientPortAddress=127.0.0.1\ntickTime=500\nobserver.reconnectDelayMs=300\n",
+    );
     let cfg = read(&text).expect("valid");
     assert!(!cfg.standalone);
     assert_eq!((cfg.id, cfg.client_host.as_deref(), cfg.client_port), (ServerId(2), Some("127.0.0.1"), Some(2182)));
     let core = cfg.core();
     assert_eq!(core.ensemble.quorum_size(), 2);
-    assert_eq!(core.tick, Duration::from_millis(500));
+    assert_eq!((core.tick, core.observer_wait), (Duration::from_millis(500), Duration::from_millis(500)));
     assert_eq!(
         core.ensemble.text(),
         "server.1=a:2888:3888:participant\nserver.2=b:2888:3888:participant\nserver.3=c:2888:3888:participant\n\
@@ -89,6 +91,8 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
         ("fastleader.minNotificationInterval=0", "a whole number from 1 to"),
         ("fastleader.minNotificationInterval=70000", "(70000 ms) is not above the largest (60000 ms)"),
         ("fastleader.maxNotificationInterval=x", "a whole number from 1 to"),
+        ("observer.election.DelayMs=-1", "a whole number from 0 to"),
+        ("observer.reconnectDelayMs=soon", "a whole number from 0 to"),
         ("admin.enableServer=on", "false or true"),
         ("admin.serverPort=0", "a whole number from 1 to 65535"),
         ("admin.serverAddress=a b", "an address or a host name"),
