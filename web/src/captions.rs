@@ -149,6 +149,7 @@ pub fn subject(event: &TraceEvent) -> Option<ServerId> {
 
 /// The caption of `event`; `None` for what is never told.
 pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
+    let brief = |text: &String| member_words::brief(t, text).unwrap_or_else(|| text.clone());
     let (text, why) = match event {
         TraceEvent::Sent { .. } | TraceEvent::Delivered { .. } | TraceEvent::Lost { .. } => return None,
         TraceEvent::Command { command } => return command_caption(t, command, need),
@@ -173,20 +174,20 @@ pub fn caption(t: &Texts, event: &TraceEvent, need: usize) -> Option<Caption> {
             (t.fill("ev.compacted", &[("s", s), ("zxid", upto)]), String::new())
         }
         TraceEvent::Asked { client: c, server: Some(s), line } => {
-            (t.fill("ev.asked", &[("c", c), ("s", s), ("line", line)]), String::new())
+            (t.fill("ev.asked", &[("c", c), ("s", s), ("line", &brief(line))]), String::new())
         }
         TraceEvent::Asked { client: c, server: None, line } => {
-            (t.fill("ev.asked.nowhere", &[("c", c), ("line", line)]), String::new())
+            (t.fill("ev.asked.nowhere", &[("c", c), ("line", &brief(line))]), String::new())
         }
         TraceEvent::Answered { client: c, line, error: Some(e), .. } => (
             t.fill("ev.refused", &[("c", c), ("answer", &zk_error(t, *e))]),
-            t.fill("ev.refused.why", &[("line", line)]),
+            t.fill("ev.refused.why", &[("line", &brief(line))]),
         ),
         TraceEvent::Answered { client: c, line, answer, zxid, .. } => (
-            t.fill("ev.answered", &[("c", c), ("answer", answer)]),
+            t.fill("ev.answered", &[("c", c), ("answer", &brief(answer))]),
             match zxid {
-                Some(z) => t.fill("ev.answered.why", &[("line", line), ("zxid", z)]),
-                None => line.clone(),
+                Some(z) => t.fill("ev.answered.why", &[("line", &brief(line)), ("zxid", z)]),
+                None => brief(line),
             },
         ),
         TraceEvent::WatchFired { client: c, kind, path } => {

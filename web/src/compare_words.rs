@@ -86,6 +86,14 @@ pub fn fact(t: &Texts, (fact, value): &(Fact, String)) -> String {
     format!("{} {value}", t.t(fact_key(*fact)))
 }
 
+/// The same where there is little room for large letters.
+pub fn short_fact(t: &Texts, known: &(Fact, String)) -> String {
+    match known {
+        (Fact::Transaction, value) => format!("{} {value}", t.t("cmp.fact.txn")),
+        _ => fact(t, known),
+    }
+}
+
 /// The key of a fact's name.
 pub fn fact_key(fact: Fact) -> &'static str {
     match fact {

@@ -18,6 +18,25 @@ fn with_roles(t: &Texts, servers: &[(ServerId, MemberKind)]) -> String {
     servers.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// A request for a change of members, or the configuration that answers it, without addresses; nothing for other texts.
+pub fn brief(t: &Texts, text: &str) -> Option<String> {
+    let ids = |text: &str| {
+        let known = text.split("server.").skip(1);
+        known.filter_map(|member| Some(ServerId(member.split_once('=')?.0.parse().ok()?))).collect::<Vec<_>>()
+    };
+    if let Some(change) = text.strip_prefix("reconfig ") {
+        let join = ids(change);
+        let leave: Vec<ServerId> = change.split([' ', ',']).filter_map(|id| id.parse().ok().map(ServerId)).collect();
+        let part = |key: &str, servers: &[ServerId]| {
+            (!servers.is_empty()).then(|| t.fill(key, &[("servers", &list(servers))]))
+        };
+        let parts: Vec<String> = part("mb.ask.join", &join).into_iter().chain(part("mb.ask.leave", &leave)).collect();
+        return (!parts.is_empty()).then(|| format!("reconfig {}", parts.join(" ").trim_end_matches(['.', '。'])));
+    }
+    let members = ids(text.strip_prefix('"').filter(|text| text.starts_with("server."))?);
+    Some(t.fill("mc.now", &[("servers", &list(&members))]))
+}
+
 /// What a button of this kind did; nothing for other commands.
 pub fn command(t: &Texts, command: &Command) -> Option<(String, String)> {
     Some(match command {
@@ -53,4 +72,29 @@ pub fn note(t: &Texts, s: ServerId, note: &Note) -> Option<(String, String)> {
         Note::HandsOver { to } => (t.fill("mb.hands-over", &[("s", &s), ("to", to)]), t.t("mb.hands-over.why")),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::i18n::Lang;
+
+    #[test]
+    fn a_change_and_its_answer_are_told_without_addresses() {
+        let (en, zh) = (Texts::load(Lang::En), Texts::load(Lang::Zh));
+        let join = "reconfig server.4=10.0.0.4:2888:3888:participant;10.0.0.4:2181,server.5=10.0.0.5:2888:3888:observer";
+        let answer = "\"server.1=10.0.0.1:2888:3888:participant;10.0.0.1:2181·server.2=10.0.0.2:1:2:observer·version=10\" (version -1)";
+        for (text, told) in [
+            (join, Some("reconfig join: 4, 5")),
+            ("reconfig 3", Some("reconfig leave: 3")),
+            ("reconfig server.4=10.0.0.4:1:2:participant 1,2", Some("reconfig join: 4. leave: 1, 2")),
+            (answer, Some("members: 1, 2")),
+            ("create /x server.1=a", None),
+            ("reconfig ", None),
+            ("version 1, created 1:2", None),
+        ] {
+            assert_eq!(brief(&en, text).as_deref(), told, "{text}");
+        }
+        assert_eq!(brief(&zh, join).as_deref(), Some("reconfig 加入：4, 5"));
+    }
 }

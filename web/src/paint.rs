@@ -3,6 +3,7 @@
 use crate::flow::Side;
 use crate::scene::packets::{Change, Dots, Layer, Look, Motion, Sprite};
 use crate::scene::stage::Stage;
+use crate::scene::way::pill;
 use web_sys::{Document, Element};
 use yew::NodeRef;
 use zebu_core::collections::BTreeMap;
@@ -28,7 +29,6 @@ pub struct Painter {
     root: NodeRef,
     layer: Layer,
     slots: Vec<Slot>,
-    size: f64,
     /// The paths of a crowd by what they stand for; none while each message is drawn by itself.
     crowd: BTreeMap<Dots, Element>,
 }
@@ -36,7 +36,7 @@ pub struct Painter {
 impl Painter {
     /// A painter for the group at `root`.
     pub fn new(root: NodeRef) -> Painter {
-        Painter { root, layer: Layer::default(), slots: Vec::new(), size: 14.0, crowd: BTreeMap::new() }
+        Painter { root, layer: Layer::default(), slots: Vec::new(), crowd: BTreeMap::new() }
     }
 
     /// The group to be mounted.
@@ -51,7 +51,8 @@ impl Painter {
 
     /// Takes over what is under way at `now`.
     pub fn update(&mut self, flights: &[Flight], now: Instant, stage: &Stage, jumped: bool) {
-        self.size = if stage.layout.text >= 24.0 { 24.0 } else { (stage.layout.text * 0.78).clamp(11.0, 17.0) };
+        let size = if stage.layout.text >= 24.0 { 24.0 } else { (stage.layout.text * 0.78).clamp(11.0, 17.0) };
+        self.layer.set_size(size);
         let was_crowd = self.layer.is_crowd();
         let changes = self.layer.update(flights, now, stage, jumped);
         if self.layer.is_crowd() {
@@ -131,7 +132,6 @@ impl Painter {
                 None => return,
             }
         }
-        let size = if sprite.small { self.size * 0.84 } else { self.size };
         let Some(slot) = self.slots.get_mut(index) else { return };
         let look = sprite.look.class();
         let lost = if sprite.lost { " lost" } else { "" };
@@ -152,14 +152,9 @@ impl Painter {
         set(&slot.group, "data-message", &sprite.id.to_string());
         let tick = sprite.look == Look::Tick;
         // What a slot wears already is not put on again: most messages look like the ones before them.
-        let size = if tick { 0.0 } else { size };
+        let size = if tick { 0.0 } else { sprite.size };
         if slot.written != sprite.text || slot.size != size {
-            let chars: f64 = sprite.text.chars().map(|c| if c.is_ascii() { 0.6 } else { 1.0 }).sum();
-            let (width, height) = match (tick, sprite.text.is_empty()) {
-                (true, _) => (7.0, 7.0),
-                (false, true) => (size, size),
-                (false, false) => ((chars + 1.25) * size, size * 1.85),
-            };
+            let (width, height) = if tick { (7.0, 7.0) } else { pill(&sprite.text, size) };
             set(&slot.shape, "x", &format!("{:.1}", -width / 2.0));
             set(&slot.shape, "width", &format!("{width:.1}"));
             set(&slot.shape, "y", &format!("{:.1}", -height / 2.0));

@@ -7,8 +7,8 @@ import { fresh, suite } from './suite.mjs';
 const on = suite();
 
 // The comparison has no ensemble of its own, so it is opened without the lab's waiting for one.
-async function comparison() {
-  const context = await on.browser.newContext({ viewport: { width: 1600, height: 1000 }, locale: 'en-GB' });
+async function comparison(viewport = { width: 1600, height: 1000 }) {
+  const context = await on.browser.newContext({ viewport, locale: 'en-GB' });
   const page = await context.newPage();
   const complaints = [];
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
@@ -44,6 +44,32 @@ test('one crash on five protocols has five outcomes, and going back takes them a
   await side.page.getByRole('slider').fill('0');
   assert.deepEqual(await side.rows(), before);
   assert.deepEqual(side.complaints, []);
+  await side.close();
+});
+
+test('in stage mode every word of the comparison has 24 pixels', async () => {
+  const side = await comparison({ width: 1920, height: 1080 });
+  await side.page.getByRole('button', { name: 'Stage mode' }).click();
+  await side.page.waitForTimeout(2500);
+  await side.page.getByRole('button', { name: 'To the end' }).click();
+  const small = await side.page.evaluate(() =>
+    [...document.querySelectorAll('.side text, .side p, .side td, .side th, .side h2, .side button')]
+      .filter((e) => e.textContent.trim() && !e.closest('[display="none"], title') && e.checkVisibility({ checkVisibilityCSS: true }))
+      .map((e) => [parseFloat(getComputedStyle(e).fontSize) * (e.getScreenCTM?.().a ?? 1), e.textContent])
+      .filter(([size]) => size < 23.5),
+  );
+  assert.deepEqual(small, []);
+  await side.close();
+});
+
+test('on a phone the head of the comparison keeps its buttons', async () => {
+  const side = await comparison({ width: 390, height: 844 });
+  const below = await side.page.evaluate(() => {
+    const head = document.querySelector('.side .head').getBoundingClientRect();
+    const buttons = [...document.querySelectorAll('.side .head .btn')].map((b) => b.getBoundingClientRect());
+    return buttons.filter((b) => b.bottom > head.bottom || b.right > 391).length;
+  });
+  assert.equal(below, 0);
   await side.close();
 });
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { folder, tools } from './page.mjs';
+import { folder, midWrite, tools } from './page.mjs';
 import { fresh, suite } from './suite.mjs';
 
 const axe = readFileSync(createRequire(join(tools, 'package.json')).resolve('axe-core/axe.min.js'), 'utf8');
@@ -162,6 +162,57 @@ test('V5 V6 V9 V10 V16: meters, stamps, watches, disks and what only a leader kn
   await watch.page.locator('.znode[data-path="/config"] .eye').waitFor({ state: 'attached' });
   await watch.press('To the end');
   await watch.page.locator('.znode[data-path="/config"] .eye').waitFor({ state: 'detached' });
+});
+
+test('V2: nothing lies on what is written on a message', async () => {
+  for (const viewport of [{ width: 1920, height: 1080 }, { width: 390, height: 844 }]) {
+    const lab = await open({ hash: '#/?paused', viewport });
+    await lab.play();
+    await midWrite(lab);
+    for (let i = 0; i < 60 && !(await lab.page.locator('.packet.request:not([display="none"])').count()); i += 1) await lab.press('Step');
+    await settle(lab);
+    const { seen, covered } = await lab.page.evaluate(() => {
+      const [covered, stage] = [[], document.querySelector('.stage-svg').getBoundingClientRect()];
+      let seen = 0;
+      for (const packet of document.querySelectorAll('.packet:is(.request, .reply):not([display="none"])')) {
+        const box = packet.querySelector('rect').getBoundingClientRect();
+        for (const share of [0.15, 0.5, 0.85]) {
+          const [x, y] = [box.x + box.width * share, box.y + box.height / 2];
+          if (x < stage.left || x > stage.right || y < stage.top || y > stage.bottom) covered.push(`${packet.textContent} is off the stage`);
+          const top = document.elementFromPoint(x, y);
+          if (!top?.closest('.packet')) covered.push(`${packet.textContent}: ${top?.outerHTML.slice(0, 80)}`);
+          seen += 1;
+        }
+      }
+      return { seen, covered };
+    });
+    assert.ok(seen > 0, 'something is under way');
+    assert.deepEqual(covered, [], `${viewport.width}`);
+  }
+});
+
+test('on a laptop the buttons of the stage leave the server at the top alone', async () => {
+  const lab = await passage('leader-in-minority', 2, { viewport: { width: 1366, height: 768 } });
+  const on = await lab.page.evaluate(() => {
+    const meets = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const discs = [...document.querySelectorAll('.server .ring')].map((disc) => disc.getBoundingClientRect());
+    const buttons = [...document.querySelectorAll('.views > *')];
+    return buttons.filter((button) => discs.some((disc) => meets(button.getBoundingClientRect(), disc))).map((b) => b.textContent);
+  });
+  assert.deepEqual(on, []);
+});
+
+test('a change of members is told in short, with both quorums, and leaves the stage its place on a phone', async () => {
+  const lab = await passage('members-change', 3, { viewport: { width: 390, height: 844 } });
+  const stage = await lab.page.locator('.stage-box').boundingBox();
+  const pane = await lab.page.locator('.members-pane').boundingBox();
+  assert.ok(pane.y >= stage.y + stage.height, `the pane is at ${pane.y}, the stage ends at ${stage.y + stage.height}`);
+  const words = () => lab.page.locator('.label').allTextContents();
+  for (let i = 0; i < 60 && !(await words()).some((word) => word.includes('old:')); i += 1) await lab.press('Next');
+  assert.ok((await words()).some((word) => /old: \d of 2\s*new: \d of 3/.test(word)), JSON.stringify(await words()));
+  const asked = lab.page.locator('.talk .brief').first();
+  assert.equal(await asked.locator('summary').textContent(), 'reconfig join: 4, 5');
+  assert.match(await asked.locator('p').textContent(), /^reconfig server\.4=.*server\.5=/);
 });
 
 test('V11 V12: the space-time diagram has the same run, and an event lights its causes and effects', async () => {

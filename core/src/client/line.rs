@@ -387,6 +387,9 @@ pub fn label(request: &Request) -> String {
     }
 }
 
+/// Characters of data in an answer: the configuration of an ensemble of nine fits.
+const SHOWN: usize = 600;
+
 /// Data as people read it: text where it is text, cut after `limit` characters.
 pub fn text(data: &[u8], limit: usize) -> String {
     let whole = String::from_utf8_lossy(data);
@@ -412,7 +415,7 @@ pub fn answer(outcome: &Outcome) -> String {
         Response::Path(path) | Response::PathStat(path, _) => path.clone(),
         Response::Stat(stat) => show_stat(stat),
         Response::Data(data, stat) => {
-            format!("\"{}\" (version {})", text(data.as_deref().unwrap_or_default(), 200), stat.version)
+            format!("\"{}\" (version {})", text(data.as_deref().unwrap_or_default(), SHOWN), stat.version)
         }
         Response::Acl(list, _) => list.iter().map(access::text).collect::<Vec<_>>().join(","),
         Response::Children(names) | Response::Children2(names, _) => format!("[{}]", names.join(", ")),
@@ -438,7 +441,7 @@ fn show_member(result: &OpResult) -> String {
         OpResult::SetData(stat) => format!("version {}", stat.version),
         OpResult::Delete | OpResult::Check => "ok".into(),
         OpResult::Children(names) => format!("[{}]", names.join(", ")),
-        OpResult::Data(data, _) => format!("\"{}\"", text(data.as_deref().unwrap_or_default(), 200)),
+        OpResult::Data(data, _) => format!("\"{}\"", text(data.as_deref().unwrap_or_default(), SHOWN)),
         OpResult::Error(0) => "rolled back".into(),
         OpResult::Error(code) => ZkError::from_code(*code).map_or_else(|| format!("error {code}"), |e| e.text().into()),
     }

@@ -3,6 +3,7 @@
 use crate::components::recipes::{RecipeForm, RecipeRow, fault_buttons};
 use crate::components::{Do, Send, icons};
 use crate::i18n::Texts;
+use crate::member_words;
 use crate::store::Action;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
@@ -133,6 +134,16 @@ pub fn Clients(props: &Props) -> Html {
     }
 }
 
+/// What was asked or answered. Of a configuration only who is in it: all of it is a click away.
+fn said(t: &Texts, text: &str, show: impl Fn(String) -> Html) -> Html {
+    match member_words::brief(t, text) {
+        Some(short) => html! {
+            <details class="brief"><summary>{ show(short) }</summary><p class="mono">{ text }</p></details>
+        },
+        None => show(text.into()),
+    }
+}
+
 fn client(t: &Rc<Texts>, c: &ClientView, left: &[(SessionId, u64, u64)], recipes: bool, send: &Send) -> Html {
     let ends = left.iter().find(|(id, ..)| Some(*id) == c.session);
     let state = if c.ended {
@@ -178,9 +189,9 @@ fn client(t: &Rc<Texts>, c: &ClientView, left: &[(SessionId, u64, u64)], recipes
             <ol class="talk">
                 { for c.talk.iter().skip(skip).map(|talk| html! {
                     <li class={classes!(talk.event.then_some("event"), talk.failed.then_some("failed"))}>
-                        <code>{ &talk.line }</code>
+                        { said(t, &talk.line, |text| html! { <code>{ text }</code> }) }
                         { match &talk.answer {
-                            Some(answer) => html! { <span class="answer">{ answer }</span> },
+                            Some(answer) => said(t, answer, |text| html! { <span class="answer">{ text }</span> }),
                             None if talk.event => html! {},
                             None => html! { <span class="wait">{ t.t("client.waiting") }</span> },
                         } }

@@ -9,6 +9,7 @@ use crate::components::{Do, Send, icons};
 use crate::i18n::{Lang, Texts};
 use crate::paint::Painter;
 use crate::raf::Frames;
+use crate::scene::layout::Layout;
 use crate::scene::packets::Motion;
 use crate::scene::stage::Stage as StageModel;
 use crate::side::{Pane, Side, Standing};
@@ -22,6 +23,9 @@ use zebu_core::time::Instant;
 
 /// A pane's stage, in its own units.
 const SIZE: (f64, f64) = (740.0, 400.0);
+
+/// The same in front of a class, where a pane is about so large and every letter has its own size on the screen.
+const STAGE_SIZE: (f64, f64) = (590.0, 340.0);
 
 /// The slider's places.
 const PLACES: f64 = 1000.0;
@@ -58,7 +62,7 @@ impl Component for ComparePage {
 
     fn create(ctx: &Context<ComparePage>) -> ComparePage {
         let side = Side::new();
-        let stages = side.panes().iter().map(|p| Rc::new(stage(p))).collect();
+        let stages = side.panes().iter().map(|p| Rc::new(stage(p, false))).collect();
         let painters = side.panes().iter().map(|_| Painter::new(NodeRef::default())).collect();
         let lang = Lang::from_tag(&browser::stored("zebu-language").unwrap_or_else(browser::language));
         let page = ComparePage {
@@ -102,7 +106,10 @@ impl Component for ComparePage {
                 browser::set_title(&self.texts.t("side.title"));
                 browser::store("zebu-language", lang.tag());
             }
-            Msg::Do(Action::StageMode) => self.stage_mode = !self.stage_mode,
+            Msg::Do(Action::StageMode) => {
+                self.stage_mode = !self.stage_mode;
+                self.picture(true);
+            }
             Msg::Do(Action::ToggleTheme(_)) => {
                 let dark = browser::media("(prefers-color-scheme: dark)");
                 let theme = match browser::stored("zebu-theme").as_deref() {
@@ -164,15 +171,20 @@ impl Component for ComparePage {
 }
 
 /// The still part of a pane.
-fn stage(pane: &Pane) -> StageModel {
-    StageModel::new(&pane.timeline().world().view(), SIZE.0, SIZE.1)
+fn stage(pane: &Pane, large: bool) -> StageModel {
+    let view = pane.timeline().world().view();
+    if !large {
+        return StageModel::new(&view, SIZE.0, SIZE.1);
+    }
+    let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
+    StageModel::on(&view, Rc::new(Layout::bare(&ids, STAGE_SIZE.0, STAGE_SIZE.1)))
 }
 
 impl ComparePage {
     fn picture(&mut self, jumped: bool) {
         self.standings = self.side.panes().iter().map(Pane::standing).collect();
         for ((pane, shown), painter) in self.side.panes().iter().zip(&mut self.stages).zip(&mut self.painters) {
-            let now = stage(pane);
+            let now = stage(pane, self.stage_mode);
             if **shown != now {
                 *shown = Rc::new(now);
             }

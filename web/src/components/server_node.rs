@@ -35,7 +35,12 @@ pub fn label(t: &Texts, s: &Server, layout: &Layout) -> Html {
     let logged = if *compact { "stage.logged.short" } else { "stage.logged" };
     let committed = if *compact { "stage.committed.short" } else { "stage.committed" };
     let votes = if *compact { "stage.votes.short" } else { "stage.votes" };
-    let (first, second) = if let Some((zxid, have, need)) = s.acks {
+    let (first, second) = if let (Some((_, have, need)), Some((new, of))) = (s.acks, s.joint) {
+        (
+            t.fill("stage.acks.old", &[("have", &have), ("need", &need)]),
+            t.fill("stage.acks.new", &[("have", &new), ("need", &of)]),
+        )
+    } else if let Some((zxid, have, need)) = s.acks {
         (
             t.fill("stage.acks", &[("z", &zxid), ("have", &have), ("need", &need)]),
             t.fill(committed, &[("z", &s.committed)]),
@@ -52,7 +57,7 @@ pub fn label(t: &Texts, s: &Server, layout: &Layout) -> Html {
     let strong = s.acks.is_some() || s.votes_for.is_some() || s.model.is_some();
     let (x, y, anchor) = match layout.side(s.at) {
         Side::Left => (-radius * layout.reach(), text * 0.1, "end"),
-        Side::Right => (radius * layout.reach(), text * 0.1, "start"),
+        Side::Right => (radius * layout.reach(), text * 0.1 - layout.raised(s.at), "start"),
         Side::Below => (0.0, radius + text * 1.75, "middle"),
     };
     html! {
@@ -109,6 +114,7 @@ pub fn ServerDisc(props: &Props) -> Html {
         "voter"
     };
     let badge = match s.model.as_ref().and_then(|m| m.badge.as_ref()) {
+        Some(badge) if *text >= 24.0 && r < 60.0 => compare_words::short_fact(t, badge),
         Some(badge) => compare_words::fact(t, badge),
         None => t.fill("stage.epoch", &[("n", &s.epoch)]),
     };
@@ -120,7 +126,7 @@ pub fn ServerDisc(props: &Props) -> Html {
             transform={format!("translate({:.1} {:.1})", s.at.x, s.at.y)}
             role="button" tabindex="0" aria-label={name} aria-haspopup="true" data-id={id.to_string()}
             {onclick} {onkeydown}>
-            <circle class="halo" r={(r + 15.0).to_string()}/>
+            <circle class="halo" r={(r * 1.24).min(r + 15.0).to_string()}/>
             if leads {
                 <circle class="second-ring" r={(r * 1.14).to_string()}/>
                 if crowned {

@@ -13,10 +13,11 @@ use yew::prelude::*;
 use zebu_core::config::BrokenRule;
 use zebu_core::sim::WorldSpec;
 
-const RULES: [(&str, BrokenRule); 3] = [
+const RULES: [(&str, BrokenRule); 4] = [
     ("quorum", BrokenRule::CommitWithoutQuorum),
     ("sync", BrokenRule::AckBeforeSync),
     ("epoch", BrokenRule::IgnoreEpoch),
+    ("members", BrokenRule::OldQuorumOnly),
 ];
 
 /// The form.
@@ -116,6 +117,18 @@ pub fn seed_of(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_rule_that_can_be_broken_is_offered() {
+        // A new rule does not compile here until it is counted.
+        let place = |rule: BrokenRule| match rule {
+            BrokenRule::CommitWithoutQuorum => 0,
+            BrokenRule::AckBeforeSync => 1,
+            BrokenRule::IgnoreEpoch => 2,
+            BrokenRule::OldQuorumOnly => 3,
+        };
+        assert_eq!(RULES.map(|(_, rule)| place(rule)), [0, 1, 2, 3]);
+    }
 
     #[test]
     fn any_text_is_a_seed_and_a_number_is_itself() {

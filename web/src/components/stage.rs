@@ -66,7 +66,6 @@ pub fn Stage(props: &Props) -> Html {
             <g class="clients">
                 { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
             </g>
-            <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
             <g>
                 { for stage.servers.iter().map(|s| label(t, s, layout)) }
             </g>
@@ -75,6 +74,8 @@ pub fn Stage(props: &Props) -> Html {
                     <ServerDisc key={s.id.0} texts={t.clone()} server={s.clone()} radius={layout.radius} text={layout.text} selected={s.id == *selected} send={send.clone()}/>
                 }) }
             </g>
+            // Above all: what is under way is read before it is gone.
+            <g class="packets" aria-hidden="true" ref={packets.clone()}></g>
         </svg>
     }
 }

@@ -152,6 +152,17 @@ impl Layout {
         if fits || below.crowded() && !beside.crowded() { beside } else { below }
     }
 
+    /// A ring of discs whose words are large and on the discs alone: for a small stage in front of a class.
+    pub fn bare(ids: &[ServerId], width: f64, height: f64) -> Layout {
+        let (radius, text) = (height * 0.135, 24.0);
+        let (top, bottom) = (radius * 1.6 + 4.0, radius + text);
+        let ry = (height - top - bottom) / 2.0;
+        let places = around(ids.len(), width * 0.35, ry, Point { x: width / 2.0, y: top + ry });
+        let servers = ids.iter().copied().zip(places).collect();
+        let (label_height, label_width) = (0.0, 0.0);
+        Layout { width, height, radius, text, label_height, below: false, compact: true, label_width, servers }
+    }
+
     /// Any geometry: `leader` stands above in a row; `moved` are places given by hand, as shares of width and height.
     pub fn placed(
         ids: &[ServerId],
@@ -248,6 +259,16 @@ impl Layout {
         }
     }
 
+    /// Whether this is the place at the top of the ring, whose links go down to both sides.
+    fn is_top(&self, at: Point) -> bool {
+        !self.below && !self.compact && (at.x - self.width / 2.0).abs() <= 1.0 && at.y < self.height / 2.0
+    }
+
+    /// So much higher than its disc a server's words stand: at the top a link would run through them.
+    pub fn raised(&self, at: Point) -> f64 {
+        if self.is_top(at) { self.text * 1.4 } else { 0.0 }
+    }
+
     /// How far from a disc's centre the words beside it begin, in radii.
     pub fn reach(&self) -> f64 {
         reach(self.radius)
@@ -258,9 +279,10 @@ impl Layout {
         let (r, edge) = (self.radius * self.reach(), self.radius * 1.16 + 2.0);
         let disc = (at.x - edge, at.y - self.radius * 1.5, at.x + edge, at.y + self.radius + self.text * 0.75);
         let (w, h) = (self.label_width, self.label_height);
+        let up = self.raised(at);
         let words = match self.side(at) {
             Side::Left => (at.x - r - w, at.y - h / 2.0, at.x - r, at.y + h / 2.0),
-            Side::Right => (at.x + r, at.y - h / 2.0, at.x + r + w, at.y + h / 2.0),
+            Side::Right => (at.x + r, at.y - h / 2.0 - up, at.x + r + w, at.y + h / 2.0 - up),
             Side::Below => (at.x - w / 2.0, disc.3, at.x + w / 2.0, disc.3 + h * 0.85),
         };
         [disc, words]
@@ -290,10 +312,17 @@ impl Layout {
             return Point { x: half + 10.0 + nth as f64 * gap, y: self.height - half - 10.0 };
         };
         // Above the words, in a row that leads away from the ring; when it is full, below them.
-        let out = if p.x < self.width / 2.0 - 1.0 { -1.0 } else { 1.0 };
+        // At the top the other side is free.
+        let top = self.is_top(p);
+        let out = if top || p.x < self.width / 2.0 - 1.0 { -1.0 } else { 1.0 };
+        if self.label_width == 0.0 {
+            // Without words beside the discs there is room for a column alone.
+            let x = (p.x + out * (self.radius * 1.2 + half)).clamp(half, self.width - half);
+            return Point { x, y: (p.y - half - 6.0 - nth as f64 * gap).max(half) };
+        }
         let (row, column) = (nth / 4, (nth % 4) as f64);
         let reach = self.radius * 1.2 + half + column * gap;
-        let lift = self.label_height / 2.0 + half + 6.0;
+        let lift = if top { half + 4.0 } else { self.label_height / 2.0 + half + 6.0 };
         let y = match (self.below, row) {
             (true, _) => p.y - self.radius * 0.2 + row as f64 * gap,
             (false, 0) => p.y - lift,
@@ -305,7 +334,7 @@ impl Layout {
 
     /// Half the side of a client's square.
     pub fn client_radius(&self) -> f64 {
-        if self.width >= LARGE { 20.0 } else { (self.radius * 0.26).clamp(9.0, 18.0) }
+        if self.width >= LARGE || self.text >= 24.0 { 20.0 } else { (self.radius * 0.26).clamp(9.0, 18.0) }
     }
 }
 
@@ -466,6 +495,19 @@ mod tests {
         for height in [560.0, 640.0, 720.0] {
             let layout = Layout::ring(&ids(5), 1920.0, height);
             assert!(layout.text >= 24.0, "{} at {height}", layout.text);
+        }
+    }
+
+    #[test]
+    fn badges_of_24_pixels_do_not_touch_on_a_bare_ring() {
+        let layout = Layout::bare(&ids(5), 590.0, 340.0);
+        // "its number 2", as wide as the badge is drawn.
+        let (w, h) = (12.0 * layout.text * 0.58 + layout.text * 1.1, layout.text * 1.44);
+        for (i, (_, a)) in layout.servers.iter().enumerate() {
+            assert!(a.y + layout.radius + h / 2.0 <= 344.0 && (a.x - 295.0).abs() + w / 2.0 <= 305.0, "{a:?}");
+            for (_, b) in layout.servers.iter().skip(i + 1) {
+                assert!((a.x - b.x).abs() >= w || (a.y - b.y).abs() >= h, "{a:?} {b:?}");
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The ledger: rows are servers, columns are zxids, so that one look says what is where.
 
+use crate::scene::packets::last_name;
 use crate::scene::palette::epoch_class;
 use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::compare::note::Role;
@@ -184,18 +185,24 @@ fn is_session(label: &str) -> bool {
     label.ends_with("session")
 }
 
-type Meter = (usize, usize);
+/// How many acknowledgements of how many that are needed.
+pub type Meter = (usize, usize);
+
+/// The meter of a proposal that these have acknowledged; while a change of members is open, both have to agree, each by
+/// itself: the one of the old members, and that of the new ones.
+pub fn meters(s: &ServerView, by: &[ServerId]) -> (Meter, Option<Meter>) {
+    let of = |c: &ConfigView| (by.iter().filter(|id| c.voters.contains(id)).count(), c.quorum);
+    match &s.inside.members {
+        Some(MembersView { committed, proposed: Some(proposed) }) => (of(committed), Some(of(proposed))),
+        _ => ((by.len(), s.quorum), None),
+    }
+}
 
 fn acks(view: &WorldView, zxid: Zxid) -> Option<(Meter, Option<Meter>)> {
     let mut leaders = view.servers.iter().filter(|s| s.shown == Shown::Leading);
     leaders.find_map(|s| {
         let (_, by) = s.outstanding.iter().find(|(z, _)| *z == zxid)?;
-        // While a change of members is open, both have to agree, each by itself.
-        let of = |c: &ConfigView| (by.iter().filter(|id| c.voters.contains(id)).count(), c.quorum);
-        match &s.inside.members {
-            Some(MembersView { committed, proposed: Some(proposed) }) => Some((of(committed), Some(of(proposed)))),
-            _ => Some(((by.len(), s.quorum), None)),
-        }
+        Some(meters(s, by))
     })
 }
 
@@ -204,6 +211,10 @@ const ROOM: usize = 9;
 
 /// A label for a cell. Names that end in a number differ at their end, so of long ones the end is kept.
 fn short(label: &str) -> String {
+    let last = last_name(label);
+    if label.chars().count() > ROOM && last.chars().count() <= ROOM {
+        return last;
+    }
     let count = label.chars().count();
     let numbered = label.split('=').next().is_some_and(|name| name.ends_with(|c: char| c.is_ascii_digit()));
     if count <= ROOM || !numbered {
@@ -255,6 +266,7 @@ mod tests {
             ("+session", "+session"),
             ("/locks/lock-116f8c59a445671b-0000000002=A", "…000002=A"),
             ("/a-long-name=value", "/a-long-name=value"),
+            ("/zookeeper/config=server.1=10.…", "…/config"),
         ] {
             assert_eq!(short(label), shown);
         }

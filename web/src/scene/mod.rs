@@ -10,6 +10,7 @@ pub mod palette;
 pub mod spacetime;
 pub mod stage;
 pub mod tree;
+pub mod way;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -5,6 +5,7 @@ use crate::flow::Side;
 use crate::scene::layout::Point;
 use crate::scene::palette::epoch_class;
 use crate::scene::stage::Stage;
+use crate::scene::way;
 use std::fmt::Write;
 use zebu_core::collections::{BTreeMap, BTreeSet};
 use zebu_core::sim::view::{Flight, Place};
@@ -93,10 +94,12 @@ pub struct Sprite {
     pub colour: &'static str,
     /// It will not arrive.
     pub lost: bool,
-    /// The air is full: draw it smaller.
-    pub small: bool,
     /// Cause or effect of what is picked.
     pub lit: Option<Side>,
+    /// Height of its letters.
+    pub size: f64,
+    /// The edges of the shapes at both ends.
+    ends: (Point, Point),
     from: Point,
     to: Point,
     sent: u64,
@@ -128,13 +131,12 @@ pub enum Motion {
 
 impl Sprite {
     /// Whether this is `flight`, unchanged.
-    fn flies(&self, flight: &Flight, from: Point, to: Point, lit: Option<Side>) -> bool {
+    fn flies(&self, flight: &Flight, ends: (Point, Point), lit: Option<Side>) -> bool {
         self.due == flight.due.0
             && self.lit == lit
             && self.lost == flight.lost
             && self.entering.is_none()
-            && self.from == from
-            && self.to == to
+            && self.ends == ends
     }
 
     /// Where it is at `now` (simulated microseconds, with fractions).
@@ -156,15 +158,19 @@ impl Sprite {
             (false, None) => (share * ALMOST, 1.0, false),
             (false, Some(t)) => {
                 let done = (t / ENTRY).clamp(0.0, 1.0);
-                (share * ALMOST + (1.0 - share * ALMOST) * done, 1.0 - done * done, false)
+                (share * ALMOST * (1.0 - done) + done, 1.0 - done * done, false)
             }
         };
-        let at = self.from.towards(self.to, way);
+        let mut at = self.from.towards(self.to, way);
+        if let Some(t) = self.entering {
+            // Into the receiver, from wherever it stood beside it.
+            at = self.from.towards(self.to, share * ALMOST).towards(self.ends.1, (t / ENTRY).clamp(0.0, 1.0));
+        }
         // To the right of the direction of travel, so that request and reply pass each other.
         let d = self.from.distance(self.to).max(1.0);
         let off = match self.look {
             Look::Tick => 5.0,
-            _ => 8.0 + f64::from(self.lane) * 25.0,
+            _ => self.size * (0.6 + f64::from(self.lane) * 1.75),
         };
         // The offset vanishes at the ends: messages leave from and enter the disc, not the air beside it.
         let off = off * (way * (1.0 - way) * 4.0).clamp(0.0, 1.0).sqrt();
@@ -183,7 +189,7 @@ pub enum Change {
 }
 
 /// The sprites and the pool of slots they are drawn in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Layer {
     sprites: BTreeMap<u64, (usize, Sprite)>,
     free: BTreeSet<usize>,
@@ -191,12 +197,32 @@ pub struct Layer {
     density: Density,
     too_fast: bool,
     crowd: bool,
+    size: f64,
+}
+
+impl Default for Layer {
+    fn default() -> Layer {
+        Layer {
+            sprites: BTreeMap::new(),
+            free: BTreeSet::new(),
+            slots: 0,
+            density: Density::Full,
+            too_fast: false,
+            crowd: false,
+            size: 14.0,
+        }
+    }
 }
 
 impl Layer {
     /// Says whether the show runs too fast to read what is on messages.
     pub fn set_too_fast(&mut self, too_fast: bool) {
         self.too_fast = too_fast;
+    }
+
+    /// Sets the height of letters on messages.
+    pub fn set_size(&mut self, size: f64) {
+        self.size = size;
     }
 
     /// Takes over what is under way at `now`. With `settled` (a jump in time), what has gone disappears at once.
@@ -228,23 +254,28 @@ impl Layer {
         // A crowd has to thin out well before it is none any more: nothing shall flicker.
         self.crowd = flights.len() > if self.crowd { CROWD * 3 / 4 } else { CROWD };
         for flight in flights {
-            let Some((from, to)) = stage.ends(flight) else { continue };
+            let Some(ends) = stage.ends(flight) else { continue };
             let lit = stage.lit.get(&flight.id).copied();
-            if !rewrite && self.sprites.get(&flight.id).is_some_and(|(_, s)| s.flies(flight, from, to, lit)) {
+            if !rewrite && self.sprites.get(&flight.id).is_some_and(|(_, s)| s.flies(flight, ends, lit)) {
                 continue;
             }
             let lane = match self.sprites.get(&flight.id) {
                 Some((_, old)) => old.lane,
-                None => self.lane(flight, from, to),
+                None => self.lane(flight, ends),
             };
+            let size = if density == Density::Full { self.size } else { self.size * 0.84 };
+            let text = fitting(flight, density, |text| way::fits(stage, flight, way::pill(text, size)));
+            let apart = density == Density::Word || text.is_empty();
+            let (from, to) = if apart { ends } else { way::ends(stage, flight, ends, way::pill(&text, size)) };
             let sprite = Sprite {
                 id: flight.id,
                 look: look(flight),
-                text: text(flight, density),
+                text,
                 colour: flight.epoch.map_or("e0", epoch_class),
                 lost: flight.lost,
-                small: density != Density::Full,
                 lit,
+                size,
+                ends,
                 from,
                 to,
                 sent: flight.sent.0,
@@ -272,13 +303,13 @@ impl Layer {
     }
 
     /// The first lane in which no message of the same way flies close by.
-    fn lane(&self, flight: &Flight, from: Point, to: Point) -> u8 {
+    fn lane(&self, flight: &Flight, ends: (Point, Point)) -> u8 {
         let near = flight.due.0.saturating_sub(flight.sent.0) / 3;
         let taken: BTreeSet<u8> = self
             .sprites
             .values()
             .map(|(_, s)| s)
-            .filter(|s| s.look != Look::Tick && s.from == from && s.to == to)
+            .filter(|s| s.look != Look::Tick && s.ends == ends)
             .filter(|s| s.sent.abs_diff(flight.sent.0) <= near)
             .map(|s| s.lane)
             .collect();
@@ -366,6 +397,31 @@ pub fn short_kind(kind: &str) -> &str {
     }
 }
 
+/// As much of a message's text as there is room for: everything, type and first word, or the type alone.
+fn fitting(flight: &Flight, density: Density, fits: impl Fn(&str) -> bool) -> String {
+    let whole = text(flight, density);
+    // A crowd is not measured one by one.
+    if whole.is_empty() || density == Density::Word || fits(&whole) {
+        return whole;
+    }
+    let short = (density == Density::Full).then(|| text(flight, Density::Short)).filter(|text| fits(text));
+    short.unwrap_or_else(|| short_kind(&flight.kind).into())
+}
+
+/// A long label with only the last name of its path, without its value: the front of a path says least.
+pub fn last_name(label: &str) -> String {
+    match label.split_once('/') {
+        Some((front, path)) => {
+            let path = path.split(['=', ' ']).next().unwrap_or_default();
+            match path.rsplit_once('/') {
+                Some((_, name)) => format!("{front}…/{name}"),
+                None => label.into(),
+            }
+        }
+        None => label.into(),
+    }
+}
+
 fn text(flight: &Flight, density: Density) -> String {
     if flight.heartbeat || density == Density::Plain {
         return String::new();
@@ -376,6 +432,7 @@ fn text(flight: &Flight, density: Density) -> String {
     let label = if flight.label.starts_with("0x") { "" } else { flight.label.as_str() };
     let first = label.split_whitespace().next().unwrap_or("");
     let text = match density {
+        Density::Full if label.chars().count() > 16 => format!("{kind} {}", last_name(label)),
         Density::Full => format!("{kind} {label}"),
         Density::Short => format!("{kind} {first}"),
         _ if client => format!("{kind} {first}"),
@@ -429,10 +486,11 @@ mod tests {
         let (view, stage) = with(vec![flight(1, 3, 1, 1000, 2000)], 1000);
         let mut layer = Layer::default();
         layer.update(&view.flights, view.at, &stage, false);
-        let (a, b) = stage.ends(&view.flights[0]).unwrap();
+        let sprite = layer.sprites().next().unwrap().1;
+        let (a, b) = (sprite.from, sprite.to);
         let whole = a.distance(b);
         let far = poses(&layer, 9e9)[0].at.distance(a);
-        assert!((far / whole - ALMOST).abs() < 0.02, "{far} of {whole}");
+        assert!((far / whole - ALMOST).abs() < 0.03, "{far} of {whole}");
         assert!(poses(&layer, 1000.0)[0].at.distance(a) < 1.0);
     }
 
@@ -541,6 +599,12 @@ mod tests {
         assert_eq!(text(&f, Density::of(FULL_TEXT + 1, false)), "PROP 2:1");
         assert_eq!(text(&f, Density::of(SHORT_TEXT + 1, false)), "2:1");
         assert_eq!(text(&f, Density::of(1, true)), "");
+        let mut deep = f.clone();
+        deep.label = "2:1 /zookeeper/config=server.1=10.…".into();
+        assert_eq!(text(&deep, Density::Full), "PROP 2:1 …/config");
+        for (room, shown) in [(13, "PROP 2:1 /x=B"), (12, "PROP 2:1"), (7, "PROP")] {
+            assert_eq!(fitting(&f, Density::Full, |text| text.len() <= room), shown, "{room}");
+        }
         let mut long = f.clone();
         long.label = "数据".repeat(40);
         assert!(text(&long, Density::Full).chars().count() <= 25);

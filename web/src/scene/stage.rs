@@ -2,6 +2,7 @@
 
 use crate::flow::{Light, Message, Side};
 use crate::scene::layout::{Layout, Point};
+use crate::scene::ledger::{Meter, meters};
 use crate::scene::palette::epoch_class;
 use std::rc::Rc;
 use zebu_core::collections::BTreeMap;
@@ -59,6 +60,8 @@ pub struct Server {
     pub committed: Zxid,
     /// While leading with something uncommitted: the oldest, its acknowledgements, how many are needed.
     pub acks: Option<(Zxid, usize, usize)>,
+    /// The same of the new members, while a change is open.
+    pub joint: Option<Meter>,
     /// The clock that matters most.
     pub clock: Option<Clock>,
     /// Cause or effect of what is picked.
@@ -216,6 +219,8 @@ fn reigning(s: &ServerView) -> bool {
 
 fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
     let looking = s.shown == Shown::Looking;
+    let proposal = s.outstanding.first().filter(|_| s.shown == Shown::Leading);
+    let meter = proposal.map(|(zxid, by)| (*zxid, meters(s, by)));
     Server {
         id: s.id,
         at,
@@ -230,7 +235,8 @@ fn server(s: &ServerView, at: Point, reigns: bool, now: Instant) -> Server {
         votes_for: s.vote.filter(|v| looking && v.leader != ServerId::NONE).map(|v| (v.leader, v.zxid)),
         logged: s.logged,
         committed: s.committed,
-        acks: s.outstanding.first().filter(|_| s.shown == Shown::Leading).map(|(zxid, by)| (*zxid, by.len(), s.quorum)),
+        acks: meter.map(|(zxid, ((have, need), _))| (zxid, have, need)),
+        joint: meter.and_then(|(_, (_, joint))| joint),
         clock: s.inside.timers.first().filter(|_| !s.paused).and_then(|timer| Clock::of(timer, now)),
         lit: None,
         spoken: false,
@@ -303,6 +309,7 @@ mod tests {
     use super::*;
     use crate::scene::sample;
     use zebu_core::id::Epoch;
+    use zebu_core::sim::view::{ConfigView, MembersView};
 
     #[test]
     fn a_leader_of_an_older_epoch_wears_a_hollow_crown() {
@@ -340,6 +347,25 @@ mod tests {
                 assert!(c.at.distance(s.at) > stage.layout.radius + stage.layout.client_radius());
             }
         }
+    }
+
+    #[test]
+    fn while_members_change_the_leader_shows_the_quorum_of_both_configurations() {
+        let mut view = sample::five();
+        let leader = &mut view.servers[2];
+        let config = |voters: &[i64], quorum| ConfigView {
+            version: leader.committed,
+            voters: voters.iter().map(|id| ServerId(*id)).collect(),
+            observers: vec![],
+            quorum,
+        };
+        let (old, new) = (config(&[1, 2, 3], 2), config(&[1, 2, 3, 4, 5], 3));
+        leader.outstanding = vec![(leader.logged, vec![ServerId(3), ServerId(4)])];
+        leader.inside.members = Some(MembersView { committed: old.clone(), proposed: Some(new) });
+        let shown = Stage::new(&view, 1152.0, 610.0).servers[2].clone();
+        assert_eq!((shown.acks.map(|a| (a.1, a.2)), shown.joint), (Some((1, 2)), Some((2, 3))));
+        view.servers[2].inside.members = Some(MembersView { committed: old, proposed: None });
+        assert_eq!(Stage::new(&view, 1152.0, 610.0).servers[2].joint, None);
     }
 
     #[test]
