@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn a_change_and_its_answer_are_told_without_addresses() {
         let (en, zh) = (Texts::load(Lang::En), Texts::load(Lang::Zh));
-        let join = "reconfig server.4=10.0.0.4:2888:3888:participant;10.0.0.4:2181,server.5=10.0.0.5:2888:3888:observer";
+        let join =
+            "reconfig server.4=10.0.0.4:2888:3888:participant;10.0.0.4:2181,server.5=10.0.0.5:2888:3888:observer";
         let answer = "\"server.1=10.0.0.1:2888:3888:participant;10.0.0.1:2181·server.2=10.0.0.2:1:2:observer·version=10\" (version -1)";
         for (text, told) in [
             (join, Some("reconfig join: 4, 5")),

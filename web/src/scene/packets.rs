@@ -263,7 +263,8 @@ impl Layer {
                 Some((_, old)) => old.lane,
                 None => self.lane(flight, ends),
             };
-            let size = if density == Density::Full { self.size } else { self.size * 0.84 };
+            // Never below the size that a class can read.
+            let size = if density == Density::Full || self.size >= 24.0 { self.size } else { self.size * 0.84 };
             let text = fitting(flight, density, |text| way::fits(stage, flight, way::pill(text, size)));
             let apart = density == Density::Word || text.is_empty();
             let (from, to) = if apart { ends } else { way::ends(stage, flight, ends, way::pill(&text, size)) };

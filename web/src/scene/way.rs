@@ -33,7 +33,8 @@ pub fn ends(stage: &Stage, flight: &Flight, (from, to): (Point, Point), (width, 
             let up = if c.y > s.at.y + 1.0 { 1.0 } else { -1.0 };
             let half = stage.layout.client_radius();
             let shift = |p: Point| Point {
-                x: (p.x + out * (width / 2.0 - half)).clamp(width / 2.0, (stage.layout.width - width / 2.0).max(width / 2.0)),
+                x: (p.x + out * (width / 2.0 - half))
+                    .clamp(width / 2.0, (stage.layout.width - width / 2.0).max(width / 2.0)),
                 y: c.y + up * (half + height / 2.0 + 3.0),
             };
             (shift(from), shift(to))
