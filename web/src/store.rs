@@ -28,6 +28,7 @@ use zebu_core::config::MemberKind;
 use zebu_core::id::ServerId;
 use zebu_core::scenario::{Scenario, Step};
 use zebu_core::sim::command::{ClientId, Command};
+use zebu_core::sim::label::Labels;
 use zebu_core::sim::spec::Protocol;
 use zebu_core::sim::view::{Flight, Shown, WorldView};
 use zebu_core::sim::{CommandError, WorldSpec};
@@ -294,6 +295,8 @@ pub struct State {
     room: usize,
     /// Messages under way when it was last looked.
     aloft: Vec<Flight>,
+    /// What transactions of earlier pictures say.
+    labels: Labels,
     /// Somebody drags the slider: seconds since its last move.
     dragging: Option<f64>,
 }
@@ -333,6 +336,7 @@ impl State {
             file: None,
             room: room::ROOM,
             aloft: Vec::new(),
+            labels: Labels::default(),
             dragging: None,
         }
     }
@@ -380,6 +384,11 @@ impl State {
         })
     }
 
+    /// Whether somebody drags the slider of the timeline.
+    pub fn is_dragging(&self) -> bool {
+        self.dragging.is_some()
+    }
+
     /// The servers' ids.
     pub fn servers(&self) -> Vec<ServerId> {
         self.view.servers.iter().map(|s| s.id).collect()
@@ -403,7 +412,8 @@ impl State {
         if !looks && !matches!(action, Action::Language(_) | Action::ToggleTheme(_) | Action::Faster(_)) {
             self.guide = None;
         }
-        if !matches!(action, Action::Frame(..)) {
+        let goes_on = matches!(action, Action::Frame(..) | Action::Resize(..) | Action::Time(TimeAction::Hover(_)));
+        if !goes_on {
             self.dragging = matches!(action, Action::SeekPlace(_)).then_some(0.0);
         }
         match action {
@@ -605,7 +615,7 @@ impl State {
     fn refresh(&mut self) {
         self.stale = false;
         self.fly();
-        self.view = Rc::new(self.timeline.world().view_with(self.aloft.clone()));
+        self.view = Rc::new(self.timeline.world().view_with(self.aloft.clone(), &mut self.labels));
         // To hash all there is takes as long as a seek: not while moments rush by.
         let moving = self.player.is_playing() || self.dragging.is_some();
         self.digest = if moving { None } else { Some(self.timeline.digest()) };

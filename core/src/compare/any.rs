@@ -3,6 +3,7 @@
 use crate::compare;
 use crate::id::ServerId;
 use crate::sim::command::Command;
+use crate::sim::label::Labels;
 use crate::sim::trouble::{Troubles, Upcoming};
 use crate::sim::view::{Flight, WorldView};
 use crate::sim::{self, CommandError, Stepped, WorldSpec};
@@ -125,9 +126,12 @@ impl AnyWorld {
         either!(self, w => w.view())
     }
 
-    /// The whole picture at this moment, of which `flights` are known already.
-    pub fn view_with(&self, flights: Vec<Flight>) -> WorldView {
-        either!(self, w => w.view_with(flights))
+    /// The whole picture at this moment, of which `flights` are known already; `labels` may know words from earlier ones.
+    pub fn view_with(&self, flights: Vec<Flight>, labels: &mut Labels) -> WorldView {
+        match self {
+            AnyWorld::ZooKeeper(world) => world.view_with(flights, labels),
+            AnyWorld::Compared(world) => world.view_with(flights),
+        }
     }
 
     /// As [`AnyWorld::flights`], where `known` were under way earlier in this very run.

@@ -1,6 +1,7 @@
 //! Messages and transactions in a few characters, for the stage and the trace.
 
 use crate::client::line;
+use crate::collections::BTreeMap;
 use crate::effect::Record;
 use crate::error::ZkError;
 use crate::id::{Epoch, Zxid};
@@ -22,6 +23,33 @@ pub(crate) struct Described {
     pub epoch: Option<Epoch>,
     pub reply: bool,
     pub heartbeat: bool,
+}
+
+/// What transactions say. To find the words is most of the work of a picture, and the logs of all servers hold the
+/// same transactions in all pictures.
+#[derive(Debug, Default)]
+pub struct Labels {
+    known: BTreeMap<Zxid, (Bytes, String)>,
+}
+
+/// Transactions remembered; with more than these, all are forgotten.
+const REMEMBERED: usize = 16_384;
+
+impl Labels {
+    /// A transaction in a few characters. A zxid may stand for another one in another line of a run.
+    pub(crate) fn of(&mut self, zxid: Zxid, txn: &Bytes) -> String {
+        match self.known.get(&zxid) {
+            Some((known, text)) if known == txn => text.clone(),
+            _ => {
+                let text = transaction(txn);
+                if self.known.len() >= REMEMBERED {
+                    self.known.clear();
+                }
+                self.known.insert(zxid, (txn.clone(), text.clone()));
+                text
+            }
+        }
+    }
 }
 
 /// A transaction in a few characters: `/x=A`, `+session`, `−/x`.
@@ -159,4 +187,23 @@ pub(crate) fn to_client(frame: &Bytes, first: bool, asked: impl FnOnce(i32) -> O
 
 fn unreadable() -> Described {
     Described { kind: "?".into(), ..Described::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_remembered_for_as_long_as_a_zxid_stands_for_the_same_transaction() {
+        let mut labels = Labels::default();
+        let (one, other) = (Bytes::from_static(b"damaged"), Bytes::from_static(b"also damaged"));
+        assert_eq!(labels.of(Zxid(1), &one), transaction(&one));
+        labels.known.insert(Zxid(1), (one.clone(), "remembered".into()));
+        assert_eq!(labels.of(Zxid(1), &one), "remembered");
+        assert_eq!(labels.of(Zxid(1), &other), "?", "another one at the same place");
+        for zxid in 0..2 * REMEMBERED as i64 {
+            labels.of(Zxid(zxid), &one);
+        }
+        assert!(labels.known.len() <= REMEMBERED);
+    }
 }

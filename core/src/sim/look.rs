@@ -6,6 +6,7 @@ use crate::config::{Ensemble, MemberKind, Membership};
 use crate::id::{ServerId, SessionId, Zxid};
 use crate::server::{Plain, Server};
 use crate::sim::command::ClientId;
+use crate::sim::label::Labels;
 use crate::sim::net::{Conn, Parcel, Payload};
 use crate::sim::process::Process;
 use crate::sim::queue::Due;
@@ -28,15 +29,15 @@ use core::mem;
 impl World {
     /// The whole picture at this moment.
     pub fn view(&self) -> WorldView {
-        self.view_with(self.flights())
+        self.view_with(self.flights(), &mut Labels::default())
     }
 
-    /// The whole picture at this moment, of which `flights` are known already.
-    pub fn view_with(&self, flights: Vec<Flight>) -> WorldView {
+    /// The whole picture at this moment, of which `flights` are known already; `labels` may know words from earlier ones.
+    pub fn view_with(&self, flights: Vec<Flight>, labels: &mut Labels) -> WorldView {
         WorldView {
             at: self.now,
             events: self.executed,
-            servers: self.processes.iter().map(|p| self.server_view(p)).collect(),
+            servers: self.processes.iter().map(|p| self.server_view(p, labels)).collect(),
             links: self.link_views(),
             flights,
             clients: self.clients.values().map(|a| a.view()).collect(),
@@ -282,7 +283,7 @@ impl World {
         }
     }
 
-    fn server_view(&self, process: &Process) -> ServerView {
+    fn server_view(&self, process: &Process, labels: &mut Labels) -> ServerView {
         let known = self.config_of(process.id.0 as usize - 1);
         let members = match &process.server {
             Some(server) => server.peer().members().clone(),
@@ -323,11 +324,11 @@ impl World {
             model: None,
         };
         match &process.server {
-            Some(server) => self.add_running(&mut view, process, server),
+            Some(server) => self.add_running(&mut view, process, server, labels),
             None => {
                 let cell = |(zxid, txn): &(Zxid, Bytes)| LogCell {
                     zxid: *zxid,
-                    label: label::transaction(txn),
+                    label: labels.of(*zxid, txn),
                     synced: true,
                     acked: false,
                     committed: false,
@@ -338,7 +339,7 @@ impl World {
         view
     }
 
-    fn add_running(&self, view: &mut ServerView, process: &Process, server: &Server<Plain>) {
+    fn add_running(&self, view: &mut ServerView, process: &Process, server: &Server<Plain>, labels: &mut Labels) {
         let status = server.status();
         view.shown = match status.state {
             ServerState::Looking => Shown::Looking,
@@ -363,7 +364,7 @@ impl World {
             .history()
             .map(|(entry, synced)| LogCell {
                 zxid: entry.zxid,
-                label: label::transaction(&entry.txn),
+                label: labels.of(entry.zxid, &entry.txn),
                 synced,
                 acked: entry.zxid <= acked.max(status.committed),
                 committed: entry.zxid <= status.committed,

@@ -23,7 +23,7 @@ mod disk;
 mod drive;
 mod error;
 pub mod faults;
-mod label;
+pub mod label;
 mod look;
 #[cfg(test)]
 mod matrix;

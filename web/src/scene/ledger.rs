@@ -2,10 +2,10 @@
 
 use crate::scene::packets::last_name;
 use crate::scene::palette::epoch_class;
-use zebu_core::collections::{BTreeMap, BTreeSet};
+use zebu_core::collections::BTreeSet;
 use zebu_core::compare::note::Role;
 use zebu_core::id::{ServerId, Zxid};
-use zebu_core::sim::view::{ConfigView, MembersView, ModelView, ServerView, Shown, WorldView};
+use zebu_core::sim::view::{ConfigView, LogCell, MembersView, ModelView, ServerView, Shown, WorldView};
 
 /// The newest columns that are drawn, twice as many as there is room for. Older ones are counted, not drawn: hundreds of
 /// them would only cost time.
@@ -123,43 +123,38 @@ impl Ledger {
     /// The ledger of a view: at most `most` columns, the newest; with `fold`, transactions that only open or close a
     /// session share a column.
     pub fn new(view: &WorldView, most: usize, fold: bool) -> Ledger {
-        let mut all: BTreeMap<Zxid, bool> = BTreeMap::new();
-        for cell in view.servers.iter().flat_map(|s| &s.log) {
-            let only_session = all.entry(cell.zxid).or_insert(true);
-            *only_session &= is_session(&cell.label);
-        }
-        // Each group is drawn as one column, under the zxid of its last.
-        let mut groups: Vec<Vec<Zxid>> = Vec::new();
+        let all = view.servers.iter().fold(Vec::new(), |all, s| merged(all, &s.log));
+        // Each group is drawn as one column, under the zxid of its last: that, and how many there are.
+        let mut groups: Vec<(Zxid, usize)> = Vec::with_capacity(all.len());
         let mut folding = false;
         for (zxid, only_session) in all {
             let foldable = fold && only_session;
             match groups.last_mut() {
-                Some(group) if foldable && folding && group.last().is_some_and(|z| z.epoch() == zxid.epoch()) => {
-                    group.push(zxid);
+                Some((last, count)) if foldable && folding && last.epoch() == zxid.epoch() => {
+                    (*last, *count) = (zxid, *count + 1);
                 }
-                _ => groups.push(vec![zxid]),
+                _ => groups.push((zxid, 1)),
             }
             folding = foldable;
         }
         let older = groups.len().saturating_sub(most.max(1));
         let groups = groups.split_off(older);
-        let zxids: Vec<Zxid> = groups.iter().filter_map(|g| g.last().copied()).collect();
+        let zxids: Vec<Zxid> = groups.iter().map(|(last, _)| *last).collect();
         let columns = groups
             .iter()
-            .zip(&zxids)
             .enumerate()
-            .map(|(i, (group, z))| Column {
+            .map(|(i, (z, count))| Column {
                 zxid: *z,
                 colour: epoch_class(z.epoch()),
                 opens: i == 0 || zxids.get(i - 1).is_some_and(|before| before.epoch() != z.epoch()),
-                folds: if group.len() > 1 { group.len() } else { 0 },
+                folds: if *count > 1 { *count } else { 0 },
                 acks: acks(view, *z).map(|a| a.0),
                 joint: acks(view, *z).and_then(|a| a.1),
             })
             .collect();
         // The furthest that anybody has committed, in the histories that are seen.
-        let committed: BTreeSet<Zxid> =
-            view.servers.iter().flat_map(|s| s.log.iter().filter(|c| c.committed).map(|c| c.zxid)).collect();
+        let commits = |z: &Zxid| view.servers.iter().any(|s| found(s, *z).is_some_and(|c| c.committed));
+        let committed: BTreeSet<Zxid> = zxids.iter().copied().filter(commits).collect();
         let rows = view
             .servers
             .iter()
@@ -224,8 +219,8 @@ fn short(label: &str) -> String {
 }
 
 fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> {
-    match s.log.binary_search_by_key(&zxid, |c| c.zxid) {
-        Ok(i) => s.log.get(i).map(|c| Cell {
+    match found(s, zxid) {
+        Some(c) => Some(Cell {
             stamp: match (c.committed, c.acked, c.synced) {
                 _ if s.model.as_ref().is_some_and(|m| m.void.contains(&zxid)) => Stamp::Void,
                 (true, ..) => Stamp::Applied,
@@ -237,16 +232,37 @@ fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> 
             label: short(&c.label),
             full: c.label.clone(),
         }),
-        Err(_) if zxid <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new(), full: String::new() }),
-        Err(_) => None,
+        None if zxid <= s.snapshot => Some(Cell { stamp: Stamp::Folded, label: String::new(), full: String::new() }),
+        None => None,
     }
+}
+
+/// A transaction in a server's log.
+fn found(s: &ServerView, zxid: Zxid) -> Option<&LogCell> {
+    s.log.binary_search_by_key(&zxid, |c| c.zxid).ok().and_then(|i| s.log.get(i))
+}
+
+/// The zxids of `all` and of a log, in order, and whether each only opens or closes a session wherever it is. Runs are
+/// long, and mostly all servers have the same ones: one pass, and no search.
+fn merged(all: Vec<(Zxid, bool)>, log: &[LogCell]) -> Vec<(Zxid, bool)> {
+    let mut both = Vec::with_capacity(all.len().max(log.len()));
+    let mut rest = log.iter().peekable();
+    let own = |c: &LogCell| (c.zxid, is_session(&c.label));
+    for (zxid, only_session) in all {
+        while let Some(before) = rest.next_if(|c| c.zxid < zxid) {
+            both.push(own(before));
+        }
+        let here = rest.next_if(|c| c.zxid == zxid);
+        both.push((zxid, only_session && here.is_none_or(|c| is_session(&c.label))));
+    }
+    both.extend(rest.map(own));
+    both
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scene::sample::{five, zxid};
-    use zebu_core::sim::view::LogCell;
 
     #[test]
     fn columns_are_the_union_and_cells_say_how_far() {
@@ -312,6 +328,23 @@ mod tests {
         let shape: Vec<_> = folded.columns.iter().map(|c| (c.zxid.counter(), c.folds)).collect();
         assert_eq!(shape, [(3, 3), (4, 0), (5, 0)]);
         assert_eq!(Ledger::new(&view, 2, true).older, 1);
+    }
+
+    #[test]
+    fn logs_that_differ_are_merged_in_order() {
+        let cell = |counter, label: &str| {
+            let (synced, acked, committed) = (true, true, true);
+            LogCell { zxid: zxid(1, counter), label: label.into(), synced, acked, committed }
+        };
+        let logs = [
+            vec![cell(2, "/a"), cell(4, "+session"), cell(5, "+session")],
+            vec![],
+            vec![cell(1, "+session"), cell(2, "+session"), cell(4, "+session"), cell(7, "/b")],
+            vec![cell(3, "/c"), cell(5, "/d")],
+        ];
+        let all = logs.iter().fold(Vec::new(), |all, log| merged(all, log));
+        let seen: Vec<_> = all.iter().map(|(z, only)| (z.counter(), *only)).collect();
+        assert_eq!(seen, [(1, true), (2, false), (3, false), (4, true), (5, false), (7, false)]);
     }
 
     #[test]
