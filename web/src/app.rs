@@ -174,7 +174,9 @@ impl Component for App {
                     self.pace.hurry();
                 }
                 self.shoot = filming;
-                let draw = self.pace.draw(at, changed || self.parts.behind(), haste) || filming;
+                // Whoever drags sees one part more with each move, and all of them once the slider rests.
+                let behind = self.parts.behind() && !self.state.is_dragging();
+                let draw = self.pace.draw(at, changed || behind, haste) || filming;
                 if draw {
                     self.drawing = Some(browser::clock());
                     if playing {
@@ -205,6 +207,7 @@ impl Component for App {
                 let dress = matches!(action, Action::Language(_) | Action::ToggleTheme(_));
                 let (notes, answered) = (action == Action::Notes, matches!(action, Action::Desk(Choose::Answer(..))));
                 let soon = matches!(action, Action::Ask { .. }) && self.state.player().is_playing();
+                let needs = Needs::of(&action);
                 let changed = self.state.reduce(action);
                 if soon {
                     // The show draws it with its next frame.
@@ -212,7 +215,16 @@ impl Component for App {
                     self.parts.changed();
                     return false;
                 }
-                self.parts.all();
+                match needs {
+                    Needs::Stage => {}
+                    Needs::Timeline => self.parts.this(Part::Foot),
+                    Needs::Turn => {
+                        self.parts.changed();
+                        self.parts.this(Part::Foot);
+                        self.parts.one();
+                    }
+                    Needs::All => self.parts.all(),
+                }
                 if notes {
                     self.notes = Notes::open(&self.state.texts.t("see.notes"));
                 }
@@ -304,6 +316,29 @@ impl Component for App {
                     <button type="button" class="black" aria-label={t.t("see.black.back")} onclick={self.send.reform(|_: MouseEvent| Action::Black)}></button>
                 }
             </div>
+        }
+    }
+}
+
+/// What of the page a change has to draw anew at once, the stage apart.
+enum Needs {
+    /// Nothing else.
+    Stage,
+    /// The timeline.
+    Timeline,
+    /// The timeline and one part more: the next change comes soon.
+    Turn,
+    /// Everything.
+    All,
+}
+
+impl Needs {
+    fn of(action: &Action) -> Needs {
+        match action {
+            Action::Resize(..) => Needs::Stage,
+            Action::Time(TimeAction::Hover(_)) => Needs::Timeline,
+            Action::SeekPlace(_) => Needs::Turn,
+            _ => Needs::All,
         }
     }
 }

@@ -1,7 +1,7 @@
 // How long going through time takes: node web/tests/seeks.mjs [events] [--profile]
 //
-// A benchmark, not a test. T8: dragging over 10,000 events, each seek drawn. T10: the small picture of a moment under
-// the pointer.
+// A benchmark, not a test. T8: dragging over 10,000 events, each seek drawn: stage, timeline and the pane whose turn it
+// is, as in a running show; all panes follow when the slider rests. T10: the small picture of a moment under the pointer.
 
 import { at, best, load, longRun, profiled, worked } from './figures.mjs';
 import { Lab, launch, serveDist } from './page.mjs';

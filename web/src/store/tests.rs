@@ -111,3 +111,24 @@ fn an_answer_is_kept_and_the_run_shows_the_truth() {
     let told = predict::asked(&state).unwrap();
     assert_eq!((told.chosen, told.truth.map(|(answer, _)| answer)), (Some(0), Some(1)));
 }
+
+#[test]
+fn t8_a_drag_goes_on_while_the_stage_grows_and_ends_when_the_slider_rests() {
+    let mut state = State::new(Lang::En);
+    for _ in 0..100 {
+        state.reduce(Action::Step);
+    }
+    let there = state.digest;
+    assert!(there.is_some());
+    state.reduce(Action::SeekPlace(0.2));
+    for meanwhile in [Action::Resize(900.0, 400.0), Action::Time(TimeAction::Hover(None))] {
+        state.reduce(meanwhile);
+        assert!(state.is_dragging() && state.digest.is_none());
+    }
+    frames(&mut state, 0.3);
+    assert!(!state.is_dragging());
+    assert!(state.digest.is_some() && state.digest != there);
+    state.reduce(Action::SeekPlace(1.0));
+    state.reduce(Action::StepBack);
+    assert!(!state.is_dragging(), "another change ends it at once");
+}
