@@ -59,6 +59,14 @@ fn a_member_to_be_counts_its_own_vote() {
     assert_eq!(run_seed(173, &options).violation, None);
 }
 
+/// A change needed the acknowledgement of a member to be that looked for the leader; it waited for a quorum of the
+/// proposed members to follow, which it was itself part of, beside one that is an observer until the change is made.
+#[test]
+fn a_member_to_be_joins_the_leader_that_the_members_in_force_follow() {
+    let options = SweepOptions { reconfig: true, ..SweepOptions::default() };
+    assert_eq!(run_seed(1121, &options).violation, None);
+}
+
 /// Seeds that have found something, now or while the checks were made.
 #[test]
 fn seeds_that_found_something_stay_clean() {

@@ -27,16 +27,21 @@ fn a_sweep_with_the_model_says_how_much_it_compared() {
 
 #[test]
 fn a_violation_names_the_rule_and_the_command_it_prints_shows_it_again() {
-    let (ok, out, _) = zebu(&["sim", "--seeds", "50", "--from", "7", "--break", "ack-before-sync"]);
-    assert!(!ok, "{out}");
-    assert!(out.contains("breaks a rule: what a server acknowledges is durable on its disk"), "{out}");
-    let replay = out.lines().last().expect("a last line").trim();
-    let args: Vec<&str> = replay.strip_prefix("zebu ").expect("a zebu command").split(' ').collect();
-    assert!(args.contains(&"--trace"), "{replay}");
-    let (ok, out, _) = zebu(&args);
-    assert!(!ok);
-    let broken = out.lines().position(|line| line.contains("RULE BROKEN")).expect("the trace shows the violation");
-    assert!(broken > 10, "{out}");
+    for (more, rule) in [
+        (&["ack-before-sync"][..], "what a server acknowledges is durable on its disk"),
+        (&["old-quorum-only", "--reconfig"], "what is committed is durable on a majority"),
+    ] {
+        let (ok, out, _) = zebu(&[&["sim", "--seeds", "50", "--from", "7", "--break"], more].concat());
+        assert!(!ok, "{out}");
+        assert!(out.contains(&format!("breaks a rule: {rule}")), "{out}");
+        let replay = out.lines().last().expect("a last line").trim();
+        let args: Vec<&str> = replay.strip_prefix("zebu ").expect("a zebu command").split(' ').collect();
+        assert!(args.contains(&"--trace"), "{replay}");
+        let (ok, out, _) = zebu(&args);
+        assert!(!ok);
+        let broken = out.lines().position(|line| line.contains("RULE BROKEN")).expect("the trace shows the violation");
+        assert!(broken > 10, "{out}");
+    }
 }
 
 #[test]
@@ -50,6 +55,7 @@ fn wrong_options_are_refused_with_a_reason() {
     for (args, reason) in [
         (&["sim", "--servers", "12"][..], "12 is not in 1..=9"),
         (&["sim", "--break", "everything"], "possible values: commit-without-quorum, ack-before-sync, ignore-epoch"),
+        (&["sim", "--break", "old-quorum-only"], "--break old-quorum-only needs --reconfig"),
         (&["sim", "--trace"], "--seed <SEED>"),
         (&["sim", "--seeds", "many"], "invalid value 'many' for '--seeds <N>'"),
         (

@@ -332,17 +332,26 @@ impl Peer {
     }
 
     /// A server that has a leader answered: join that leader if a quorum says the same and it says so itself.
+    ///
+    /// A quorum of the members in force is enough, also while a change is open: to join elects nobody. The proposed
+    /// members could not always show one: those who are observers until the change is committed do not say that they
+    /// follow, and the one that looks does not count itself, yet the change may need just its acknowledgement.
     fn hear_of_leader(&mut self, from: ServerId, ballot: Ballot, cx: &mut Cx<'_>) {
         let me = self.ground.config.id;
         let round = self.round;
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
-        let members = &self.ground.members;
+        let members = &self.ground.members.committed;
+        // See `memory` for why the leader's own word has to be of that epoch too.
+        let witness = self.ground.memory.is_lost().then_some(ballot.vote.leader);
+        let enough = |supporters: &BTreeSet<ServerId>| {
+            members.has_quorum(supporters) && witness.is_none_or(|leader| supporters.contains(&leader))
+        };
         let leader = ballot.vote.leader;
         let mut joined = None;
         if ballot.round == round {
             voting.ballots.insert(from, ballot);
             let supporters = Voting::supporters(&voting.ballots, &ballot);
-            if members.has_quorum(&supporters) && voting.leader_stands(&voting.ballots, leader, me, true) {
+            if enough(&supporters) && voting.leader_stands(&voting.ballots, leader, me, true) {
                 joined = Some(supporters);
             }
         }
@@ -350,7 +359,7 @@ impl Peer {
         if joined.is_none() {
             let supporters = Voting::supporters(&voting.outside, &ballot);
             let same_round = ballot.round == round;
-            if members.has_quorum(&supporters) && voting.leader_stands(&voting.outside, leader, me, same_round) {
+            if enough(&supporters) && voting.leader_stands(&voting.outside, leader, me, same_round) {
                 joined = Some(supporters);
             }
         }

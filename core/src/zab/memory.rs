@@ -10,6 +10,20 @@
 //! office by a quorum that remembers; so the two quorums share a server that has it. A server that has lost its memory
 //! becomes a member of quorums again when all that the leader in office has is durable here, and with it everything
 //! that it can have acknowledged before.
+//!
+//! That the leader is in office has to be so *now*: a deposed one that has not noticed must not get this server's
+//! acknowledgements, which a later leader's quorum may have counted before they were forgotten. The proof is a quorum
+//! S of the members in force, the leader among them, that say since our start that they are established in its epoch
+//! e. Had a later leader come into office before, in e' > e, a quorum of those members would have promised e', and one
+//! of S with it; but whoever has promised e' is established in e no longer.
+//!
+//! While a change of members is open, S has to be a quorum of the committed configuration alone, C:
+//! * A later leader's quorum was one of C too, as long as the change was not committed before it was elected. If the
+//!   change was committed, then by a leader of an epoch up to e: a quorum of C has it in its logs.
+//! * If this server's knowledge is stale, and C long replaced, it learns so before it counts anything: notifications
+//!   carry the sender's committed configuration, and a newer one begins the election anew. The leader's own word is in
+//!   S, so C is no older than what the leader has committed; and if another leader has committed a newer one since, a
+//!   quorum of C, which shares a server with S, had to promise that leader's epoch first.
 
 use crate::config::{BrokenRule, MemberKind};
 use crate::effect::{Effects, Record};

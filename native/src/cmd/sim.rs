@@ -93,6 +93,12 @@ pub fn run(args: Args) -> ExitCode {
         local_sessions: args.local_sessions,
         reconfig: args.reconfig,
     };
+    if args.broken == Some(Broken::OldQuorumOnly) && !args.reconfig {
+        eprintln!(
+            "error: --break old-quorum-only needs --reconfig: without changes of members there is no old quorum"
+        );
+        return ExitCode::from(2);
+    }
     if args.log_digests {
         return log_digests(&args);
     }
@@ -296,5 +302,6 @@ fn report(seed: u64, outcome: &Result1, args: &Args) {
     println!("see it again, step by step:");
     let model = if args.model { " --model" } else { "" };
     let local = if args.local_sessions { " --local-sessions" } else { "" };
-    println!("  zebu sim --seed {seed}{servers}{broken}{model}{local} --trace");
+    let reconfig = if args.reconfig { " --reconfig" } else { "" };
+    println!("  zebu sim --seed {seed}{servers}{broken}{model}{local}{reconfig} --trace");
 }
