@@ -145,6 +145,9 @@ pub enum Note {
     ContainerRemoved { path: String },
     /// A request met the limit of the quota on `path`; told at most once a minute for each.
     QuotaExceeded { path: String, excess: Excess, refused: bool },
+    /// The leader took a znode for one of another kind when it foretold the digest after this transaction, as Apache's
+    /// does.
+    ForetoldWrongly { zxid: Zxid },
     /// A change of members is known here and not committed: from now on quorums are those of both configurations.
     MembersProposed { version: Zxid, voters: Vec<ServerId>, observers: Vec<ServerId> },
     /// These are the members from now on.
@@ -212,6 +215,9 @@ impl fmt::Display for Note {
             Note::QuotaExceeded { path, excess, refused } => {
                 let what = if *refused { "the request is refused" } else { "the request is allowed all the same" };
                 write!(f, "quota of {path}: {excess}; {what}")
+            }
+            Note::ForetoldWrongly { zxid } => {
+                write!(f, "the leader foretold a wrong digest after {zxid}: it took a znode for one of another kind")
             }
             Note::MembersProposed { version, voters, observers } => {
                 write!(f, "members proposed in {version}: {} vote{}", servers(voters), observing(observers))

@@ -198,6 +198,7 @@ impl Timeline {
             }
             Note::Acked { zxid, by, have, need } => self.acked(*zxid, *by, have == need, now, page),
             Note::Committed { zxid } => self.committed(*zxid, now, page),
+            Note::ForetoldWrongly { .. } => page.digest_mismatches_count += 1,
             Note::SessionExpired { .. } => page.stale_sessions_expired += 1,
             _ => {}
         }

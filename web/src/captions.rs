@@ -124,7 +124,7 @@ fn note_weight(note: &Note, at: ServerId) -> Weight {
         Note::Committed { .. } => Weight::Step,
         Note::StoodDown { .. } => Weight::Landmark,
         Note::SessionExpired { .. } => Weight::Landmark,
-        Note::ContainerRemoved { .. } | Note::QuotaExceeded { .. } => Weight::Step,
+        Note::ContainerRemoved { .. } | Note::QuotaExceeded { .. } | Note::ForetoldWrongly { .. } => Weight::Step,
         Note::MembersProposed { .. } | Note::MembersChanged { .. } => Weight::Turn,
         Note::HandsOver { .. } => Weight::Landmark,
         Note::SessionOpened { .. } | Note::SessionClosed { .. } => Weight::Small,
@@ -425,6 +425,7 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             let key = if *refused { "ev.quota.refused.why" } else { "ev.quota.allowed.why" };
             (t.fill("ev.quota", &[("path", path)]), t.t(key))
         }
+        Note::ForetoldWrongly { zxid } => (t.fill("ev.foretold", &[("zxid", zxid)]), t.t("ev.foretold.why")),
         Note::MembersProposed { .. } | Note::MembersChanged { .. } | Note::HandsOver { .. } => {
             member_words::note(t, s, note).unwrap_or_default()
         }

@@ -4,6 +4,7 @@
 //! learner sends it to the leader; the server it came in at answers when it applies the transaction that carries the
 //! session and the client's number of it.
 
+use super::foretold::Foretold;
 use super::local::{Local, Taken};
 use super::read_side::ReadSide;
 use crate::collections::BTreeMap;
@@ -126,6 +127,7 @@ pub struct Service {
     /// Digests foretold up to here say nothing: the log may be replayed over a snapshot taken while the tree changed.
     /// `None` while it is not known how far that goes: a server that joins has it all by UPTODATE.
     fuzzy_upto: Option<Zxid>,
+    pub(super) foretold: Foretold,
 }
 
 impl Service {
@@ -150,6 +152,7 @@ impl Service {
             compacting: false,
             fault: None,
             fuzzy_upto: None,
+            foretold: Foretold::default(),
         };
         service.draw_snapshot_point();
         service

@@ -5,6 +5,7 @@ use super::read_side::ReadSide;
 use crate::config::Ensemble;
 use crate::effect::{Effect, Effects, HaltReason, ToLink};
 use crate::id::Zxid;
+use crate::note::Note;
 use crate::time::Now;
 use crate::tree::{Tree, path};
 use crate::wire::op::OpCode;
@@ -62,8 +63,17 @@ impl<R: ReadSide> Host for HostView<'_, R> {
             Err(e) => return self.fail(format!("committed transaction {zxid} can't be understood: {e}")),
         };
         let (applied, fired) = self.side.apply(|state, fired| state.apply(&txn, fired));
-        if applied.diverged && self.service.trusts_digest_of(zxid) {
-            return self.service.fail(HaltReason::Diverged(zxid));
+        if !applied.diverged {
+            self.service.foretold.came_true();
+        } else {
+            let foretold = &mut self.service.foretold;
+            // What this server foretells itself is right.
+            let explained = self.side.read(|state| foretold.is_explained(&txn, &state.tree));
+            if explained && self.service.lead.is_none() {
+                fx.note(|| Note::ForetoldWrongly { zxid });
+            } else if self.service.trusts_digest_of(zxid) {
+                return self.service.fail(HaltReason::Diverged(zxid));
+            }
         }
         for (link, event) in fired {
             fx.push(Effect::ToLink { link, msg: ToLink::Event(event) });

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod clients;
+mod foretold;
 pub mod host;
 mod local;
 pub mod read_side;
