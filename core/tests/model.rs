@@ -4,7 +4,7 @@ use zebu_core::sim::model::Counts;
 use zebu_core::sim::sweep::{SweepOptions, run_seed};
 
 const OPTIONS: SweepOptions =
-    SweepOptions { servers: None, broken: None, model: true, local_sessions: false, reconfig: false };
+    SweepOptions { servers: None, broken: None, model: true, local_sessions: false, reconfig: false, bare: false };
 
 #[test]
 fn answers_and_events_are_those_of_the_model() {

@@ -1,8 +1,10 @@
 //! Seeds of the simulator with all faults: no rule breaks, runs repeat exactly, and the checks are not blind.
 
+use std::time::Duration;
 use zebu_core::config::BrokenRule;
 use zebu_core::note::Note;
 use zebu_core::sim::check::Rule;
+use zebu_core::sim::command::Command;
 use zebu_core::sim::sweep::{SweepOptions, run_seed, trace_seed};
 use zebu_core::trace::TraceEvent;
 
@@ -17,6 +19,38 @@ fn seeds_break_no_rule() {
     }
     // Seeds in which nothing happens would prove nothing.
     assert!(committed > 48 * 50 && answered > 48 * 25, "{committed} transactions, {answered} answers");
+}
+
+/// Disks are emptied in some of the seeds, and elections end early in some, so that what they are to show is looked at.
+#[test]
+fn seeds_empty_disks_and_settle_elections_early() {
+    let (mut forgot, mut refilled, mut early) = (0, 0, 0);
+    for seed in 1..=40 {
+        let (outcome, records) = trace_seed(seed, &SweepOptions::default());
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        let mut counted = std::collections::BTreeMap::new();
+        let mut empty = std::collections::BTreeSet::new();
+        for record in &records {
+            match &record.event {
+                TraceEvent::Command { command: Command::Damage { server, .. } } => {
+                    forgot += 1;
+                    empty.insert(*server);
+                }
+                TraceEvent::Note { server, what: Note::Syncing { .. } } => {
+                    refilled += u32::from(empty.remove(server));
+                }
+                TraceEvent::Note { server, what: Note::QuorumOfVotes { .. } } => {
+                    counted.insert(*server, record.at);
+                }
+                TraceEvent::Note { server, what: Note::Elected { .. } } => {
+                    let waited = counted.get(server).map(|since| record.at.since(*since));
+                    early += u32::from(waited.is_some_and(|waited| waited < Duration::from_millis(150)));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(forgot >= 10 && refilled >= 5 && early >= 20, "{forgot} emptied, {refilled} refilled, {early} early");
 }
 
 /// With sessions that only their server knows until they create an ephemeral: ephemerals still go exactly with them.
@@ -55,7 +89,7 @@ fn seeds_with_changing_members_break_no_rule() {
 /// others had elected with it.
 #[test]
 fn a_member_to_be_counts_its_own_vote() {
-    let options = SweepOptions { reconfig: true, ..SweepOptions::default() };
+    let options = SweepOptions { reconfig: true, bare: true, ..SweepOptions::default() };
     assert_eq!(run_seed(173, &options).violation, None);
 }
 
@@ -63,7 +97,7 @@ fn a_member_to_be_counts_its_own_vote() {
 /// proposed members to follow, which it was itself part of, beside one that is an observer until the change is made.
 #[test]
 fn a_member_to_be_joins_the_leader_that_the_members_in_force_follow() {
-    let options = SweepOptions { reconfig: true, ..SweepOptions::default() };
+    let options = SweepOptions { reconfig: true, bare: true, ..SweepOptions::default() };
     assert_eq!(run_seed(1121, &options).violation, None);
 }
 
@@ -82,7 +116,8 @@ fn seeds_that_found_something_stay_clean() {
         (200_629, "a former connection's write behind the REVALIDATE of the new one"),
         (205_741, "a frozen leader is established late, in an epoch that is over"),
     ] {
-        assert_eq!(run_seed(seed, &SweepOptions::default()).violation, None, "seed {seed}: {what}");
+        let options = SweepOptions { bare: true, ..SweepOptions::default() };
+        assert_eq!(run_seed(seed, &options).violation, None, "seed {seed}: {what}");
     }
 }
 

@@ -38,6 +38,7 @@ pub mod spec;
 pub mod sweep;
 pub mod trouble;
 pub mod view;
+mod wipes;
 mod witness;
 mod workload;
 

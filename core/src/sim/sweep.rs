@@ -10,6 +10,7 @@ use crate::sim::faults::{Faults, bound, draw_spec};
 use crate::sim::model::Counts;
 use crate::sim::model::load::Load;
 use crate::sim::spec::WorldSpec;
+use crate::sim::wipes::Wipes;
 use crate::sim::workload::Workload;
 use crate::time::Instant;
 use crate::trace::TraceRecord;
@@ -34,6 +35,9 @@ pub struct SweepOptions {
     pub local_sessions: bool,
     /// Members change: servers come, join, leave, and change their role.
     pub reconfig: bool,
+    /// Without what came later than the first seeds that found something, so that these stay what they were: elections
+    /// that settle early, and emptied disks.
+    pub bare: bool,
 }
 
 /// What came of a seed.
@@ -89,6 +93,7 @@ fn drawn(seed: u64, options: &SweepOptions, trace: bool) -> WorldSpec {
     spec.broken = options.broken;
     spec.trace = trace;
     spec.reconfig = options.reconfig;
+    spec.settles_early = !options.bare && crate::rng::Rng::new(seed).fork(84).below(2) == 0;
     if options.local_sessions {
         spec.service.local_sessions = LocalSessions::Upgrading;
     }
@@ -133,6 +138,7 @@ struct Run {
     faults: Faults,
     load: Crowd,
     changes: Option<Changes>,
+    wipes: Option<Wipes>,
     chaos_end: Instant,
 }
 
@@ -147,18 +153,20 @@ impl Run {
         spec.service = ServiceRules { local_sessions: spec.service.local_sessions, ..draw_rules(seed) };
         let mut world = World::new(spec);
         world.watch_with_model();
-        Run::of(seed, world, Load::draw(seed))
+        Run::of(seed, world, Load::draw(seed), options)
     }
 
     fn plain(seed: u64, options: &SweepOptions, trace: bool) -> Run {
-        Run::of(seed, World::new(drawn(seed, options, trace)), Workload::draw(seed))
+        Run::of(seed, World::new(drawn(seed, options, trace)), Workload::draw(seed), options)
     }
 
-    fn of(seed: u64, world: World, load: Crowd) -> Run {
+    fn of(seed: u64, world: World, load: Crowd, options: &SweepOptions) -> Run {
         let mut rng = crate::rng::Rng::new(seed).fork(80);
         let chaos_end = Instant::ZERO + Duration::from_millis(rng.between(2_000, 15_000));
         let changes = world.spec().reconfig.then(|| Changes::draw(seed, world.server_ids().count()));
-        Run { seed, world, faults: Faults::draw(seed), load, changes, chaos_end }
+        // Where members change, nobody says at any moment whose disks may go.
+        let wipes = if options.bare || options.reconfig { None } else { Wipes::draw(seed) };
+        Run { seed, world, faults: Faults::draw(seed), load, changes, wipes, chaos_end }
     }
 
     fn finish(mut self, show: &mut dyn FnMut(&TraceRecord)) -> Outcome {
@@ -205,7 +213,8 @@ impl Run {
     fn chaos(&mut self, show: &mut dyn FnMut(&TraceRecord)) {
         while self.world.now() < self.chaos_end {
             let change_at = self.changes.as_ref().map_or(self.chaos_end, Changes::next_at);
-            let next = self.faults.next_at().min(self.load.next_at()).min(change_at).min(self.chaos_end);
+            let wipe_at = self.wipes.as_ref().map_or(self.chaos_end, Wipes::next_at);
+            let next = self.faults.next_at().min(self.load.next_at()).min(change_at).min(wipe_at).min(self.chaos_end);
             if self.run_until(next.max(self.world.now()), show) {
                 return;
             }
@@ -217,6 +226,9 @@ impl Run {
             }
             if let Some(changes) = self.changes.as_mut().filter(|changes| changes.next_at() <= self.world.now()) {
                 changes.act(&mut self.world);
+            }
+            if let Some(wipes) = self.wipes.as_mut().filter(|wipes| wipes.next_at() <= self.world.now()) {
+                wipes.act(&mut self.world);
             }
             if self.is_broken() {
                 return;
