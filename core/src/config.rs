@@ -65,6 +65,9 @@ pub struct Config {
     /// them come at once (`observer.election.DelayMs` and `observer.reconnectDelayMs`); by chance it is less.
     #[serde(skip)]
     pub observer_wait: Duration,
+    /// Whether that wait ends at once when nobody is left who could have a better one: every voter has the same vote,
+    /// but those whose election port refuses connections.
+    pub settles_early: bool,
     /// What clients get.
     pub service: ServiceRules,
     /// Who may do what. Has passwords in it: never written anywhere.
@@ -93,6 +96,7 @@ impl Config {
             max_notification: Duration::from_secs(60),
             finalize_wait: Duration::from_millis(200),
             observer_wait: Duration::ZERO,
+            settles_early: false,
             service: ServiceRules::default(),
             access: Arc::default(),
             broken: None,

@@ -23,6 +23,11 @@ pub enum Input {
         /// What it says.
         note: Notification,
     },
+    /// A notification could not be delivered: the machine of `by` says that nobody listens at its election port.
+    Refused {
+        /// The other server.
+        by: ServerId,
+    },
     /// Somebody dialled our quorum port.
     Accepted {
         /// The new connection.

@@ -344,9 +344,13 @@ impl World {
         }
     }
 
-    pub(super) fn mail_failed(&mut self, index: usize, to: ServerId) {
+    /// `refused`: its machine answers that nobody listens.
+    pub(super) fn mail_failed(&mut self, index: usize, to: ServerId, refused: bool) {
         if let Some(outbox) = self.processes[index].mail.get_mut(&to) {
             outbox.dialling = false;
+        }
+        if refused && self.spec.settles_early {
+            self.drive(index, Input::Refused { by: to });
         }
     }
 

@@ -180,7 +180,7 @@ impl World {
                 let index = self.index(from)?;
                 match kind {
                     ConnKind::Election if up => self.mail_opened(index, Some(Place::Server(to)), conn),
-                    ConnKind::Election => self.mail_failed(index, to),
+                    ConnKind::Election => self.mail_failed(index, to, !listening),
                     _ if up => self.drive(index, Input::Connected { to, conn: ConnId(conn) }),
                     _ => self.drive(index, Input::DialFailed { to }),
                 }

@@ -161,6 +161,9 @@ pub struct WorldSpec {
     /// Whether members can be changed while the ensemble runs.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub reconfig: bool,
+    /// See [`Config::settles_early`].
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub settles_early: bool,
 }
 
 impl Default for WorldSpec {
@@ -191,6 +194,7 @@ impl Default for WorldSpec {
             broken: None,
             protocol: Protocol::ZooKeeper,
             reconfig: false,
+            settles_early: false,
         }
     }
 }
@@ -239,6 +243,7 @@ impl WorldSpec {
             broken: self.broken,
             reconfig: if self.reconfig { Reconfig::Enabled { least: 2 } } else { Reconfig::Disabled },
             access: self.access(),
+            settles_early: self.settles_early,
             ..Config::new(id, self.ensemble())
         }
     }

@@ -47,6 +47,8 @@ pub struct Voting {
     /// Voters that look for a leader and have no transaction, as far as a server wants to know that that has lost its
     /// memory.
     empty: BTreeSet<ServerId>,
+    /// Those whose election port has refused a connection since they were heard last in this election.
+    gone: BTreeSet<ServerId>,
 }
 
 /// A vote as it was shown.
@@ -200,6 +202,7 @@ impl Peer {
             finalize_at: None,
             runner_up: None,
             empty: BTreeSet::new(),
+            gone: BTreeSet::new(),
         }));
         cx.fx.note(|| Note::ElectionStarted { round: self.round, vote: own });
         self.broadcast_vote(cx);
@@ -249,6 +252,7 @@ impl Peer {
             }
         }
         let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        voting.gone.remove(&from);
         let members = &self.ground.members;
         if !members.is_voter(from) {
             cx.fx.push(Effect::Notify { to: from, note: self.notification() });
@@ -329,6 +333,31 @@ impl Peer {
             cx.fx.note(|| Note::QuorumOfVotes { vote, voters: supporters.iter().copied().collect() });
         }
         voting.finalize_at = Some(cx.now.mono + self.ground.config.finalize_wait);
+        self.settle_early(cx);
+    }
+
+    /// A voter's machine says that the voter does not run.
+    pub(super) fn on_refused(&mut self, by: ServerId, cx: &mut Cx<'_>) {
+        if let Role::Looking(Election::Voting(voting)) = &mut self.role {
+            voting.gone.insert(by);
+            self.settle_early(cx);
+        }
+    }
+
+    /// Ends the last wait at once if nobody is left whose vote could be a better one. Not for safety: whoever is elected
+    /// needs a quorum whose histories are no longer than its own ([`crate::zab::leader`]); the wait only makes it likely
+    /// that this is found in one round. Who comes back now would have come too late anyway, a moment later.
+    fn settle_early(&mut self, cx: &Cx<'_>) {
+        let Role::Looking(Election::Voting(voting)) = &mut self.role else { return };
+        if !self.ground.config.settles_early || voting.finalize_at.is_none() {
+            return;
+        }
+        let agrees = |voter: &ServerId| {
+            voting.ballots.get(voter).is_some_and(|b| b.vote == voting.proposal && b.state == ServerState::Looking)
+        };
+        if self.ground.members.voters().iter().all(|voter| agrees(voter) || voting.gone.contains(voter)) {
+            voting.finalize_at = Some(cx.now.mono);
+        }
     }
 
     /// A server that has a leader answered: join that leader if a quorum says the same and it says so itself.

@@ -322,6 +322,12 @@ impl Leader {
                     let ours = (ground.current, ground.history.last());
                     let counts = ground.members.is_voter(server);
                     if counts && (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
+                        // The others may still be a quorum without it. If they are not soon, the next election is more
+                        // likely to find the better leader than this one's patience is to bring anybody else (in
+                        // Apache it lasts for the whole `initLimit`).
+                        if ground.members.committed.may_lead(server) {
+                            self.deadline = self.deadline.min(cx.now.mono + ground.config.tick);
+                        }
                         return Err(DropReason::LearnerIsAhead);
                     }
                     promised.insert(server);

@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
 
-/// How often the leader is dialled before it is given up.
+/// How often the leader is dialled before it is given up; whoever has not waited for the end of the election tries for
+/// that time more, since a leader of Apache's kind has, and opens its port only then.
 const TRIES: u32 = 5;
 /// The pause between two tries.
 const RETRY: Duration = Duration::from_millis(100);
@@ -28,6 +29,8 @@ pub struct Learner {
     votes: bool,
     step: Step,
     tries: u32,
+    /// How often at most.
+    allowed: u32,
     /// When the current step has taken too long.
     deadline: Instant,
     /// The log could not be cut where this leader wanted it: claim an empty log to it, and to nobody else, so that it
@@ -69,11 +72,14 @@ impl Learner {
     /// `announced`: the epoch in the vote that names the leader.
     pub(super) fn new(ground: &Ground, leader: ServerId, announced: Epoch, cx: &mut Cx<'_>) -> Learner {
         cx.fx.push(Effect::Dial { to: leader });
+        let more = if ground.config.settles_early { ground.config.finalize_wait } else { Duration::ZERO };
+        let more = u32::try_from(more.as_millis() / RETRY.as_millis()).unwrap_or(0);
         Learner {
             leader,
             votes: ground.joins_as() == MemberKind::Participant,
             step: Step::Dialling,
             tries: 1,
+            allowed: TRIES.saturating_add(more),
             deadline: cx.now.mono + ground.config.init_time(),
             ask_for_all: false,
             in_office: ground.memory.is_lost().then_some(announced),
@@ -189,7 +195,7 @@ impl Learner {
     }
 
     fn try_again(&mut self, cx: &mut Cx<'_>) -> Verdict {
-        if self.tries >= TRIES {
+        if self.tries >= self.allowed {
             return Err(StandDown::LeaderUnreachable);
         }
         self.step = Step::Pausing { until: cx.now.mono + RETRY };
@@ -219,7 +225,7 @@ impl Learner {
         if let Step::Pausing { until } = self.step
             && now >= until
         {
-            if self.tries > TRIES {
+            if self.tries > self.allowed {
                 return Err(StandDown::NotInOffice);
             }
             self.tries += 1;
@@ -472,7 +478,7 @@ impl Learner {
             // It has yet to come into office, and must not do so by our consent. A pause, and a look at who leads then.
             cx.drop_conn(conn, DropReason::RoleChanged);
             self.step = Step::Pausing { until: cx.now.mono + RETRY };
-            self.tries = TRIES + 1;
+            self.tries = self.allowed.saturating_add(1);
             return Ok(());
         }
         if epoch > ground.accepted {

@@ -316,6 +316,7 @@ impl Peer {
         match input {
             Input::Tick => self.on_tick(cx),
             Input::Notification { from, note } => self.on_notification(from, note, cx),
+            Input::Refused { by } => self.on_refused(by, cx),
             Input::Accepted { conn } => {
                 // The oldest goes: whoever says nothing must not keep those out who come to follow.
                 if self.waiting.len() >= WAITING_MAX

@@ -7,6 +7,12 @@
 //!
 //! The one exception: the first configuration has version 0, and whoever leads first gives it its epoch's start for a
 //! version, so that it wins against the lists that joining servers are started with.
+//!
+//! What a change costs while it is open: whoever is to lead needs a quorum of both configurations none of which has a
+//! longer history. If the longest one is with a member to be that the proposed configuration's quorum can't do without,
+//! and no member in force has as much any more, nobody leads until one comes back (as in Apache). It can't be let pass:
+//! the proposed members alone may have committed that history, when the change was committed and its leader died before
+//! anybody heard so. Nor is it elected: a quorum of the members in force need not know yet that it is to be one.
 
 use crate::config::{Ensemble, Member, MemberKind, Membership, Reconfig};
 use crate::effect::{Effects, Record};

@@ -1,5 +1,7 @@
 //! One server against a scripted outside: interleavings, and words that no honest peer says.
 
+mod elected;
+
 use super::*;
 use crate::config::{Ensemble, Member, MemberKind};
 use crate::wire::peer::LearnerInfo;

@@ -92,11 +92,10 @@ pub fn run(args: Args) -> ExitCode {
         model: args.model,
         local_sessions: args.local_sessions,
         reconfig: args.reconfig,
+        bare: false,
     };
     if args.broken == Some(Broken::OldQuorumOnly) && !args.reconfig {
-        eprintln!(
-            "error: --break old-quorum-only needs --reconfig: without changes of members there is no old quorum"
-        );
+        eprintln!("error: --break old-quorum-only needs --reconfig: without changes of members there is no old quorum");
         return ExitCode::from(2);
     }
     if args.log_digests {
