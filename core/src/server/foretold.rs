@@ -7,23 +7,50 @@
 //! as much; only then does it look at its tree again. Any client can do that, and it is no reason for a follower to
 //! stop. Apache's own servers count it and go on whatever it is; here, only what is off by just that much is let pass.
 
-use crate::collections::BTreeSet;
+use crate::collections::BTreeMap;
+use crate::disk::body::StatPersisted;
 use crate::tree::{Tree, digest};
 use crate::wire::txn::{Txn, TxnBody};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Znodes remembered of which the leader may think that they are of another kind; the oldest goes.
-const SUSPECTS_MAX: usize = 6;
+/// The stored owner of a plain znode, and of a container.
+const OWNERS: (i64, i64) = (0, i64::MIN);
 
-/// Sums that are tried: a transaction that makes more znodes than this allows for is not explained.
-const SUMS_MAX: usize = 4096;
+/// Znodes remembered of which the leader thinks that they are of another kind; the oldest goes.
+const SUSPECTS_MAX: usize = 32;
+
+/// Ways to be wrong that are tried. A transaction that allows for more has the benefit of the doubt.
+const WAYS_MAX: usize = 4096;
 
 /// How far the leader's reckoning is off, as far as that can be explained.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Foretold {
     off: i64,
-    suspects: Vec<String>,
+    suspects: Vec<Suspect>,
+}
+
+/// A znode that the leader takes for one of this owner.
+#[derive(Clone, Debug)]
+struct Suspect {
+    path: String,
+    owner: i64,
+    /// By how much its digest is off for that.
+    off: i64,
+}
+
+impl Suspect {
+    fn new(path: &str, owner: i64, tree: &Tree) -> Suspect {
+        let mut suspect = Suspect { path: path.into(), owner, off: 0 };
+        suspect.off = suspect.is_off(tree);
+        suspect
+    }
+
+    fn is_off(&self, tree: &Tree) -> i64 {
+        let Some(node) = tree.get(&self.path).filter(|_| digest::is_counted(&self.path)) else { return 0 };
+        let stat = StatPersisted { ephemeral_owner: self.owner, ..*node.persisted() };
+        i64::from(digest::of_node(node.content(), &stat)) - i64::from(node.digest())
+    }
 }
 
 impl Foretold {
@@ -38,56 +65,65 @@ impl Foretold {
     pub(super) fn is_explained(&mut self, txn: &Txn, tree: &Tree) -> bool {
         let Some(foretold) = txn.digest else { return false };
         let off = foretold.tree.wrapping_sub(tree.digest());
-        let mut made = Vec::new();
-        creations(&txn.body, &mut made);
-        let session = txn.header.session.0;
-        let more = sums(self.off, &made, session, tree);
-        let mut suspects = self.suspects.clone();
-        suspects.extend(made);
-        // As before, and perhaps one more; or a suspect has changed, and what the leader is off by with it.
-        let explained = more.contains(&off) || sums(0, &suspects, session, tree).contains(&off);
-        if explained {
-            self.off = off;
-            suspects.drain(..suspects.len().saturating_sub(SUSPECTS_MAX));
-            self.suspects = suspects;
+        // What it may be off by, and the suspects that this would make.
+        let mut ways = BTreeMap::new();
+        ways.insert(self.off, self.suspects.clone());
+        for (at, suspect) in self.suspects.iter().enumerate() {
+            let now = suspect.is_off(tree);
+            if now != suspect.off {
+                // It has changed; the leader reckons with the znode that it remembers, or with that of its tree.
+                let differs = |(sum, suspects): (&i64, &Vec<Suspect>)| {
+                    let mut suspects = suspects.clone();
+                    suspects[at].off = now;
+                    (sum.wrapping_add(now).wrapping_sub(suspect.off), suspects)
+                };
+                let more: Vec<_> = ways.iter().map(differs).collect();
+                ways.extend(more);
+            }
         }
-        explained
+        let mut made = Vec::new();
+        creations(&txn.body, txn.header.session.0, &mut made);
+        for suspect in made.iter().map(|(path, owner)| Suspect::new(path, *owner, tree)).filter(|s| s.off != 0) {
+            if ways.len() > WAYS_MAX {
+                break;
+            }
+            let more: Vec<_> = ways
+                .iter()
+                .map(|(sum, suspects)| {
+                    let suspects = suspects.iter().chain([&suspect]).cloned().collect();
+                    (sum.wrapping_add(suspect.off), suspects)
+                })
+                .collect();
+            ways.extend(more);
+        }
+        let too_many = ways.len() > WAYS_MAX;
+        match ways.remove(&off) {
+            Some(mut suspects) => {
+                suspects.drain(..suspects.len().saturating_sub(SUSPECTS_MAX));
+                *self = Foretold { off, suspects };
+                true
+            }
+            None if too_many => {
+                *self = Foretold { off, suspects: Vec::new() };
+                true
+            }
+            None => false,
+        }
     }
 }
 
-/// Znodes that came to be as one of the two kinds that are mistaken for each other.
-fn creations(body: &TxnBody, made: &mut Vec<String>) {
+/// Znodes that came to be as one of the two kinds that are mistaken for each other, with the owner that the leader may
+/// have taken them to have. (createContainer with an ephemeral's flag is foretold as the session's.)
+fn creations(body: &TxnBody, session: i64, made: &mut Vec<(String, i64)>) {
+    let (plain, container) = OWNERS;
     match body {
-        TxnBody::Create { path, ephemeral: false, .. } | TxnBody::CreateContainer { path, .. } => {
-            made.push(path.clone());
-        }
+        TxnBody::Create { path, ephemeral: false, .. } => made.push((path.clone(), container)),
+        TxnBody::CreateContainer { path, .. } => made.extend([plain, session].map(|owner| (path.clone(), owner))),
         TxnBody::Multi { txns } if txns.iter().all(|txn| !matches!(txn, TxnBody::Error { .. })) => {
-            txns.iter().for_each(|txn| creations(txn, made));
+            txns.iter().for_each(|txn| creations(txn, session, made));
         }
         _ => {}
     }
-}
-
-/// Every number of which the digest may be off, if it was `before` and some of these znodes are taken for another kind.
-fn sums(before: i64, paths: &[String], session: i64, tree: &Tree) -> BTreeSet<i64> {
-    let mut sums = BTreeSet::new();
-    sums.insert(before);
-    for path in paths.iter().filter(|path| digest::is_counted(path)) {
-        let Some(node) = tree.get(path) else { continue };
-        let (stat, is) = (*node.persisted(), i64::from(node.digest()));
-        let as_owned_by = |ephemeral_owner| {
-            let other = digest::of_node(node.content(), &crate::disk::body::StatPersisted { ephemeral_owner, ..stat });
-            i64::from(other) - is
-        };
-        // Plain, a container's, or, by createContainer with an ephemeral's flag, the session's.
-        let others = [0, i64::MIN, session].map(as_owned_by);
-        let more: Vec<i64> = sums.iter().flat_map(|sum| others.map(|other| sum.wrapping_add(other))).collect();
-        sums.extend(more);
-        if sums.len() > SUMS_MAX {
-            break;
-        }
-    }
-    sums
 }
 
 #[cfg(test)]
