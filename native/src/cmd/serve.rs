@@ -148,7 +148,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
             Some(own) => {
                 let quorum = Quorum::start(&cfg, own, post.clone()).await?;
                 let mailbox = post.clone();
-                let deliver = Arc::new(move |from, note| mailbox.push(Input::Notification { from, note }));
+                let deliver = Arc::new(move |from, note| mailbox.push_notification(from, note));
                 (Some(quorum), Some(Election::start(&cfg, own, deliver).await?))
             }
             None => (None, None),

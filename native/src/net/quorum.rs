@@ -6,7 +6,7 @@
 
 use super::listen::{self, ListenError, listen_soon};
 use crate::config_file::{ServerLine, ZooCfg};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, packet_weight};
 use bytes::{Buf as _, Bytes, BytesMut};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -233,14 +233,7 @@ impl Queue {
 
 /// Bytes that a message keeps in memory, about.
 fn weight(msg: &PeerMsg) -> usize {
-    64 + match msg {
-        PeerMsg::Snap { body, .. } => body.len(),
-        PeerMsg::Proposal { txn, .. } | PeerMsg::Inform { txn, .. } | PeerMsg::InformAndActivate { txn, .. } => {
-            txn.len()
-        }
-        PeerMsg::Request(request) => request.body.len(),
-        _ => 0,
-    }
+    64 + packet_weight(msg)
 }
 
 async fn accept<Q: Send + 'static>(listener: TcpListener, shared: Arc<Shared<Q>>) {
