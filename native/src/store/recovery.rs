@@ -42,7 +42,11 @@ pub enum RecoveryError {
     #[error("{log}: there are transactions but no snapshot below them, so part of the data is missing. {ADVICE}", log = log.display())]
     NoSnapshot { log: PathBuf },
     /// A durable record is lost.
-    #[error("{path}: {end}; the last good transaction is {last}. {ADVICE}", path = path.display())]
+    #[error(
+        "{path}: {end}; the last good transaction is {last}. {ADVICE}; if the power failed while this server stood alone and \
+         nobody can have relied on what stands behind it, zebu log cut {path} --behind {last} says what would go",
+        path = path.display()
+    )]
     Damaged { path: PathBuf, end: LogEnd, last: Zxid },
     /// A whole record that can't be a transaction here.
     #[error("{path}: the record at byte {at}, transaction {zxid}, {why}. {ADVICE}", path = path.display())]
@@ -86,7 +90,7 @@ impl RecoveryError {
     /// What is wrong, without what a person may do about it.
     pub fn fact(&self) -> String {
         let text = self.to_string();
-        text.strip_suffix(ADVICE).map_or(text.clone(), |fact| fact.trim_end_matches(['.', ' ']).to_string())
+        text.split_once(ADVICE).map_or(text.clone(), |(fact, _)| fact.trim_end_matches(['.', ' ']).to_string())
     }
 }
 

@@ -1,6 +1,6 @@
-//! `zebu log dump` and `zebu log verify`.
+//! `zebu log dump`, `zebu log verify` and `zebu log cut`.
 
-use super::{Failed, Verdict, end, files_among, line, progress, show, zxid};
+use super::{Failed, Verdict, cut, end, files_among, line, progress, show, zxid};
 use crate::store::files;
 use crate::store::inspect::LogFacts;
 use serde_json::{Value, json};
@@ -43,6 +43,23 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Take off the end of a log that a server which stands alone refuses as damaged. Right only where nobody can have
+    /// relied on what goes: after a power cut, that is what was never acknowledged. Never in an ensemble, where the
+    /// server gets everything from the others. A copy of the file is kept beside it.
+    Cut {
+        /// The last log file of a folder that no server uses.
+        #[arg(value_name = "FILE")]
+        path: PathBuf,
+        /// The last transaction that stays: 0x100000001, 1:1 or 4294967297.
+        #[arg(long, value_name = "ZXID", value_parser = zxid)]
+        behind: Zxid,
+        /// Do it, instead of only saying what would go.
+        #[arg(long)]
+        yes: bool,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs it.
@@ -54,6 +71,7 @@ pub(super) fn execute(out: &mut dyn Write, args: Args) -> Result<Verdict, Failed
     match args.action {
         Action::Dump { paths, from, to, json } => dump(out, &paths, from, to, json),
         Action::Verify { paths, json } => verify(out, &paths, json),
+        Action::Cut { path, behind, yes, json } => cut::cut(out, &path, behind, yes, json),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `zebu log`, `zebu snapshot`, `zebu data`, `zebu purge`: the files of a data directory, Apache's or ours, looked at
 //! and cleared away without a server.
 
+mod cut;
 pub mod data;
 pub mod log;
 pub mod purge;
