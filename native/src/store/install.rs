@@ -1,11 +1,11 @@
 //! Replacing everything by a state that the leader sent, in one step.
 //!
 //! The state is written as `install.<zxid>`: from the moment it has that name it counts, whatever else is there. Then
-//! the older logs and snapshots go, which may hold transactions that were never committed, and last it gets its name
-//! as a snapshot. A start that finds an `install.<zxid>` does the rest.
+//! the older logs and snapshots go, which may hold transactions that were never committed (see [`replaced`]), and last
+//! it gets its name as a snapshot. A start that finds an `install.<zxid>` does the rest.
 
 use super::files::{self, FileError};
-use super::{doubt, snapshots};
+use super::{doubt, replaced, snapshots};
 use std::path::{Path, PathBuf};
 use zebu_core::disk::names;
 use zebu_core::id::Zxid;
@@ -22,9 +22,17 @@ pub fn install(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, body: &[u8]) -> 
 fn finish(snapshot_dir: &Path, log_dir: &Path, zxid: Zxid, path: &Path) -> Result<(), FileError> {
     // What is damaged is kept for whoever wants to know what happened to it.
     let aside = doubt::is_marked(snapshot_dir);
+    let keep = !aside && replaced::begin(snapshot_dir, log_dir, zxid)?;
     for dir in [log_dir, snapshot_dir] {
         for (_, old) in files::data_files(dir)? {
-            if aside { doubt::set_aside(&old)? } else { files::remove(&old)? }
+            match (aside, keep) {
+                (true, _) => doubt::set_aside(&old)?,
+                (false, true) => replaced::keep(&old, zxid)?,
+                (false, false) => files::remove(&old)?,
+            }
+        }
+        if keep {
+            replaced::sync(dir, zxid)?;
         }
         files::sync_dir(dir)?;
     }

@@ -16,6 +16,7 @@ mod log_file;
 mod marks;
 pub mod purge;
 pub mod recovery;
+mod replaced;
 pub mod snapshots;
 #[cfg(test)]
 mod tests;

@@ -183,11 +183,18 @@ impl Executor {
             },
             Record::Install { zxid, body } => {
                 info!("takes over the leader's state at {zxid}, {} KiB", body.len() >> 10);
-                if let Some(compactor) = self.compactor.take() {
+                let compactor = self.compactor.take();
+                let compacted = compactor.is_some();
+                if let Some(compactor) = compactor {
                     compactor.cancel();
                 }
                 self.log.abandon();
-                install::install(&self.settings.snapshot_dir, &self.settings.log_dir, zxid, &body)
+                install::install(&self.settings.snapshot_dir, &self.settings.log_dir, zxid, &body)?;
+                if compacted {
+                    // The snapshot that was asked for was given up for this one.
+                    (self.deliver)(Input::Compacted { upto: zxid });
+                }
+                Ok(())
             }
         }
     }
@@ -208,12 +215,12 @@ impl Executor {
         let failed = FileError::new("can't start a thread for a snapshot in", &snapshot_dir);
         let (metrics, begun) = (self.settings.metrics.clone(), Instant::now());
         let compactor = Compactor::start(snapshot_dir, log_dir, upto, move |result| match result {
-            Ok(done) => {
-                if done {
-                    metrics.disk.lock().snapshottime.took(begun.elapsed());
-                }
+            Ok(true) => {
+                metrics.disk.lock().snapshottime.took(begun.elapsed());
                 deliver(Input::Compacted { upto });
             }
+            // Whoever has cancelled it says what there is instead, if anybody still wants to know.
+            Ok(false) => {}
             Err(e) => {
                 let advice = if let CompactError::File(failure) = &e {
                     format!(" ({})", failure.advice())

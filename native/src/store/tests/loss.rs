@@ -73,3 +73,60 @@ fn without_its_log_folder_a_server_is_refused_alone_and_has_forgotten_in_an_ense
         assert!(data.join("version-2/zebu.damage").exists());
     }
 }
+
+/// A leader's state that ends with transaction `n`.
+fn state(n: u32) -> Record {
+    let mut tree = Tree::new();
+    for n in 1..=n {
+        tree.apply(&Txn::decode(txn(z(n), 3)).expect("valid"));
+    }
+    Record::Install { zxid: tree.applied(), body: tree.write_body() }
+}
+
+/// The names in a folder, without marks and epochs.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = files::listing(dir).expect("listed").into_iter().map(|(name, _)| name).collect();
+    names.retain(|name| !name.ends_with("Epoch") && !name.starts_with("zebu."));
+    names.sort();
+    names
+}
+
+#[test]
+fn what_an_older_state_replaces_is_kept_once() {
+    let (disk, ..) = three();
+    assert_eq!(after(&disk, state(2)), [Input::Synced { upto: Lsn(1) }]);
+    assert_eq!(disk.last(), Ok(z(2)));
+    assert_eq!(names(&disk.dir()), ["replaced-by.100000002", "snapshot.100000002"]);
+    assert_eq!(names(&disk.dir().join("replaced-by.100000002")), ["log.100000001", "snapshot.0"]);
+    // Again: the earlier one goes.
+    after(&disk, state(1));
+    assert_eq!(names(&disk.dir()), ["replaced-by.100000001", "snapshot.100000001"]);
+    assert_eq!(names(&disk.dir().join("replaced-by.100000001")), ["snapshot.100000002"]);
+    // What the leader has too need not be kept.
+    disk.run(records([2]));
+    after(&disk, state(3));
+    assert_eq!(names(&disk.dir()), ["replaced-by.100000001", "snapshot.100000003"]);
+
+    // A crash in the middle: the log is in its place already, the snapshot is not.
+    let (disk, ..) = three();
+    after(&disk, state(2));
+    let folder = disk.dir().join("replaced-by.100000002");
+    let there = disk.dir().join("snapshot.100000002");
+    fs::rename(&there, disk.dir().join("install.100000002")).expect("renamed");
+    fs::rename(folder.join("snapshot.0"), disk.dir().join("snapshot.0")).expect("renamed");
+    assert_eq!(disk.last(), Ok(z(2)));
+    assert_eq!(names(&folder), ["log.100000001", "snapshot.0"]);
+}
+
+#[test]
+fn a_snapshot_that_was_given_up_is_not_reported_as_one() {
+    let (disk, ..) = three();
+    let (storage, said) = disk.storage();
+    storage.compact(z(3));
+    storage.store(vec![(Lsn(1), state(9))]);
+    storage.stop();
+    let told: Vec<_> = said.try_iter().filter(|input| matches!(input, Input::Compacted { .. })).collect();
+    // The first one may have been done before.
+    assert_eq!(told.last(), Some(&Input::Compacted { upto: z(9) }), "{told:?}");
+    assert_eq!(names(&disk.dir()), ["snapshot.100000009"]);
+}
