@@ -53,6 +53,8 @@ pub struct Config {
     pub max_session_ms: i32,
     /// Transactions between snapshots, before the random part (`snapCount`).
     pub snap_count: u32,
+    /// Bytes of log between snapshots, before the random part (`snapSizeLimitInKb`); 0 for no limit.
+    pub snap_size_limit: u64,
     /// Committed transactions kept in memory for synchronisation by DIFF (`commitLogCount`, Apache's floor is 500).
     pub commit_log_count: usize,
     /// First wait for notifications; doubles up to `max_notification`.
@@ -91,6 +93,7 @@ impl Config {
             min_session_ms: 4000,
             max_session_ms: 40_000,
             snap_count: 100_000,
+            snap_size_limit: 4 << 30,
             commit_log_count: 500,
             min_notification: Duration::from_millis(200),
             max_notification: Duration::from_secs(60),

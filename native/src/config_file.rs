@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 pub use tls::{ClientAuth, SecureCfg, Store};
 use zebu_core::config::{AccessRules, Config, Ensemble, MemberKind, Reconfig, ServiceRules};
+use zebu_core::disk::names::Compression;
 use zebu_core::id::ServerId;
 
 /// Why the configuration can't be used. Each names the file and, where there is one, the line.
@@ -102,6 +103,10 @@ pub struct ZooCfg {
     pub autocreate: bool,
     /// `snapCount`.
     pub snap_count: u32,
+    /// `snapSizeLimitInKb`, in bytes; 0 for no limit.
+    pub snap_size_limit: u64,
+    /// `snapshot.compression.method`.
+    pub compression: Compression,
     /// `commitLogCount`.
     pub commit_log_count: usize,
     /// `jute.maxbuffer`, bytes.
@@ -178,7 +183,6 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("admin.needClientAuth", &["false"], "operators' commands are not served by TLS"),
     ("admin.restore.enabled", &["false"], "the state of a server that runs is not replaced"),
     ("metricsProvider.httpsPort", &[], "metrics are not served by TLS"),
-    ("snapshot.compression.method", &[""], "snapshots are written uncompressed"),
 ];
 
 impl ZooCfg {
@@ -286,6 +290,11 @@ impl ZooCfg {
             pre_alloc: keys.number("preAllocSize", 0..=4 << 20)?.unwrap_or(65536) as u64 * 1024,
             autocreate: keys.flag("db.autocreate", true)?,
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
+            snap_size_limit: match keys.number("snapSizeLimitInKb", i64::from(i32::MIN)..=1 << 40)? {
+                Some(kib) => u64::try_from(kib).unwrap_or(0) << 10,
+                None => 4 << 30,
+            },
+            compression: compression(&mut keys)?,
             commit_log_count: keys.number("commitLogCount", 1..=10_000_000)?.unwrap_or(500) as usize,
             max_buffer,
             whitelist: observation::whitelist(&mut keys, &mut remarks)?,
@@ -339,6 +348,7 @@ impl ZooCfg {
         config.min_session_ms = self.min_session_ms;
         config.max_session_ms = self.max_session_ms;
         config.snap_count = self.snap_count;
+        config.snap_size_limit = self.snap_size_limit;
         config.commit_log_count = self.commit_log_count;
         config.min_notification = self.min_notification;
         config.max_notification = self.max_notification;
@@ -360,6 +370,17 @@ impl ZooCfg {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(ms.unsigned_abs())
+}
+
+/// The names are Apache's, in its spelling.
+fn compression(keys: &mut Keys<'_>) -> Result<Compression, ConfigError> {
+    let Some(entry) = keys.find("snapshot.compression.method") else { return Ok(Compression::None) };
+    match entry.value.as_str() {
+        "" => Ok(Compression::None),
+        "gz" => Ok(Compression::Gzip),
+        "snappy" => Ok(Compression::Snappy),
+        _ => Err(keys.wrong(entry, "gz or snappy, or empty for snapshots that are not packed")),
+    }
 }
 
 fn refuse_unsupported(file: &Path, keys: &mut Keys<'_>) -> Result<(), ConfigError> {

@@ -16,6 +16,17 @@ pub enum Compression {
     Snappy,
 }
 
+impl Compression {
+    /// What a file's name ends with.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Compression::None => "",
+            Compression::Gzip => ".gz",
+            Compression::Snappy => ".snappy",
+        }
+    }
+}
+
 /// A file of `version-2`, by its name. `Ord` puts logs before snapshots, each by zxid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DataFile {
@@ -30,9 +41,9 @@ pub fn log(zxid: Zxid) -> String {
     format!("log.{:x}", zxid.0)
 }
 
-/// The name of the plain snapshot of everything up to `zxid`.
-pub fn snapshot(zxid: Zxid) -> String {
-    format!("snapshot.{:x}", zxid.0)
+/// The name of the snapshot of everything up to `zxid`, packed like that.
+pub fn snapshot(zxid: Zxid, compression: Compression) -> String {
+    format!("snapshot.{:x}{}", zxid.0, compression.suffix())
 }
 
 /// What the file `name` is; `None` for a file of another kind. Leading zeros and capitals, which nobody writes, are
@@ -41,15 +52,16 @@ pub fn parse(name: &str) -> Option<DataFile> {
     if let Some(hex) = name.strip_prefix("log.") {
         return parse_zxid(hex).map(DataFile::Log);
     }
-    let rest = name.strip_prefix("snapshot.")?;
-    let (hex, compression) = if let Some(hex) = rest.strip_suffix(".gz") {
-        (hex, Compression::Gzip)
-    } else if let Some(hex) = rest.strip_suffix(".snappy") {
-        (hex, Compression::Snappy)
-    } else {
-        (rest, Compression::None)
-    };
-    parse_zxid(hex).map(|zxid| DataFile::Snapshot(zxid, compression))
+    let (zxid, compression) = zxid_and_compression(name.strip_prefix("snapshot.")?)?;
+    Some(DataFile::Snapshot(zxid, compression))
+}
+
+/// What stands behind the first part of a snapshot's name: `1d.gz`, say.
+pub fn zxid_and_compression(rest: &str) -> Option<(Zxid, Compression)> {
+    let packed = [Compression::Gzip, Compression::Snappy];
+    let found = packed.into_iter().find_map(|kind| Some((rest.strip_suffix(kind.suffix())?, kind)));
+    let (hex, compression) = found.unwrap_or((rest, Compression::None));
+    parse_zxid(hex).map(|zxid| (zxid, compression))
 }
 
 fn parse_zxid(hex: &str) -> Option<Zxid> {
@@ -64,7 +76,9 @@ mod tests {
     #[test]
     fn names_and_zxids() {
         assert_eq!(log(Zxid(0x1_0000_001d)), "log.10000001d");
-        assert_eq!(snapshot(Zxid(0)), "snapshot.0");
+        assert_eq!(snapshot(Zxid(0), Compression::None), "snapshot.0");
+        assert_eq!(snapshot(Zxid(0x1d), Compression::Gzip), "snapshot.1d.gz");
+        assert_eq!(snapshot(Zxid(0x1d), Compression::Snappy), "snapshot.1d.snappy");
         for (name, want) in [
             ("log.10000001d", Some(DataFile::Log(Zxid(0x1_0000_001d)))),
             ("log.001D", Some(DataFile::Log(Zxid(0x1d)))),

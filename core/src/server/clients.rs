@@ -7,6 +7,7 @@
 use super::foretold::Foretold;
 use super::local::{Local, Taken};
 use super::read_side::ReadSide;
+use super::trigger::SnapshotTrigger;
 use crate::collections::BTreeMap;
 use crate::config::{AccessRules, Config, Ensemble, ServiceRules};
 use crate::effect::{Effect, Effects, HaltReason, LinkClose, Serving, ToLink};
@@ -120,8 +121,7 @@ pub struct Service {
     /// Syncs that the leader is asked about, in order.
     asked_syncs: VecDeque<Asked>,
     pub(super) applied: Zxid,
-    since_snapshot: u32,
-    snapshot_after: u32,
+    trigger: SnapshotTrigger,
     compacting: bool,
     fault: Option<HaltReason>,
     /// Digests foretold up to here say nothing: the log may be replayed over a snapshot taken while the tree changed.
@@ -132,8 +132,10 @@ pub struct Service {
 
 impl Service {
     pub(super) fn new(config: &Config, seed: u64, now: Now) -> Service {
-        let mut service = Service {
-            rng: Rng::new(seed).fork(config.id.0 as u64),
+        let mut rng = Rng::new(seed).fork(config.id.0 as u64);
+        let trigger = SnapshotTrigger::new(config, &mut rng);
+        Service {
+            rng,
             ids: SessionIds::new(config.id, now.wall_ms),
             local: Local::new(config.tick),
             config: config.clone(),
@@ -147,15 +149,12 @@ impl Service {
             waiting: BTreeMap::new(),
             asked_syncs: VecDeque::new(),
             applied: Zxid::ZERO,
-            since_snapshot: 0,
-            snapshot_after: 0,
+            trigger,
             compacting: false,
             fault: None,
             fuzzy_upto: None,
             foretold: Foretold::default(),
-        };
-        service.draw_snapshot_point();
-        service
+        }
     }
 
     /// As what it serves, if it does.
@@ -646,11 +645,11 @@ impl Service {
 
     // ---- on the way out ----
 
-    /// A transaction was applied: tell whoever asked for it here.
-    pub(super) fn on_applied(&mut self, txn: &Txn, outcome: Outcome, now: Now, fx: &mut Effects) {
+    /// A transaction of so many bytes was applied: tell whoever asked for it here.
+    pub(super) fn on_applied(&mut self, txn: &Txn, bytes: usize, outcome: Outcome, now: Now, fx: &mut Effects) {
         let TxnHeader { session, cxid, zxid, .. } = txn.header;
         self.applied = zxid;
-        self.since_snapshot = self.since_snapshot.saturating_add(1);
+        self.trigger.count(bytes);
         if let Some(lead) = &mut self.lead {
             lead.prep.committed(zxid);
         }
@@ -731,21 +730,14 @@ impl Service {
 
     // ---- snapshots ----
 
-    /// Half of `snap_count` plus a random part of the other half, so that the servers do not all do it at once.
-    fn draw_snapshot_point(&mut self) {
-        let half = u64::from(self.config.snap_count / 2);
-        self.snapshot_after = u32::try_from(half + self.rng.below(half.max(1))).unwrap_or(u32::MAX).max(1);
-    }
-
     pub(super) fn maybe_compact(&mut self, peer: &Peer, fx: &mut Effects) {
-        if self.compacting || self.serving.is_none() || self.since_snapshot <= self.snapshot_after {
+        if self.compacting || self.serving.is_none() || !self.trigger.is_due() {
             return;
         }
         let ground = peer.ground();
         let upto = ground.history.committed().min(ground.durable());
-        self.since_snapshot = 0;
         self.compacting = true;
-        self.draw_snapshot_point();
+        self.trigger.reset(&mut self.rng);
         fx.push(Effect::Compact { upto });
     }
 

@@ -58,6 +58,7 @@ impl<R: ReadSide> Host for HostView<'_, R> {
     }
 
     fn apply(&mut self, zxid: Zxid, txn: &Bytes, fx: &mut Effects) {
+        let bytes = txn.len();
         let txn = match Txn::decode(txn.clone()) {
             Ok(txn) => txn,
             Err(e) => return self.fail(format!("committed transaction {zxid} can't be understood: {e}")),
@@ -78,7 +79,7 @@ impl<R: ReadSide> Host for HostView<'_, R> {
         for (link, event) in fired {
             fx.push(Effect::ToLink { link, msg: ToLink::Event(event) });
         }
-        self.service.on_applied(&txn, applied.outcome, self.now, fx);
+        self.service.on_applied(&txn, bytes, applied.outcome, self.now, fx);
     }
 
     fn snapshot(&mut self, ahead: &[Entry]) -> Bytes {

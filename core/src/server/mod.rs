@@ -18,6 +18,7 @@ mod local;
 pub mod read_side;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 use crate::config::{BrokenRule, Config};
 use crate::effect::{Effect, Effects};

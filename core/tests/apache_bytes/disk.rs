@@ -179,6 +179,6 @@ fn names_are_apaches() {
         let name = file.file_name().unwrap().to_str().unwrap();
         let name = &name[name.find("snapshot.").unwrap()..];
         let Some(DataFile::Snapshot(zxid, Compression::None)) = names::parse(name) else { panic!("{name}") };
-        assert_eq!(names::snapshot(zxid), name);
+        assert_eq!(names::snapshot(zxid, Compression::None), name);
     }
 }

@@ -53,11 +53,17 @@ class Files(MixedTest):
 
     def each_kind(self, check):
         for kind in ("apache", "zebu"):
-            with self.subTest(written_by=kind):
-                ensemble = self.of(kind, kind, kind, **self.settings)
-                client = fill(ensemble)
-                check(ensemble, kind, client)
-                ensemble.close()
+            for packed in ("", "gz", "snappy"):
+                with self.subTest(written_by=kind, packed=packed):
+                    settings = {**self.settings, "snapshot.compression.method": packed} if packed else self.settings
+                    ensemble = self.of(kind, kind, kind, **settings)
+                    client = fill(ensemble)
+                    check(ensemble, kind, client)
+                    for server in ensemble.servers.values():
+                        names = {path.name for path in self.version_2(server).glob("snapshot.*")} - {"snapshot.0"}
+                        self.assertTrue(names, f"{kind} made no snapshot")
+                        self.assertEqual({name.split(".")[2:] == [packed] * bool(packed) for name in names}, {True}, names)
+                    ensemble.close()
 
     def test_apaches_tools_read_ours_and_ours_read_apaches(self):
         def check(ensemble, kind, client):

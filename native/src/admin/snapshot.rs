@@ -169,6 +169,7 @@ impl Stream for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zebu_core::disk::names::Compression;
 
     #[tokio::test]
     async fn the_stream_is_the_file() {
@@ -183,7 +184,7 @@ mod tests {
     fn made_from_files_or_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let tree = Tree::new();
-        crate::store::snapshots::write(folder.path(), &tree).expect("written");
+        crate::store::snapshots::write(folder.path(), &tree, Compression::None).expect("written");
         let now = Now { zxid: tree.applied(), digest: tree.digest() };
         let (made, size) = now.fold(folder.path(), folder.path()).expect("made");
         let mut file = Vec::new();

@@ -182,6 +182,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     let settings = Settings {
         snapshot_dir: dirs.snapshots.clone(),
         log_dir: dirs.logs.clone(),
+        compression: cfg.compression,
         pre_alloc: cfg.pre_alloc,
         force_sync: cfg.force_sync,
         fsync_warning: cfg.fsync_warning,

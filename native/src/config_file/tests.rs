@@ -26,11 +26,25 @@ fn defaults_are_apaches() {
     assert!(cfg.standalone && cfg.remarks.is_empty(), "{:?}", cfg.remarks);
     assert_eq!((cfg.id, cfg.tick_ms, cfg.min_session_ms, cfg.max_session_ms), (ServerId(1), 3000, 6000, 60_000));
     assert_eq!((cfg.max_client_cnxns, cfg.pre_alloc, cfg.snap_count), (60, 64 << 20, 100_000));
+    assert_eq!((cfg.snap_size_limit, cfg.compression), (4_194_304 << 10, Compression::None));
     assert_eq!((cfg.commit_log_count, cfg.max_buffer, cfg.limits.outstanding), (500, 1_048_575, 1000));
     assert_eq!((cfg.client_host, cfg.client_port, cfg.purge_interval), (None, Some(2181), None));
     assert_eq!(cfg.whitelist, BTreeSet::from(["srvr"]));
     assert!(cfg.force_sync);
     assert_eq!(cfg.data_log_dir, cfg.data_dir);
+}
+
+#[test]
+fn snapshots_by_size_and_packed() {
+    for (lines, limit, compression) in [
+        ("", 4 << 30, Compression::None),
+        ("snapSizeLimitInKb=100\nsnapshot.compression.method=\n", 100 << 10, Compression::None),
+        ("snapSizeLimitInKb=0\nsnapshot.compression.method=gz\n", 0, Compression::Gzip),
+        ("snapSizeLimitInKb=-1\nzookeeper.snapshot.compression.method=snappy\n", 0, Compression::Snappy),
+    ] {
+        let cfg = read(&format!("{ALONE}{lines}")).expect(lines);
+        assert_eq!((cfg.snap_size_limit, cfg.core().snap_size_limit, cfg.compression), (limit, limit, compression));
+    }
 }
 
 #[test]
@@ -76,6 +90,9 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
         ("electionAlg=0", "3"),
         ("preAllocSize=64M", "a whole number from 0 to 4194304"),
         ("snapCount=1", "a whole number from 2 to"),
+        ("snapSizeLimitInKb=4G", "a whole number from -2147483648 to"),
+        ("snapshot.compression.method=gzip", "gz or snappy, or empty"),
+        ("snapshot.compression.method=GZ", "gz or snappy, or empty"),
         ("commitLogCount=0", "a whole number from 1 to"),
         ("jute.maxbuffer=12", "a whole number from 1024 to"),
         ("jute.maxbuffer=0xzz", "a whole number from 1024 to"),

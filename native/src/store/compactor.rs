@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
+use zebu_core::disk::names::Compression;
 use zebu_core::id::Zxid;
 use zebu_core::tree::Tree;
 use zebu_core::wire::txn::Txn;
@@ -28,6 +29,19 @@ pub enum CompactError {
     Short { dir: PathBuf, last: Zxid, wanted: Zxid },
 }
 
+/// What is to be made.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Where snapshots are.
+    pub snapshot_dir: PathBuf,
+    /// Where the log is.
+    pub log_dir: PathBuf,
+    /// The last transaction that the new one covers.
+    pub upto: Zxid,
+    /// How it is packed.
+    pub compression: Compression,
+}
+
 /// A compaction that runs.
 #[derive(Debug)]
 pub struct Compactor {
@@ -38,15 +52,14 @@ pub struct Compactor {
 impl Compactor {
     /// Starts a thread that writes `snapshot.<upto>` and then says how it went; `Ok(false)` if it was cancelled.
     pub fn start(
-        snapshot_dir: PathBuf,
-        log_dir: PathBuf,
-        upto: Zxid,
+        job: Job,
         done: impl FnOnce(Result<bool, CompactError>) + Send + 'static,
     ) -> std::io::Result<Compactor> {
         let cancelled = Arc::new(AtomicBool::new(false));
         let flag = cancelled.clone();
         let thread = std::thread::Builder::new().name("zebu-snapshot".into()).spawn(move || {
-            let result = compact(&snapshot_dir, &log_dir, upto, &flag);
+            stand_back();
+            let result = compact(&job, &flag);
             // What is read while everything is being replaced may be anything.
             done(if flag.load(Relaxed) { Ok(false) } else { result });
         })?;
@@ -66,12 +79,25 @@ impl Compactor {
     }
 }
 
+/// How much less this thread is worth than those that clients wait for, as `nice` counts: a tenth of their share where
+/// there is not enough for all, so that it gets on even then.
+const NICE: i32 = 10;
+
+/// Lets other threads go first.
+fn stand_back() {
+    // To Linux each thread is a process of its own in this.
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        warn!("the thread that makes snapshots can't be given a lower priority: {error}");
+    }
+}
+
 /// Does it on this thread. `Ok(false)` if it was cancelled.
-pub fn compact(snapshot_dir: &Path, log_dir: &Path, upto: Zxid, cancelled: &AtomicBool) -> Result<bool, CompactError> {
-    let begun = Instant::now();
+pub fn compact(job: &Job, cancelled: &AtomicBool) -> Result<bool, CompactError> {
+    let Job { snapshot_dir, log_dir, upto, compression } = job;
+    let (upto, begun) = (*upto, Instant::now());
     let Some(Folded { tree, from }) = fold(snapshot_dir, log_dir, upto, cancelled)? else { return Ok(false) };
     if from < upto {
-        snapshots::write(snapshot_dir, &tree)?;
+        snapshots::write(snapshot_dir, &tree, *compression)?;
         info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
     }
     Ok(true)

@@ -63,6 +63,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     writer.commit()
 }
 
+/// The name of a file until it is complete.
+pub fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    PathBuf::from(name)
+}
+
 /// A file that appears under its name only when it is complete and durable.
 #[derive(Debug)]
 pub struct WholeFile {
@@ -74,9 +81,7 @@ pub struct WholeFile {
 impl WholeFile {
     /// Starts `<path>.tmp`; a leftover of an earlier try is overwritten.
     pub fn begin(path: &Path) -> Result<WholeFile, FileError> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".tmp");
-        let beside = PathBuf::from(name);
+        let beside = beside(path);
         let file = File::create(&beside).map_err(FileError::new("can't create", &beside))?;
         Ok(WholeFile { file, path: path.into(), beside })
     }

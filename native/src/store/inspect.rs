@@ -5,6 +5,7 @@
 
 use super::epochs;
 use super::files::{self, FileError};
+use super::packed::{GZIP_MAGIC, SNAPPY_MAGIC};
 use super::recovery::{LogReader, RecoveryError, Repair};
 use super::{install, log, snapshots};
 use nix::fcntl::{Flock, FlockArg};
@@ -133,9 +134,9 @@ pub fn kind_of_snapshot(path: &Path) -> Result<(Option<Zxid>, Compression), File
         return Ok((Some(zxid), compression));
     }
     let bytes = fs::read(path).map_err(FileError::new("can't read", path))?;
-    let compression = if bytes.starts_with(&[0x1f, 0x8b]) {
+    let compression = if bytes.starts_with(GZIP_MAGIC) {
         Compression::Gzip
-    } else if bytes.starts_with(b"\x82SNAPPY\0") {
+    } else if bytes.starts_with(SNAPPY_MAGIC) {
         Compression::Snappy
     } else {
         Compression::None
@@ -160,7 +161,7 @@ impl SnapshotFacts {
     /// What is wrong with it.
     pub fn gather(path: &Path) -> Result<SnapshotFacts, String> {
         let (zxid, compression) = kind_of_snapshot(path).map_err(|e| e.to_string())?;
-        let snapshot = snapshots::open(path, compression)?;
+        let snapshot = snapshots::open(path, compression).map_err(|e| e.to_string())?;
         let digest = snapshot.digest.map(|digest| (digest.zxid, digest.tree));
         let zxid = zxid.or(snapshot.last_zxid).unwrap_or(Zxid::ZERO);
         let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| e.to_string())?;
@@ -252,6 +253,7 @@ pub fn start(folders: &Folders) -> Result<StartFacts, StartError> {
         last = zxid;
     }
     let epochs = epochs::read_both(&folders.snapshots, last.epoch()).map_err(RecoveryError::from)?;
+    let epochs = (epochs.accepted, epochs.current);
     if last.epoch() > epochs.0 {
         let dir = folders.snapshots.clone();
         return Err(RecoveryError::EpochBehindLog { dir, last, accepted: epochs.0 }.into());

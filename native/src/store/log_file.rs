@@ -1,5 +1,6 @@
 //! The file that a log is written to: in whole blocks and past the page cache, where the file system lets us. What is
-//! synced at once gains nothing by a copy in the cache, and each page of it would have to be found first.
+//! synced at once gains nothing by a copy in the cache, and each page of it would have to be found first. Snapshots are
+//! written like that too: a hundred megabytes in the cache would have to be on disk before the log's next sync is done.
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -131,6 +132,15 @@ impl LogFile {
     /// The disk does not say that it is.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Ends the file at `length`, with everything durable.
+    ///
+    /// # Errors
+    /// The disk does not say that it is.
+    pub fn end(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.file.sync_all()
     }
 
     /// Gives the file its size, with the space for it where the file system can promise that.

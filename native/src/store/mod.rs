@@ -14,6 +14,7 @@ mod install;
 pub mod log;
 mod log_file;
 mod marks;
+mod packed;
 pub mod purge;
 pub mod recovery;
 mod replaced;

@@ -10,8 +10,17 @@ use tracing::info;
 /// account.
 pub fn plan(snapshot_dir: &Path, log_dir: &Path, retain: usize) -> Result<Vec<PathBuf>, FileError> {
     let snapshots = files::snapshots(snapshot_dir)?;
-    let valid = snapshots.iter().rev().filter(|(_, compression, path)| snapshots::seems_valid(path, *compression));
-    let Some(oldest_kept) = valid.map(|(zxid, ..)| *zxid).nth(retain.saturating_sub(1)) else { return Ok(Vec::new()) };
+    // Two of one zxid, differently packed, count as one; and unpacking takes time, so no more are looked at than needed.
+    let (mut kept, mut oldest_kept) = (0, None);
+    for (zxid, compression, path) in snapshots.iter().rev() {
+        if kept == retain.max(1) {
+            break;
+        }
+        if oldest_kept != Some(*zxid) && snapshots::seems_valid(path, *compression) {
+            (kept, oldest_kept) = (kept + 1, Some(*zxid));
+        }
+    }
+    let Some(oldest_kept) = oldest_kept.filter(|_| kept == retain.max(1)) else { return Ok(Vec::new()) };
     let logs = files::logs(log_dir)?;
     let needed_from = logs.iter().rev().map(|(first, _)| *first).find(|first| *first <= oldest_kept);
     let old_logs = logs.into_iter().filter(|(first, _)| needed_from.is_some_and(|from| *first < from));

@@ -14,7 +14,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tracing::{info, warn};
-use zebu_core::disk::names::DataFile;
+use zebu_core::disk::names::{Compression, DataFile};
 use zebu_core::disk::txn_log::{HEADER_SIZE, LogEnd, LogScanner};
 use zebu_core::id::{Epoch, Zxid};
 use zebu_core::server::Recovered;
@@ -30,14 +30,14 @@ const ADVICE: &str = "Do not repair it by hand: in an ensemble move this server'
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     /// The system.
-    #[error(transparent)]
+    #[error("{0} ({advice})", advice = .0.advice())]
     File(#[from] FileError),
     /// Snapshots.
     #[error(transparent)]
-    Snapshots(#[from] SnapshotsError),
+    Snapshots(SnapshotsError),
     /// Epoch files.
     #[error(transparent)]
-    Epochs(#[from] EpochError),
+    Epochs(EpochError),
     /// Transactions but nothing to apply them to.
     #[error("{log}: there are transactions but no snapshot below them, so part of the data is missing. {ADVICE}", log = log.display())]
     NoSnapshot { log: PathBuf },
@@ -69,15 +69,33 @@ pub enum RecoveryError {
     Parted(Parted),
 }
 
+impl From<SnapshotsError> for RecoveryError {
+    fn from(error: SnapshotsError) -> RecoveryError {
+        match error {
+            SnapshotsError::File(error) => RecoveryError::File(error),
+            SnapshotsError::NoneValid { .. } => RecoveryError::Snapshots(error),
+        }
+    }
+}
+
+impl From<EpochError> for RecoveryError {
+    fn from(error: EpochError) -> RecoveryError {
+        match error {
+            EpochError::File(error) => RecoveryError::File(error),
+            EpochError::Garbage { .. } | EpochError::Contradiction { .. } | EpochError::Fallen { .. } => {
+                RecoveryError::Epochs(error)
+            }
+        }
+    }
+}
+
 impl RecoveryError {
     /// Whether the disk has lost something, rather than being out of reach.
     pub fn is_damage(&self) -> bool {
         match self {
-            RecoveryError::File(_)
-            | RecoveryError::Snapshots(SnapshotsError::File(_))
-            | RecoveryError::Epochs(EpochError::File(_)) => false,
-            RecoveryError::Snapshots(SnapshotsError::NoneValid { .. })
-            | RecoveryError::Epochs(EpochError::Garbage { .. } | EpochError::Contradiction { .. })
+            RecoveryError::File(_) => false,
+            RecoveryError::Snapshots(_)
+            | RecoveryError::Epochs(_)
             | RecoveryError::NoSnapshot { .. }
             | RecoveryError::Damaged { .. }
             | RecoveryError::Record { .. }
@@ -121,20 +139,23 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
     let (snapshot, tree) = match base {
         Some(base) => base,
         None => {
-            if let Some(current) = epochs::read(&dirs.snapshots, epochs::CURRENT)?.filter(|epoch| *epoch > Epoch(0)) {
+            let current = epochs::read_both(&dirs.snapshots, Epoch(0))?.current;
+            if current > Epoch(0) {
                 return Err(RecoveryError::Vanished { dir: dirs.snapshots.clone(), current });
             }
             // Apache's server does not start without a snapshot either.
             let tree = Tree::new();
-            snapshots::write(&dirs.snapshots, &tree)?;
+            snapshots::write(&dirs.snapshots, &tree, Compression::None)?;
             (Zxid::ZERO, tree)
         }
     };
     let last = entries.last().map_or(snapshot, |(zxid, _)| *zxid);
-    let (accepted, current) = epochs::read_both(&dirs.snapshots, last.epoch())?;
+    let epochs = epochs::read_both(&dirs.snapshots, last.epoch())?;
+    let (accepted, current) = (epochs.accepted, epochs.current);
     if last.epoch() > accepted {
         return Err(RecoveryError::EpochBehindLog { dir: dirs.snapshots.clone(), last, accepted });
     }
+    epochs.mend(&dirs.snapshots)?;
     Ok(Recovered { accepted, current, tree, snapshot, entries, memory: Memory::of_disk(current, last) })
 }
 

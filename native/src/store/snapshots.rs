@@ -1,23 +1,28 @@
-//! Snapshot files: reading them, Apache's compressed ones included, and writing them.
+//! Snapshot files: reading and writing them, packed or not.
 
-use super::files::{self, FileError, WholeFile};
+use super::files::{self, FileError};
+use super::log_file::LogFile;
+use super::packed::{Packer, unpacked};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use tracing::warn;
 use zebu_core::disk::names::{self, Compression};
-use zebu_core::disk::snapshot::{Snapshot, SnapshotDigest, looks_whole};
+use zebu_core::disk::snapshot::{Snapshot, SnapshotDigest, SnapshotWriter, looks_whole};
 use zebu_core::id::Zxid;
 use zebu_core::tree::Tree;
 
 /// Older snapshots than so many are not tried, as in Apache's server.
 const CANDIDATES: usize = 100;
 
-/// The most that a compressed snapshot may unpack to.
+/// The most that a packed snapshot may unpack to.
 const UNPACKED_MAX: u64 = 8 << 30;
+
+/// So much of a snapshot is written at once: the log's next write has no more than that to wait for.
+const AT_ONCE: usize = 256 << 10;
 
 /// No snapshot could be used although there are some.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +49,9 @@ pub fn newest(dir: &Path) -> Result<Option<(Zxid, Tree)>, SnapshotsError> {
         }
         match load(zxid, compression, &path) {
             Ok(tree) => return Ok(Some((zxid, tree))),
-            Err(why) => {
+            // Perhaps it is good: not to be passed over.
+            Err(Unusable::Unreadable(error)) => return Err(error.into()),
+            Err(Unusable::Wrong(why)) => {
                 warn!("{}: not usable: {why}", path.display());
                 count += 1;
                 first_fault.get_or_insert((path, why));
@@ -64,7 +71,9 @@ pub struct LastSnapshot(Mutex<(Zxid, i64)>);
 impl LastSnapshot {
     /// A snapshot found at the start, where it may have no file any more.
     pub fn found(dir: &Path, zxid: Zxid) -> LastSnapshot {
-        let modified = fs::metadata(dir.join(names::snapshot(zxid))).and_then(|file| file.modified()).ok();
+        let snapshots = files::snapshots(dir).unwrap_or_default();
+        let path = snapshots.into_iter().rfind(|(of, ..)| *of == zxid).map(|(.., path)| path);
+        let modified = path.and_then(|path| fs::metadata(path).and_then(|file| file.modified()).ok());
         let since_1970 = modified.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         let seconds = since_1970.and_then(|time| i64::try_from(time.as_secs()).ok());
         LastSnapshot(Mutex::new((zxid, seconds.unwrap_or(0))))
@@ -81,20 +90,45 @@ impl LastSnapshot {
     }
 }
 
+/// Why a snapshot can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The system does not give it to us.
+    #[error(transparent)]
+    Unreadable(#[from] FileError),
+    /// Something is wrong with it.
+    #[error("{0}")]
+    Wrong(String),
+}
+
 /// Reads and unpacks one, and checks its seals.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, String> {
-    let bytes = fs::read(path).map_err(|e| e.to_string())?;
-    Snapshot::open(unpack(bytes, compression)?).map_err(|e| e.to_string())
+pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, Unusable> {
+    let bytes = match compression {
+        Compression::None => fs::read(path),
+        Compression::Gzip | Compression::Snappy => unpack(path, compression),
+    };
+    let bytes = bytes.map_err(|error| match error.raw_os_error() {
+        Some(_) => FileError::new("can't read", path)(error).into(),
+        // It is packed wrongly.
+        None => Unusable::Wrong(error.to_string()),
+    })?;
+    Snapshot::open(bytes.into()).map_err(|e| Unusable::Wrong(e.to_string()))
+}
+
+fn unpack(path: &Path, compression: Compression) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    unpacked(BufReader::new(fs::File::open(path)?), compression).take(UNPACKED_MAX).read_to_end(&mut out)?;
+    Ok(out)
 }
 
 /// Loads one; what is wrong with it otherwise.
-fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, String> {
+fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, Unusable> {
     let snapshot = open(path, compression)?;
     let digest = snapshot.digest;
-    let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| e.to_string())?;
+    let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| Unusable::Wrong(e.to_string()))?;
     // Apache's are written while the tree changes, and hold the digest of another moment.
     if digest.is_some_and(|d| d.zxid == zxid && d.tree != 0 && d.tree != tree.digest()) {
         warn!("{}: its digest does not match its znodes", path.display());
@@ -102,67 +136,84 @@ fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, Strin
     Ok(tree)
 }
 
-fn unpack(bytes: Vec<u8>, compression: Compression) -> Result<Bytes, String> {
-    match compression {
-        Compression::None => Ok(bytes.into()),
-        Compression::Gzip => {
-            let mut out = Vec::new();
-            let mut reader = flate2::read::GzDecoder::new(&bytes[..]).take(UNPACKED_MAX);
-            reader.read_to_end(&mut out).map_err(|e| format!("gzip: {e}"))?;
-            Ok(out.into())
-        }
-        Compression::Snappy => unsnap(&bytes).map(Bytes::from),
-    }
-}
-
-/// snappy-java's framing: a magic, two versions, then blocks, each behind its length.
-fn unsnap(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let mut rest = bytes.strip_prefix(b"\x82SNAPPY\0").and_then(|r| r.get(8..)).ok_or("it is no snappy stream")?;
-    let mut out = Vec::new();
-    while let Some((head, body)) = rest.split_first_chunk::<4>() {
-        let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
-        let block = body.get(..length).ok_or("snappy: cut inside a block")?;
-        // A block says itself how much it unpacks to; more than that is not believed.
-        let size = snap::raw::decompress_len(block).map_err(|e| format!("snappy: {e}"))?;
-        if size > 1 << 20 {
-            return Err(format!("snappy: a block of {size} bytes"));
-        }
-        out.extend(snap::raw::Decoder::new().decompress_vec(block).map_err(|e| format!("snappy: {e}"))?);
-        rest = body.get(length..).unwrap_or_default();
-    }
-    if rest.is_empty() { Ok(out) } else { Err("snappy: cut inside a block's length".into()) }
-}
-
 /// Writes `snapshot.<applied>`, durably; after a crash it is there entirely or not at all.
-pub fn write(dir: &Path, tree: &Tree) -> Result<(), FileError> {
-    let mut file = WholeFile::begin(&dir.join(names::snapshot(tree.applied())))?;
-    let mut failed = None;
-    tree.write_file(|piece| {
-        if failed.is_none() {
-            failed = file.write(&piece).err();
-        }
+pub fn write(dir: &Path, tree: &Tree, compression: Compression) -> Result<(), FileError> {
+    write_pieces(&dir.join(names::snapshot(tree.applied(), compression)), compression, |take| tree.write_file(take))
+}
+
+/// Writes a whole snapshot file around a body that the leader sent, as [`write`] does but under this name.
+pub fn write_around(path: &Path, body: &[u8], compression: Compression) -> Result<(), FileError> {
+    write_pieces(path, compression, |take| take(SnapshotWriter::around(body, None::<SnapshotDigest>)))
+}
+
+fn write_pieces(
+    path: &Path,
+    compression: Compression,
+    pieces: impl FnOnce(&mut dyn FnMut(Bytes)),
+) -> Result<(), FileError> {
+    let beside = files::beside(path);
+    // A leftover of an earlier try.
+    files::remove(&beside)?;
+    let file = LogFile::create(&beside, true).map_err(FileError::new("can't create", &beside))?;
+    let file = BufWriter::with_capacity(AT_ONCE, Growing { file, length: 0 });
+    let written = Packer::new(file, compression).and_then(|mut packer| {
+        let mut result = Ok(());
+        pieces(&mut |piece| {
+            if result.is_ok() {
+                result = packer.write_all(&piece);
+            }
+        });
+        result.and_then(|()| packer.finish())?.into_inner().map_err(io::IntoInnerError::into_error)
     });
-    match failed {
-        Some(error) => Err(error),
-        None => file.commit(),
+    let Growing { file, length } = written.map_err(FileError::new("can't write", &beside))?;
+    file.end(length).map_err(FileError::new("can't sync", &beside))?;
+    files::rename(&beside, path)
+}
+
+/// A file and how much of it there is.
+struct Growing {
+    file: LogFile,
+    length: u64,
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.append(bytes, self.length)?;
+        self.length += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// A whole snapshot file around a body that the leader sent.
-pub fn around(body: &[u8]) -> Bytes {
-    zebu_core::disk::snapshot::SnapshotWriter::around(body, None::<SnapshotDigest>)
+/// Whether a file ends as a whole one does: what purging counts as a snapshot to keep. A packed one has to be unpacked
+/// for that.
+pub fn seems_valid(path: &Path, compression: Compression) -> bool {
+    tail(path, compression).is_ok_and(|tail| looks_whole(&tail))
 }
 
-/// Whether a file ends as a whole one does: what purging counts as a snapshot to keep.
-pub fn seems_valid(path: &Path, compression: Compression) -> bool {
-    use std::io::{Seek as _, SeekFrom};
-    let Ok(mut file) = fs::File::open(path) else { return false };
-    let mut part = [0; 8];
-    match compression {
-        Compression::None => {
-            file.seek(SeekFrom::End(-5)).is_ok() && file.read_exact(&mut part[..5]).is_ok() && looks_whole(&part[..5])
-        }
-        Compression::Gzip => file.read_exact(&mut part[..2]).is_ok() && part.starts_with(&[0x1f, 0x8b]),
-        Compression::Snappy => file.read_exact(&mut part).is_ok() && part == *b"\x82SNAPPY\0",
+/// The last bytes of what is in it.
+fn tail(path: &Path, compression: Compression) -> io::Result<Vec<u8>> {
+    const LENGTH: usize = 5;
+    let mut file = fs::File::open(path)?;
+    let mut tail = Vec::new();
+    if compression == Compression::None {
+        file.seek(SeekFrom::End(-(LENGTH as i64)))?;
+        file.read_to_end(&mut tail)?;
+        return Ok(tail);
+    }
+    let mut reader = unpacked(BufReader::new(file), compression).take(UNPACKED_MAX);
+    let mut part = vec![0; 64 << 10];
+    loop {
+        let count = match reader.read(&mut part) {
+            Ok(0) => return Ok(tail),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        tail.extend(part.iter().take(count).skip(count.saturating_sub(LENGTH)));
+        tail.drain(..tail.len().saturating_sub(LENGTH));
     }
 }

@@ -1,8 +1,9 @@
 //! Whole stores: what a start makes of files that a crash, a rotting disk or Apache's server left.
 
+mod kinds;
 mod loss;
 
-use super::compactor::{compact, fold};
+use super::compactor::{CompactError, Job, compact, fold};
 use super::dir::Dirs;
 use super::recovery::recover;
 use super::thread::{Settings, Storage};
@@ -77,6 +78,7 @@ impl Disk {
         let settings = Settings {
             snapshot_dir: self.dir(),
             log_dir: self.dir(),
+            compression: Compression::None,
             pre_alloc: 4096,
             force_sync: true,
             fsync_warning: Duration::from_secs(60),
@@ -85,6 +87,14 @@ impl Disk {
         };
         let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
         (Storage::start(settings, deliver).expect("a thread"), said)
+    }
+
+    fn job(&self, upto: Zxid) -> Job {
+        Job { snapshot_dir: self.dir(), log_dir: self.dir(), upto, compression: Compression::None }
+    }
+
+    fn compact(&self, upto: Zxid) -> Result<bool, CompactError> {
+        compact(&self.job(upto), &AtomicBool::new(false))
     }
 
     fn log(&self, zxid: Zxid) -> PathBuf {
@@ -275,7 +285,9 @@ fn an_installed_state_replaces_everything_and_an_interrupted_one_is_finished() {
     disk.run([Record::Txn { zxid: Zxid::new(Epoch(2), 5), txn: txn(Zxid::new(Epoch(2), 5), 1) }]);
     assert_eq!(disk.last(), Ok(Zxid::new(Epoch(2), 5)));
 
-    let file = snapshots::around(&body);
+    let around = disk.folder.path().join("around");
+    snapshots::write_around(&around, &body, Compression::None).expect("written");
+    let file = fs::read(&around).expect("read");
     // Before it had its name it does not count; behind that, everything else does not.
     for (name, expected) in [("install.200000004.tmp", z(3)), ("install.200000004", zxid)] {
         for with_new_name in [false, true] {
@@ -303,7 +315,7 @@ fn compaction_gives_the_tree_of_its_zxid_exactly() {
         tree_of(&upto_6)
     };
     let never = AtomicBool::new(false);
-    assert!(compact(&disk.dir(), &disk.dir(), z(6), &never).expect("made"));
+    assert!(disk.compact(z(6)).expect("made"));
     let found = disk.recover().expect("all is well");
     assert_eq!((found.snapshot, found.tree.digest(), found.entries.len()), (z(6), expected.digest(), 2));
     assert_eq!(tree_of(&found).digest(), tree_of(&whole).digest());
@@ -312,9 +324,9 @@ fn compaction_gives_the_tree_of_its_zxid_exactly() {
         assert_eq!((folded.from, folded.tree.applied()), (z(6), z(got)), "a snapshot that is newer is as good");
     }
     assert_eq!(disk.recover().expect("all is well").snapshot, z(6), "folding writes nothing");
-    let why = compact(&disk.dir(), &disk.dir(), z(9), &never).expect_err("not in the log").to_string();
+    let why = disk.compact(z(9)).expect_err("not in the log").to_string();
     assert!(why.contains("ends at 1:8") && why.contains("1:9"), "{why}");
-    assert!(!compact(&disk.dir(), &disk.dir(), z(8), &AtomicBool::new(true)).expect("cancelled"));
+    assert!(!compact(&disk.job(z(8)), &AtomicBool::new(true)).expect("cancelled"));
 }
 
 #[test]
@@ -341,8 +353,7 @@ fn a_snapshot_is_made_beside_the_writing_and_the_log_begins_anew() {
 #[test]
 fn damaged_snapshots_are_passed_over_while_the_log_reaches_back_and_refused_otherwise() {
     let (disk, ..) = three();
-    let never = AtomicBool::new(false);
-    compact(&disk.dir(), &disk.dir(), z(2), &never).expect("made");
+    disk.compact(z(2)).expect("made");
     let path = disk.dir().join("snapshot.100000002");
     let good = fs::read(&path).expect("a snapshot");
     for at in 0..good.len() {
@@ -376,10 +387,9 @@ fn purging_keeps_what_a_start_needs() {
     let disk = Disk::new();
     disk.last().expect("fresh");
     disk.run(epochs());
-    let never = AtomicBool::new(false);
     for n in 1..=8 {
         disk.run(records([n]));
-        compact(&disk.dir(), &disk.dir(), z(n), &never).expect("made");
+        disk.compact(z(n)).expect("made");
     }
     for n in [7, 8] {
         fs::write(disk.dir().join(format!("snapshot.{:x}", z(n).0)), "torn").expect("written");

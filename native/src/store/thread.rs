@@ -1,6 +1,6 @@
 //! The storage thread: executes the core's storage effects in order, a whole queue at a time with one sync.
 
-use super::compactor::{CompactError, Compactor};
+use super::compactor::{CompactError, Compactor, Job};
 use super::files::{self, FileError};
 use super::log::LogWriter;
 use super::snapshots::seems_valid;
@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tracing::info;
+use zebu_core::disk::names::Compression;
 use zebu_core::effect::Record;
 use zebu_core::id::{Lsn, Zxid};
 use zebu_core::input::Input;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub snapshot_dir: PathBuf,
     /// `<dataLogDir>/version-2`.
     pub log_dir: PathBuf,
+    /// How snapshots are packed.
+    pub compression: Compression,
     /// `preAllocSize` in bytes, 0 for none.
     pub pre_alloc: u64,
     /// Whether `fdatasync` is really called.
@@ -189,7 +192,8 @@ impl Executor {
                     compactor.cancel();
                 }
                 self.log.abandon();
-                install::install(&self.settings.snapshot_dir, &self.settings.log_dir, zxid, &body)?;
+                let Settings { snapshot_dir, log_dir, compression, .. } = &self.settings;
+                install::install(snapshot_dir, log_dir, zxid, &body, *compression)?;
                 if compacted {
                     // The snapshot that was asked for was given up for this one.
                     (self.deliver)(Input::Compacted { upto: zxid });
@@ -200,7 +204,7 @@ impl Executor {
     }
 
     /// The history before an epoch's file is durable before the file is.
-    fn write_epoch(&mut self, name: &str, epoch: zebu_core::id::Epoch) -> Result<(), FileError> {
+    fn write_epoch(&mut self, name: &'static str, epoch: zebu_core::id::Epoch) -> Result<(), FileError> {
         let _ = self.log.sync()?;
         epochs::write(&self.settings.snapshot_dir, name, epoch)
     }
@@ -211,10 +215,15 @@ impl Executor {
             running.cancel();
         }
         let deliver = self.deliver.clone();
-        let (snapshot_dir, log_dir) = (self.settings.snapshot_dir.clone(), self.settings.log_dir.clone());
-        let failed = FileError::new("can't start a thread for a snapshot in", &snapshot_dir);
+        let failed = FileError::new("can't start a thread for a snapshot in", &self.settings.snapshot_dir);
+        let job = Job {
+            snapshot_dir: self.settings.snapshot_dir.clone(),
+            log_dir: self.settings.log_dir.clone(),
+            upto,
+            compression: self.settings.compression,
+        };
         let (metrics, begun) = (self.settings.metrics.clone(), Instant::now());
-        let compactor = Compactor::start(snapshot_dir, log_dir, upto, move |result| match result {
+        let compactor = Compactor::start(job, move |result| match result {
             Ok(true) => {
                 metrics.disk.lock().snapshottime.took(begun.elapsed());
                 deliver(Input::Compacted { upto });

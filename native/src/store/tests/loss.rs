@@ -46,7 +46,7 @@ fn a_cut_behind_what_is_not_there_removes_nothing() {
     assert!(disk.log(z(4)).exists(), "checked before anything is removed");
     // With a snapshot of it, no record has to be there.
     let (disk, ..) = three();
-    compact(&disk.dir(), &disk.dir(), z(3), &AtomicBool::new(false)).expect("made");
+    disk.compact(z(3)).expect("made");
     disk.run(records(4..=6));
     fs::remove_file(disk.log(z(1))).expect("purged");
     assert_eq!(after(&disk, Record::Truncate { to: z(3) }), [Input::Synced { upto: Lsn(1) }]);
