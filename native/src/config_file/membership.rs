@@ -38,6 +38,7 @@ pub(super) fn dynamic_file(file: &Path, keys: &mut Keys<'_>) -> Result<Option<To
     // Apache resolves it against the working directory; beside zoo.cfg it is found from everywhere.
     let path = file.parent().unwrap_or(Path::new("")).join(&entry.value);
     let text = fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable { file: path.clone(), error })?;
+    check_sum(&path, &text)?;
     if text.lines().any(|line| line.trim_start().starts_with("version")) {
         let what = "a version does not stand in the file: it is the end of the file's name".into();
         return Err(ConfigError::Syntax { file: path, line: 1, what });
@@ -49,6 +50,27 @@ pub(super) fn dynamic_file(file: &Path, keys: &mut Keys<'_>) -> Result<Option<To
     Ok(Some(Told { servers, ensemble, proposed: proposed(file)? }))
 }
 
+/// What the first line of a file of ours begins with. To Apache's server it is a comment.
+const SUM: &str = "# crc32 ";
+
+/// The same with a checksum in front: one wrong byte can make another configuration of it, a weight of 9 instead of 1.
+fn with_sum(lines: &str) -> String {
+    let mut crc = flate2::Crc::new();
+    crc.update(lines.as_bytes());
+    format!("{SUM}{:08x} of what follows; delete this line if you change that\n{lines}", crc.sum())
+}
+
+/// Compares a file with its checksum, if it has one: Apache's have none.
+fn check_sum(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let lines = text.split_once('\n').map_or("", |(_, lines)| lines);
+    if text.starts_with(SUM) && text != with_sum(lines) {
+        let what = "it is damaged: its checksum is not the one that it was written with. Take the file of another server, or \
+                    delete this line if you have changed it yourself";
+        return Err(ConfigError::Syntax { file: path.into(), line: 1, what: what.into() });
+    }
+    Ok(())
+}
+
 fn parse(path: &Path, text: &str) -> Result<Ensemble, ConfigError> {
     Ensemble::parse(text).map_err(|e| ConfigError::Syntax { file: path.into(), line: 1, what: e.to_string() })
 }
@@ -56,7 +78,7 @@ fn parse(path: &Path, text: &str) -> Result<Ensemble, ConfigError> {
 fn proposed(zoo_cfg: &Path) -> Result<Option<Ensemble>, ConfigError> {
     let path = beside(zoo_cfg, &format!("{DYNAMIC}.next"));
     match fs::read_to_string(&path) {
-        Ok(text) => parse(&path, &text).map(Some),
+        Ok(text) => check_sum(&path, &text).and_then(|()| parse(&path, &text).map(Some)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ConfigError::Unreadable { file: path, error }),
     }
@@ -116,13 +138,13 @@ impl MembershipFiles {
     pub fn write(&self, members: &Membership) -> Result<(), FileError> {
         let next = beside(&self.zoo_cfg, &format!("{DYNAMIC}.next"));
         if let Some(proposed) = &members.proposed {
-            files::write_whole(&next, proposed.text().as_bytes())?;
+            files::write_whole(&next, with_sum(&proposed.text()).as_bytes())?;
         }
         let committed = &members.committed;
         if committed.version() != 0 {
             let dynamic = beside(&self.zoo_cfg, &format!("{DYNAMIC}.{:x}", committed.version()));
             if !dynamic.exists() {
-                files::write_whole(&dynamic, committed.lines().as_bytes())?;
+                files::write_whole(&dynamic, with_sum(&committed.lines()).as_bytes())?;
             }
             // The last run may have ended between the two.
             if self.name(&dynamic, committed)? {
@@ -211,10 +233,10 @@ mod tests {
         let first = ensemble(0x1_0000_0000);
         files.write(&Membership { committed: ensemble(0), proposed: Some(first.clone()) }).expect("written");
         let read = |name: &str| fs::read_to_string(dir.path().join(name));
-        assert_eq!(read("zoo.cfg.dynamic.next").expect("there"), first.text());
+        assert_eq!(read("zoo.cfg.dynamic.next").expect("there"), with_sum(&first.text()));
         assert_eq!(read("zoo.cfg").expect("there"), before, "nothing is in force yet");
         files.write(&Membership { committed: first.clone(), proposed: None }).expect("written");
-        assert_eq!(read("zoo.cfg.dynamic.100000000").expect("there"), first.lines());
+        assert_eq!(read("zoo.cfg.dynamic.100000000").expect("there"), with_sum(&first.lines()));
         let named = format!("dynamicConfigFile={}\n", dir.path().join("zoo.cfg.dynamic.100000000").display());
         assert_eq!(read("zoo.cfg").expect("there"), format!("# mine\ntickTime=2000\ndataDir=/d\n{named}"));
         assert_eq!(read("zoo.cfg.bak").expect("there"), before);
@@ -231,5 +253,48 @@ mod tests {
             "{text}"
         );
         assert_eq!(read("zoo.cfg.bak").expect("there"), before);
+    }
+
+    /// Cut anywhere, or with any byte changed, it is refused or says what it said.
+    #[test]
+    fn a_damaged_file_never_makes_other_members() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let zoo_cfg = dir.path().join("zoo.cfg");
+        let text = "group.1=1\ngroup.2=2\nweight.1=1\nweight.2=1\n";
+        let text = format!("{}{text}", ensemble(0).lines());
+        let right = Ensemble::parse(&text).expect("valid").with_version(0x1_0000_0007);
+        let next = right.clone().with_version(0x1_0000_0009);
+        fs::write(&zoo_cfg, "tickTime=2000\n").expect("written");
+        let files = MembershipFiles::new(&zoo_cfg, ServerId(1));
+        files.write(&Membership { committed: right.clone(), proposed: Some(next.clone()) }).expect("written");
+        let entries = properties::parse(&zoo_cfg, &fs::read(&zoo_cfg).expect("read")).expect("valid");
+        let told = || dynamic_file(&zoo_cfg, &mut Keys::new(&zoo_cfg, &entries));
+        let mut refused = 0;
+        for name in ["zoo.cfg.dynamic.100000007", "zoo.cfg.dynamic.next"] {
+            let path = dir.path().join(name);
+            let good = fs::read(&path).expect("read");
+            let cuts = (0..good.len()).map(|length| good[..length].to_vec());
+            let flips = (0..8 * good.len()).map(|bit| {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                bad
+            });
+            for bad in cuts.chain(flips) {
+                fs::write(&path, &bad).expect("written");
+                match told() {
+                    Ok(Some(told)) => assert_eq!((told.ensemble, told.proposed), (right.clone(), Some(next.clone()))),
+                    Ok(None) => panic!("zoo.cfg names it"),
+                    Err(error) => {
+                        refused += 1;
+                        assert!(error.to_string().contains(name), "{error}");
+                    }
+                }
+            }
+            fs::write(&path, &good).expect("written");
+        }
+        assert!(refused > 1000, "only {refused}");
+        // Without the line, as Apache's server writes it, and changed by hand.
+        fs::write(dir.path().join("zoo.cfg.dynamic.100000007"), right.lines()).expect("written");
+        assert_eq!(told().expect("valid").expect("named").ensemble, right);
     }
 }

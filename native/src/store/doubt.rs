@@ -98,9 +98,7 @@ fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryErr
     for (first, path) in files::logs(&dirs.logs)? {
         logs.push((first, log::read(&path)?));
     }
-    let epoch = |name| epochs::read(&dirs.snapshots, name).ok().flatten();
-    let mut epochs =
-        epoch(epochs::ACCEPTED).zip(epoch(epochs::CURRENT)).filter(|(accepted, current)| current <= accepted);
+    let mut epochs = epochs::known(&dirs.snapshots);
     let Survey { known, end } = survey(snapshot, logs, epochs);
     if epochs.is_some_and(|(accepted, _)| known.epoch() > accepted) {
         epochs = None;
@@ -117,7 +115,7 @@ fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryErr
         dirs.mark_anew()?;
     }
     if epochs.is_none() {
-        for name in [epochs::ACCEPTED, epochs::CURRENT] {
+        for name in [epochs::ACCEPTED, epochs::CURRENT, epochs::RECORD] {
             let path = dirs.snapshots.join(name);
             if path.exists() {
                 set_aside(&path)?;
