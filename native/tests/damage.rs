@@ -319,3 +319,166 @@ fn a_leader_whose_disk_fails_stops_at_once_and_says_why() {
         assert!(!server.log().contains("panicked"), "{}", server.log());
     }
 }
+
+/// Whether system calls can be made to fail here; says aloud if not.
+fn can_trace() -> bool {
+    let can = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
+    let can = can.is_ok_and(|status| status.success());
+    if !can {
+        eprintln!("not tested: there is no strace, or processes can't be traced here");
+    }
+    can
+}
+
+/// Waits for the end of a server that its disk has failed: exit code 3, and all of `parts` in the last line it says.
+fn ends_with(server: &mut Server, parts: &[&str]) {
+    let status = server.wait();
+    let log = server.log();
+    let last = log.lines().last().unwrap_or_default();
+    assert_eq!(status.code(), Some(3), "{log}");
+    assert!(parts.iter().all(|part| last.contains(part)), "{parts:?} is not all in: {last}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn what_can_not_be_read_keeps_a_server_from_starting_and_it_says_what() {
+    if !can_trace() {
+        return;
+    }
+    let mut ensemble = Ensemble::new(3, "");
+    ensemble.start();
+    let mut kept = write(&ensemble.servers[0], "a", 10);
+    for (at, name) in ["log.100000001", "snapshot.0", "acceptedEpoch"].into_iter().enumerate() {
+        ensemble.servers[at].kill();
+        let path = ensemble.servers[at].dir.join("version-2").join(name);
+        let path = path.to_str().expect("text").to_owned();
+        let before = fs::read(&path).expect("it is there");
+        let server = &mut ensemble.servers[at];
+        server.start_by(&[
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-P",
+            &path,
+            "-e",
+            "trace=read",
+            "-e",
+            "inject=read:error=EIO",
+        ]);
+        ends_with(server, &["can't read", &path, "Input/output error", "look after the disk"]);
+        assert_eq!(fs::read(&path).expect("it is there"), before, "nothing is repaired that can't be read");
+        assert!(!is_marked(server), "and nothing is taken for damage");
+        // The other two go on, and it is back as soon as it can read.
+        kept.extend(write(&ensemble.servers[(at + 1) % 3], &format!("without{at}-"), 5));
+        ensemble.servers[at].start();
+        ensemble.all_serve();
+    }
+    all_have(&ensemble, &kept);
+}
+
+#[test]
+fn a_leader_that_can_not_read_its_log_for_a_snapshot_stops_and_says_why() {
+    let mut ensemble = Ensemble::new(3, "snapCount=20\n");
+    ensemble.start();
+    let mut kept = write(&ensemble.servers[0], "a", 5);
+    let at = ensemble.leader();
+    let through = (at + 1) % 3;
+    let Some(failing) = Failing::inject(ensemble.servers[at].pid(), "read:error=EIO") else { return };
+    let mut client = ensemble.servers[through].client();
+    let mut n = 0;
+    while ensemble.servers[at].is_running() {
+        let path = format!("/during-{n}");
+        n += 1;
+        match client.create(&path, &path) {
+            Some(Ok(_)) => kept.push(path),
+            Some(Err(_)) => {}
+            None => match common::Client::connect(ensemble.servers[through].client_port, None) {
+                Some(next) => client = next,
+                None => sleep(Duration::from_millis(50)),
+            },
+        }
+    }
+    ends_with(&mut ensemble.servers[at], &["no snapshot at", "can't read", "version-2/", "go on from what is durable"]);
+    drop(failing);
+    kept.extend(write(&ensemble.servers[through], "without-", 5));
+    ensemble.servers[at].start();
+    ensemble.all_serve();
+    all_have(&ensemble, &kept);
+}
+
+/// A small file system, gone when this is dropped.
+struct Small(PathBuf);
+
+impl Small {
+    /// `None`, said aloud, where nothing can be mounted.
+    fn mount(at: PathBuf, size: &str) -> Option<Small> {
+        fs::create_dir_all(&at).expect("made");
+        let options = format!("size={size}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "zebu-test"]).arg(&at).stderr(Stdio::null());
+        if !mount.status().is_ok_and(|status| status.success()) {
+            eprintln!("not tested: file systems can't be mounted here");
+            return None;
+        }
+        Some(Small(at))
+    }
+
+    fn grow(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&self.0).status().expect("mount runs");
+        assert!(done.success());
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_record_loses_nothing() {
+    // Without preallocation a record is written as far as there is room.
+    let mut ensemble = Ensemble::new(3, "preAllocSize=0\n");
+    let hurt = 2;
+    let Some(small) = Small::mount(ensemble.servers[hurt].dir.join("version-2"), "400k") else { return };
+    ensemble.start();
+    let through = &ensemble.servers[0];
+    let mut client = through.client();
+    let data = "x".repeat(7001);
+    let mut kept = Vec::new();
+    for n in 0.. {
+        if !ensemble.servers[hurt].is_running() {
+            break;
+        }
+        assert!(n < 1000, "400 KiB are never full");
+        let path = format!("/n{n}");
+        match client.create(&path, &data) {
+            Some(Ok(_)) => kept.push(path),
+            Some(Err(_)) => {}
+            None => client = ensemble.servers[0].client(),
+        }
+    }
+    ends_with(&mut ensemble.servers[hurt], &["can't write", "version-2/log.1", "free some space"]);
+    // Only part of the last record is there.
+    let file = logs(&ensemble.servers[hurt]).pop().expect("a log");
+    let mut scanner = zebu_core::disk::txn_log::LogScanner::new(fs::read(file).expect("read").into());
+    let whole = scanner.by_ref().count();
+    let end = scanner.end().expect("it ends");
+    assert!(whole > 10 && matches!(end, zebu_core::disk::txn_log::LogEnd::Torn { .. }), "{whole} and then {end}");
+    kept.extend(write(&ensemble.servers[0], "without-", 5));
+    // Space is back; by the log that was torn, and by what the others have.
+    small.grow("8m");
+    ensemble.servers[hurt].start();
+    ensemble.all_serve();
+    assert!(ensemble.servers[hurt].log().contains("cuts that off, it was never acknowledged"));
+    for server in &ensemble.servers {
+        let mut client = server.client();
+        for path in &kept {
+            assert!(client.read(path).is_some(), "{path} at server {}", server.id);
+        }
+    }
+    ensemble.servers.iter_mut().for_each(Server::kill);
+}

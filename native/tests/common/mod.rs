@@ -70,9 +70,15 @@ impl Drop for Server {
 impl Server {
     /// Starts the process.
     pub fn start(&mut self) {
+        self.start_by(&[]);
+    }
+
+    /// Starts the process by a program that runs another one's command line, given with its own arguments.
+    pub fn start_by(&mut self, by: &[&str]) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log")).expect("a log file");
-        let process = Command::new(env!("CARGO_BIN_EXE_zebu"))
-            .arg("serve")
+        let words: Vec<_> = by.iter().copied().chain([env!("CARGO_BIN_EXE_zebu"), "serve"]).collect();
+        let process = Command::new(words[0])
+            .args(&words[1..])
             .arg(self.dir.join("zoo.cfg"))
             .env_remove("RUST_LOG")
             .stdout(Stdio::null())
