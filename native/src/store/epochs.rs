@@ -40,8 +40,8 @@ pub enum EpochError {
     Fallen { path: PathBuf, found: Epoch, known: Epoch },
 }
 
-/// Reads one of the two files; `None` if it is not there.
-fn read(dir: &Path, name: &str) -> Result<Option<Epoch>, EpochError> {
+/// What stands in one of the two files, rotten or not; `None` if it is not there.
+pub fn read(dir: &Path, name: &str) -> Result<Option<Epoch>, EpochError> {
     let path = dir.join(name);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
