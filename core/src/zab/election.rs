@@ -224,7 +224,8 @@ impl Peer {
             return;
         }
         let Role::Looking(election) = &mut self.role else {
-            if note.state == ServerState::Looking || !self.ground.members.is_voter(from) {
+            // Only who asks is answered: two that answer whatever they hear would go on for ever.
+            if note.state == ServerState::Looking {
                 cx.fx.push(Effect::Notify { to: from, note: self.notification() });
             }
             return;
@@ -255,7 +256,9 @@ impl Peer {
         voting.gone.remove(&from);
         let members = &self.ground.members;
         if !members.is_voter(from) {
-            cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            if self.ground.is_voter() {
+                cx.fx.push(Effect::Notify { to: from, note: self.notification() });
+            }
             return;
         }
         if note.state == ServerState::Looking {
@@ -271,21 +274,39 @@ impl Peer {
             }
             return;
         }
+        if note.state == ServerState::Looking
+            && (note.round, from) == (self.round, voting.proposal.leader)
+            && self.ground.beats(&voting.proposal, &note.vote)
+        {
+            // What it is elected for it has no longer: this round can't come to anything good.
+            self.role = Role::Looking(Election::Waiting { until: None, early: alloc::vec![(from, note)] });
+            self.begin_election(cx);
+            return;
+        }
         // Who has lost its memory elects nobody: it waits for one who is elected by the others.
         let elects = self.ground.votes() || !self.ground.is_voter();
         if !members.may_lead(note.vote.leader) || (note.state == ServerState::Looking && !elects) {
             return;
         }
+        let later = note.state == ServerState::Looking && note.round > self.round;
+        if later {
+            self.round = note.round;
+            voting.ballots.clear();
+            voting.adopt(voting.own);
+            cx.fx.note(|| Note::RoundJoined { from, round: note.round });
+        }
+        if note.vote.leader == self.ground.config.id && voting.own.leader != self.ground.config.id {
+            // A vote of its own from before it lost its memory, which others still show: it is told that it holds no
+            // longer, and counts for nothing.
+            if later {
+                voting.resend_at = cx.now.mono + voting.patience;
+                self.broadcast_vote(cx);
+            }
+            return;
+        }
         let ballot = Ballot { vote: note.vote, round: note.round, state: note.state, version: note.version };
         match note.state {
             ServerState::Looking => {
-                let later = note.round > self.round;
-                if later {
-                    self.round = note.round;
-                    voting.ballots.clear();
-                    voting.adopt(voting.own);
-                    cx.fx.note(|| Note::RoundJoined { from, round: note.round });
-                }
                 let better = self.ground.beats(&note.vote, &voting.proposal);
                 if better {
                     let over = voting.proposal;

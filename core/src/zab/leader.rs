@@ -200,7 +200,7 @@ impl Leader {
             }
         }
         let change = reconfig::change_in(ground, cx.host, zxid, &txn).ok().flatten();
-        ground.append(zxid, txn, change, cx.fx);
+        ground.append(zxid, txn, change, cx);
         if ground.breaks(BrokenRule::AckBeforeSync) {
             self.acknowledge(ground, ground.config.id, zxid, cx);
         }
@@ -209,7 +209,8 @@ impl Leader {
 
     pub(super) fn on_packet(&mut self, ground: &mut Ground, conn: ConnId, msg: PeerMsg, cx: &mut Cx<'_>) -> Verdict {
         let promised = match &msg {
-            PeerMsg::FollowerInfo { accepted, .. } | PeerMsg::ObserverInfo { accepted, .. } => Some(*accepted),
+            PeerMsg::FollowerInfo { accepted, info } if ground.members.member(info.server).is_some() => Some(*accepted),
+            PeerMsg::ObserverInfo { accepted, info } if ground.members.member(info.server).is_some() => Some(*accepted),
             _ => None,
         };
         let outcome = match msg {
@@ -220,6 +221,8 @@ impl Leader {
         };
         match outcome {
             Ok(()) if promised.is_some_and(|promised| self.is_passed_by(promised)) => {
+                // Whoever leads next need not hear it again: it may come too late for that.
+                ground.promised_elsewhere = ground.promised_elsewhere.max(promised.unwrap_or(Epoch(0)));
                 if !ground.breaks(BrokenRule::IgnoreEpoch) {
                     return Err(StandDown::StaleLeader);
                 }
@@ -288,10 +291,14 @@ impl Leader {
             self.forget(old, cx);
         }
         let votes = follower;
+        // What a stranger has promised binds nobody.
+        let counts = ground.members.member(server).is_some();
         let mut learner = LearnerConn { server, votes, step: LearnerStep::Greeted, heard: cx.now.mono, owes: None };
         match &mut self.stage {
             Stage::Discovery { heard } => {
-                heard.insert(server, accepted);
+                if counts {
+                    heard.insert(server, accepted);
+                }
             }
             Stage::Promising { .. } => {}
             Stage::Agreeing { epoch, .. } | Stage::Synchronization { epoch, .. } | Stage::Broadcast { epoch } => {
@@ -319,7 +326,7 @@ impl Leader {
                     && let Some(current) = current
                     && votes
                 {
-                    let ours = (ground.current, ground.history.last());
+                    let ours = (ground.current, ground.claim());
                     let counts = ground.members.is_voter(server);
                     if counts && (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
                         // The others may still be a quorum without it. If they are not soon, the next election is more
@@ -574,7 +581,8 @@ impl Leader {
                     if !ground.members.has_quorum(&servers) {
                         return Ok(());
                     }
-                    let highest = heard.values().copied().max().unwrap_or(ground.accepted);
+                    let highest =
+                        heard.values().copied().max().unwrap_or(ground.accepted).max(ground.promised_elsewhere);
                     let highest = if ground.breaks(BrokenRule::IgnoreEpoch) { ground.current } else { highest };
                     if highest >= Epoch::LAST {
                         return Err(StandDown::CounterUsedUp);
@@ -602,7 +610,7 @@ impl Leader {
                     }
                     let epoch = *epoch;
                     cx.fx.note(|| Note::EpochAgreed { epoch, by: promised.iter().copied().collect() });
-                    ground.name_first_members(epoch, cx.fx);
+                    ground.name_first_members(epoch, cx);
                     let lsn = ground.begin_epoch(epoch, cx.fx);
                     self.deadline = cx.now.mono + ground.config.init_time();
                     self.stage = Stage::Synchronization { epoch, lsn, secured: BTreeSet::new() };

@@ -41,6 +41,8 @@ pub struct Learner {
     in_office: Option<Epoch>,
     /// The version of the leader's newest configuration, as its NEWLEADER said it.
     announced: Option<i64>,
+    /// The version of the configuration that was in force when it began.
+    joined_under: i64,
     /// Whom it follows next, without an election, because the members have changed.
     next: Option<ServerId>,
 }
@@ -84,6 +86,7 @@ impl Learner {
             ask_for_all: false,
             in_office: ground.memory.is_lost().then_some(announced),
             announced: None,
+            joined_under: ground.members.committed.version(),
             next: None,
         }
     }
@@ -331,7 +334,7 @@ impl Learner {
                 Ok(())
             }
             (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, config }) => {
-                self.announced = ground.hear_of_members(&config, cx.fx);
+                self.announced = ground.hear_of_members(&config, cx);
                 self.secure(ground, of, cx)
             }
             (
@@ -362,7 +365,7 @@ impl Learner {
             }
             (Step::AwaitUpToDate { epoch, settled, acked, .. }, PeerMsg::UpToDate) => {
                 let (epoch, settled, acked) = (*epoch, *settled, *acked);
-                let before = ground.members.committed.version();
+                let before = self.joined_under;
                 ground.commit_upto(settled, cx);
                 ground.settle_members(settled, self.announced, cx);
                 self.members_changed(ground, before, None)?;
@@ -580,7 +583,7 @@ fn append(ground: &mut Ground, epoch: Epoch, zxid: Zxid, txn: Bytes, cx: &mut Cx
     cx.host.check(zxid, &txn).map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
     let change = reconfig::change_in(ground, cx.host, zxid, &txn);
     let change = change.map_err(|why| Refusal::Violation(Violation::Malformed(why)))?;
-    ground.append(zxid, txn, change, cx.fx);
+    ground.append(zxid, txn, change, cx);
     Ok(())
 }
 

@@ -121,6 +121,11 @@ impl Ground {
         self.is_voter() && !self.memory.is_lost()
     }
 
+    /// Whether others may take over its history.
+    pub(super) fn remembers_enough_to_lead(&self) -> bool {
+        matches!(self.memory, Memory::Whole | Memory::Blank)
+    }
+
     /// Where its history ends, readable or not: what votes and promises tell.
     pub(super) fn claim(&self) -> Zxid {
         match self.memory {

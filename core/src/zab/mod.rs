@@ -113,6 +113,8 @@ pub struct Ground {
     pub members: Membership,
     /// The highest epoch promised (written, or under way to be).
     pub accepted: Epoch,
+    /// The highest epoch that a member is known to have promised to somebody else, which no later one may be below.
+    promised_elsewhere: Epoch,
     /// The epoch whose history this is (likewise).
     pub current: Epoch,
     /// The history.
@@ -179,11 +181,11 @@ impl Ground {
     }
 
     /// Appends a transaction; `change` is the configuration that it makes, if it makes one.
-    fn append(&mut self, zxid: Zxid, txn: Bytes, change: Option<Box<Ensemble>>, fx: &mut Effects) {
+    fn append(&mut self, zxid: Zxid, txn: Bytes, change: Option<Box<Ensemble>>, cx: &mut Cx<'_>) {
         if let Some(next) = change {
-            self.propose_members(*next, fx);
+            self.propose_members(*next, cx);
         }
-        let lsn = self.store(Record::Txn { zxid, txn: txn.clone() }, fx);
+        let lsn = self.store(Record::Txn { zxid, txn: txn.clone() }, cx.fx);
         self.history.push(Entry { zxid, txn, lsn });
     }
 
@@ -263,6 +265,7 @@ impl Peer {
             members: Membership { committed: config.ensemble.clone(), proposed },
             config,
             accepted,
+            promised_elsewhere: Epoch(0),
             current,
             history,
             memory,
@@ -495,6 +498,13 @@ impl Peer {
 
     /// Takes the elected role.
     fn take_role(&mut self, leader: ServerId, cx: &mut Cx<'_>) {
+        if leader == self.ground.config.id && !self.ground.remembers_enough_to_lead() {
+            // Its history would be cut out of everybody else's.
+            self.role = Role::Looking(Election::waiting(None));
+            self.note_phase(cx.fx);
+            self.begin_election(cx);
+            return;
+        }
         let waiting = core::mem::take(&mut self.waiting);
         if leader == self.ground.config.id {
             let mut role = Leader::new(&self.ground, cx.now.mono);

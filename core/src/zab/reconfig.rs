@@ -59,15 +59,21 @@ impl Ground {
     }
 
     /// Looks at the history again: the newest change in it that is not committed is proposed. One inside the state counts
-    /// as that too until a leader says that the state is committed.
+    /// as that too until a leader says that the state is committed. Whatever stands before the newest is committed:
+    /// otherwise no leader would have proposed another.
     pub(super) fn review_members(&mut self, host: &dyn Host) {
         let committed = self.members.committed.version();
         let open = self.history.after(self.history.committed());
-        let newest = open.filter_map(|e| change_in(self, host, e.zxid, &e.txn).ok().flatten()).last().map(|e| *e);
+        let open = open.filter_map(|e| change_in(self, host, e.zxid, &e.txn).ok().flatten()).map(|e| *e);
         let held = host.membership_held().and_then(|text| Ensemble::parse(&text).ok());
+        let mut changes: Vec<_> = held.into_iter().chain(open).filter(|e| e.version() > committed).collect();
+        changes.sort_by_key(Ensemble::version);
         let first = self.members.proposed.take().filter(|e| is_first(e) && committed == 0);
-        let newer = |e: &Ensemble| e.version() > committed;
-        self.members.proposed = newest.filter(newer).or(held.filter(newer)).or(first);
+        self.members.proposed = changes.pop().or(first);
+        let proposed = self.members.last_seen().version();
+        if let Some(before) = changes.into_iter().rfind(|e| e.version() < proposed) {
+            self.members.committed = before;
+        }
     }
 
     /// The history was cut or replaced.
@@ -84,15 +90,18 @@ impl Ground {
     }
 
     /// A change is in the log from now on; to be told before its transaction is stored, so that no acknowledgement is
-    /// ahead of it.
-    pub(super) fn propose_members(&mut self, next: Ensemble, fx: &mut Effects) {
+    /// ahead of it. One that was open before it is committed: otherwise no leader would have proposed another.
+    pub(super) fn propose_members(&mut self, next: Ensemble, cx: &mut Cx<'_>) {
         if next.version() <= self.members.committed.version() || self.members.proposed.as_ref() == Some(&next) {
             return;
         }
+        let open = self.members.proposed.take().filter(|e| !is_first(e) && e.version() < next.version());
         let (version, voters, observers) = sides(&next);
-        fx.note(|| Note::MembersProposed { version, voters, observers });
+        cx.fx.note(|| Note::MembersProposed { version, voters, observers });
         self.members.proposed = Some(next);
-        self.store_members(fx);
+        if !open.is_some_and(|open| self.activate(open, cx)) {
+            self.store_members(cx.fx);
+        }
     }
 
     /// A change is committed. True if it is news.
@@ -119,11 +128,11 @@ impl Ground {
     }
 
     /// A leader's first configuration gets the epoch's start for its version.
-    pub(super) fn name_first_members(&mut self, epoch: Epoch, fx: &mut Effects) {
+    pub(super) fn name_first_members(&mut self, epoch: Epoch, cx: &mut Cx<'_>) {
         let known = self.members.proposed.as_ref().is_some_and(|e| !is_first(e));
         if self.config.reconfig.is_enabled() && self.members.committed.version() == 0 && !known {
             let first = self.members.committed.clone().with_version(epoch.start().0);
-            self.propose_members(first, fx);
+            self.propose_members(first, cx);
         }
     }
 
@@ -136,7 +145,7 @@ impl Ground {
     }
 
     /// The leader's newest configuration, as NEWLEADER says it. Its version, if it is one.
-    pub(super) fn hear_of_members(&mut self, text: &str, fx: &mut Effects) -> Option<i64> {
+    pub(super) fn hear_of_members(&mut self, text: &str, cx: &mut Cx<'_>) -> Option<i64> {
         if !self.config.reconfig.is_enabled() {
             return None;
         }
@@ -144,10 +153,10 @@ impl Ground {
         let version = heard.version();
         if self.members.proposed.as_ref().is_some_and(|e| is_first(e) && e.version() != version) {
             self.members.proposed = None;
-            self.store_members(fx);
+            self.store_members(cx.fx);
         }
         if version > self.members.last_seen().version() {
-            self.propose_members(heard, fx);
+            self.propose_members(heard, cx);
         }
         Some(version)
     }

@@ -1,5 +1,6 @@
 //! One server against a scripted outside: interleavings, and words that no honest peer says.
 
+mod doubted;
 mod elected;
 
 use super::*;
@@ -23,6 +24,9 @@ impl Host for Applied {
     }
     fn empty(&self) -> Bytes {
         Bytes::new()
+    }
+    fn membership_in(&self, txn: &Bytes) -> Option<String> {
+        core::str::from_utf8(txn).ok().filter(|text| text.starts_with("server.")).map(Into::into)
     }
 }
 
