@@ -53,6 +53,18 @@ fn seeds_empty_disks_and_settle_elections_early() {
     assert!(forgot >= 10 && refilled >= 5 && early >= 20, "{forgot} emptied, {refilled} refilled, {early} early");
 }
 
+/// What later seeds, with emptied disks and elections that settle early, have found.
+#[test]
+fn later_seeds_that_found_something_stay_clean() {
+    for (seed, reconfig, what) in [
+        (128, false, "a disk is emptied whose acknowledgement is on its way"),
+        (771, true, "a member to be does not hear that the leader has settled, and asks too late"),
+    ] {
+        let options = SweepOptions { reconfig, ..SweepOptions::default() };
+        assert_eq!(run_seed(seed, &options).violation, None, "seed {seed}: {what}");
+    }
+}
+
 /// With sessions that only their server knows until they create an ephemeral: ephemerals still go exactly with them.
 #[test]
 fn seeds_with_local_sessions_break_no_rule() {

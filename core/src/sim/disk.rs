@@ -118,6 +118,10 @@ pub(crate) struct Disk {
     damaged: Vec<DiskDamage>,
     /// Transactions whose record in the log has another byte.
     rotten: BTreeSet<Zxid>,
+    /// What was on it when it was emptied, until it has a history again: what it had acknowledged by then may still be
+    /// on its way to be counted.
+    #[serde(skip)]
+    emptied: Option<Box<Media>>,
 }
 
 /// What a finished sync did.
@@ -151,6 +155,7 @@ impl Disk {
             failed: false,
             damaged: Vec::new(),
             rotten: BTreeSet::new(),
+            emptied: None,
         }
     }
 
@@ -167,7 +172,8 @@ impl Disk {
     pub fn damage(&mut self, what: DiskDamage) {
         match what {
             DiskDamage::Everything => {
-                self.media = Media::default();
+                let lost = core::mem::take(&mut self.media);
+                self.emptied.get_or_insert_with(|| Box::new(lost));
                 self.repaired();
             }
             DiskDamage::MiddleOfLog => {
@@ -210,10 +216,18 @@ impl Disk {
 
     /// A record reaches the media.
     fn write(&mut self, record: Record) {
-        if matches!(record, Record::Install { .. }) {
-            self.repaired();
+        match record {
+            Record::Install { .. } => self.repaired(),
+            Record::CurrentEpoch(_) => self.emptied = None,
+            _ => {}
         }
         self.media.write(record);
+    }
+
+    /// Whether it holds this transaction, or did when it was emptied.
+    pub fn has_held(&self, zxid: Zxid, txn: &Bytes) -> bool {
+        let holds = |media: &Media| media.base() >= zxid || media.entry(zxid) == Some(txn);
+        holds(&self.media) || self.emptied.as_deref().is_some_and(holds)
     }
 
     /// Whether it is damaged.

@@ -413,6 +413,13 @@ impl Peer {
                 joined = Some(supporters);
             }
         }
+        let waits_for_leader = joined.is_none() && enough(&Voting::supporters(&voting.ballots, &ballot));
+        if waits_for_leader && self.ground.config.settles_early {
+            // A quorum has it, but its word is not here: perhaps it settled before it knew of us. It is asked soon,
+            // however long this election has been going on already.
+            voting.patience = self.ground.config.min_notification;
+            voting.resend_at = voting.resend_at.min(cx.now.mono + voting.patience);
+        }
         if let Some(supporters) = joined {
             self.round = ballot.round;
             self.settled = ballot.vote;

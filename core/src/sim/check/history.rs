@@ -284,9 +284,12 @@ impl History {
     fn durable_among(&self, members: &Ensemble, zxid: Zxid, processes: &[Process]) -> Result<(), String> {
         let Some(at) = self.position(zxid) else { return Ok(()) };
         let txn = &self.order[at].txn;
-        let holds = |p: &&Process| p.disk.media.base() >= zxid || p.disk.media.entry(zxid) == Some(txn);
-        let holders: BTreeSet<ServerId> =
-            processes.iter().filter(holds).map(|p| p.id).filter(|id| members.is_voter(*id)).collect();
+        let holders: BTreeSet<ServerId> = processes
+            .iter()
+            .filter(|p| p.disk.has_held(zxid, txn))
+            .map(|p| p.id)
+            .filter(|id| members.is_voter(*id))
+            .collect();
         if members.has_quorum(&holders) {
             return Ok(());
         }
