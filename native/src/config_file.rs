@@ -353,6 +353,7 @@ impl ZooCfg {
         config.min_notification = self.min_notification;
         config.max_notification = self.max_notification;
         config.observer_wait = self.observer_wait;
+        config.settles_early = true;
         config.service = self.service.clone();
         config.access = self.access.clone();
         if self.standalone {

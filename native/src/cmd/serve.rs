@@ -148,7 +148,10 @@ fn serve(args: &Args) -> Result<(), ServeError> {
             Some(own) => {
                 let quorum = Quorum::start(&cfg, own, post.clone()).await?;
                 let mailbox = post.clone();
-                let deliver = Arc::new(move |from, note| mailbox.push_notification(from, note));
+                let deliver = Arc::new(move |input| match input {
+                    Input::Notification { from, note } => mailbox.push_notification(from, note),
+                    input => mailbox.push(input),
+                });
                 (Some(quorum), Some(Election::start(&cfg, own, deliver).await?))
             }
             None => (None, None),

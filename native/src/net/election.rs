@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,27 +23,31 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 use zebu_core::config::LARGEST_ID;
 use zebu_core::id::ServerId;
+use zebu_core::input::Input;
 use zebu_core::wire::frame::split_frame;
 use zebu_core::wire::notification::{InitialMessage, MAX_MESSAGE, Notification};
 
 /// Connections that have not said who they are: more at once are refused.
 const MAX_HANDSHAKES: usize = 64;
 
-/// Takes what peers say.
-pub type OnNotification = dyn Fn(ServerId, Notification) + Send + Sync;
+/// Takes what the core has to hear: what peers say, and that nobody listens where one should be.
+pub type Deliver = dyn Fn(Input) + Send + Sync;
+
+/// A connection that lasted so long and ends is missed: a look tells whether the peer still runs.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// The election transport of one server.
 pub struct Election {
     me: ServerId,
     peers: Arc<Peers>,
-    deliver: Arc<OnNotification>,
+    deliver: Arc<Deliver>,
 }
 
 /// All that are spoken with: members, and where members change those who ask to become some, or were some.
 struct Peers {
     known: Mutex<BTreeMap<ServerId, Known>>,
     rules: Rules,
-    deliver: Arc<OnNotification>,
+    deliver: Arc<Deliver>,
     /// Whoever calls is spoken with, at the address that it says.
     strangers: bool,
     runtime: tokio::runtime::Handle,
@@ -105,8 +109,9 @@ struct Slot {
     /// What was sent last: a fresh connection begins with it, as the peer may have missed it.
     last: Option<Bytes>,
     connection: Option<Connection>,
-    /// The peer called us although the larger id calls: call back.
-    call_back: bool,
+    /// The peer called us although the larger id calls: call back. Or its connection has ended: look whether it is
+    /// there.
+    call: bool,
     /// To tell a connection from its successor.
     connections: u64,
 }
@@ -133,7 +138,7 @@ impl Election {
     ///
     /// # Errors
     /// The port can't be opened, after the configured number of tries.
-    pub async fn start(cfg: &ZooCfg, own: &ServerLine, deliver: Arc<OnNotification>) -> Result<Election, ListenError> {
+    pub async fn start(cfg: &ZooCfg, own: &ServerLine, deliver: Arc<Deliver>) -> Result<Election, ListenError> {
         let listener = open_port(cfg, own).await?;
         let mut initial = BytesMut::new();
         let address = format!("{}:{}", bracketed(&own.host), own.election_port);
@@ -167,7 +172,7 @@ impl Election {
     /// Sends a notification, instead of one to the same server that still waits.
     pub fn notify(&self, to: ServerId, note: Notification) {
         if to == self.me {
-            (self.deliver)(to, note);
+            (self.deliver)(Input::Notification { from: to, note });
             return;
         }
         let Some(peer) = self.peers.get(to) else { return };
@@ -196,7 +201,7 @@ async fn open_port(cfg: &ZooCfg, own: &ServerLine) -> Result<TcpListener, Listen
     }
 }
 
-async fn accept(listener: TcpListener, rules: Rules, peers: Arc<Peers>, deliver: Arc<OnNotification>) {
+async fn accept(listener: TcpListener, rules: Rules, peers: Arc<Peers>, deliver: Arc<Deliver>) {
     let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     loop {
         let (stream, remote) = listen::accept(&listener, "election port").await;
@@ -222,7 +227,7 @@ async fn greet(
     remote: SocketAddr,
     rules: &Rules,
     peers: &Peers,
-    deliver: Arc<OnNotification>,
+    deliver: Arc<Deliver>,
 ) -> Result<(), String> {
     let mut buf = BytesMut::with_capacity(128);
     let initial = loop {
@@ -251,7 +256,7 @@ async fn greet(
         if let Some(old) = slot.connection.take() {
             old.task.abort();
         }
-        slot.call_back = true;
+        slot.call = true;
         peer.wake.notify_one();
         return Ok(());
     }
@@ -262,13 +267,13 @@ async fn greet(
 
 impl Peer {
     /// Makes connections when they are needed.
-    async fn run(self: Arc<Self>, rules: Rules, deliver: Arc<OnNotification>) {
+    async fn run(self: Arc<Self>, rules: Rules, deliver: Arc<Deliver>) {
         loop {
             self.wake.notified().await;
             {
                 let mut slot = self.slot.lock();
-                let wanted = slot.waiting.is_some() || slot.call_back;
-                slot.call_back = false;
+                let wanted = slot.waiting.is_some() || slot.call;
+                slot.call = false;
                 if slot.connection.is_some() || !wanted {
                     continue;
                 }
@@ -280,7 +285,12 @@ impl Peer {
                 }
                 // The larger id keeps the connection that it opens itself: this one was only to ask for it.
                 Ok(Ok(_)) => {}
-                Ok(Err(e)) => debug!("election port: server {} can't be reached: {e}", self.id),
+                Ok(Err(e)) => {
+                    debug!("election port: server {} can't be reached: {e}", self.id);
+                    if e.kind() == io::ErrorKind::ConnectionRefused {
+                        deliver(Input::Refused { by: self.id });
+                    }
+                }
                 Err(_) => debug!("election port: server {} can't be reached in time", self.id),
             }
         }
@@ -294,7 +304,7 @@ impl Peer {
     }
 
     /// Uses a connection, instead of an older one.
-    fn keep(self: &Arc<Self>, stream: TcpStream, buf: BytesMut, deliver: Arc<OnNotification>) {
+    fn keep(self: &Arc<Self>, stream: TcpStream, buf: BytesMut, deliver: Arc<Deliver>) {
         listen::tune(&stream);
         let mut slot = self.slot.lock();
         if let Some(old) = slot.connection.take() {
@@ -307,7 +317,7 @@ impl Peer {
         }
         let wake = Arc::new(Notify::new());
         wake.notify_one();
-        let (peer, woken) = (self.clone(), wake.clone());
+        let (peer, woken, since) = (self.clone(), wake.clone(), Instant::now());
         let task = tokio::spawn(async move {
             let (read, write) = stream.into_split();
             let ended = tokio::select! {
@@ -321,7 +331,8 @@ impl Peer {
             let mut slot = peer.slot.lock();
             if slot.connection.as_ref().is_some_and(|c| c.number == number) {
                 slot.connection = None;
-                if slot.waiting.is_some() {
+                slot.call |= since.elapsed() >= SETTLED;
+                if slot.waiting.is_some() || slot.call {
                     peer.wake.notify_one();
                 }
             }
@@ -329,19 +340,14 @@ impl Peer {
         slot.connection = Some(Connection { number, task: task.abort_handle(), wake });
     }
 
-    async fn receive(
-        &self,
-        mut read: OwnedReadHalf,
-        mut buf: BytesMut,
-        deliver: Arc<OnNotification>,
-    ) -> Result<(), String> {
+    async fn receive(&self, mut read: OwnedReadHalf, mut buf: BytesMut, deliver: Arc<Deliver>) -> Result<(), String> {
         loop {
             while let Some(payload) = split_frame(&mut buf, MAX_MESSAGE).map_err(|e| e.to_string())? {
                 if payload.is_empty() {
                     return Err("it sent an empty message".into());
                 }
                 match Notification::decode(payload) {
-                    Ok(note) => deliver(self.id, note),
+                    Ok(note) => deliver(Input::Notification { from: self.id, note }),
                     Err(e) => warn!("election port: skips a message of server {}: {e}", self.id),
                 }
             }
@@ -410,17 +416,48 @@ mod tests {
         [0, 1, 2].map(|n: usize| held[n].local_addr().expect("bound").port())
     }
 
-    type Heard = UnboundedReceiver<(ServerId, Notification)>;
+    type Heard = UnboundedReceiver<Input>;
 
     async fn start(cfg: &ZooCfg) -> (Election, Heard) {
         let (heard, hear) = unbounded_channel();
-        let deliver = Arc::new(move |from, note| drop(heard.send((from, note))));
+        let deliver = Arc::new(move |input| drop(heard.send(input)));
         (Election::start(cfg, cfg.own_line().expect("listed"), deliver).await.expect("started"), hear)
     }
 
     async fn next(heard: &mut Heard) -> (i64, i64) {
-        let (from, note) = timeout(PATIENCE, heard.recv()).await.expect("in time").expect("the transport lives");
-        (from.0, note.round)
+        loop {
+            match timeout(PATIENCE, heard.recv()).await.expect("in time").expect("the transport lives") {
+                Input::Notification { from, note } => return (from.0, note.round),
+                // Nobody was there yet.
+                Input::Refused { .. } => {}
+                other => panic!("{other:?} comes from no peer"),
+            }
+        }
+    }
+
+    async fn refused(heard: &mut Heard) -> ServerId {
+        loop {
+            match timeout(PATIENCE, heard.recv()).await.expect("in time").expect("the transport lives") {
+                Input::Refused { by } => return by,
+                Input::Notification { .. } => {}
+                other => panic!("{other:?} comes from no peer"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_is_told_of() {
+        let ports = free_ports().await;
+        let (two, mut heard) = start(&config(2, ports).await).await;
+        two.notify(ServerId(1), note(1));
+        assert_eq!(refused(&mut heard).await, ServerId(1));
+        // It runs, speaks, and is gone: its end alone is reason to look, whatever was said on the connection.
+        let at_1 = TcpListener::bind(("127.0.0.1", ports[0])).await.expect("server 1's port");
+        two.notify(ServerId(1), note(2));
+        let (stream, _) = timeout(PATIENCE, at_1.accept()).await.expect("in time").expect("called");
+        sleep(SETTLED + Duration::from_millis(100)).await;
+        drop((at_1, stream));
+        assert_eq!(refused(&mut heard).await, ServerId(1));
     }
 
     #[tokio::test]
