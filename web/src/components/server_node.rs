@@ -114,7 +114,7 @@ pub fn ServerDisc(props: &Props) -> Html {
         "voter"
     };
     let badge = match s.model.as_ref().and_then(|m| m.badge.as_ref()) {
-        Some(badge) if *text >= 24.0 && r < 60.0 => compare_words::short_fact(t, badge),
+        Some(badge) if r < if *text >= 24.0 { 60.0 } else { 40.0 } => compare_words::short_fact(t, badge),
         Some(badge) => compare_words::fact(t, badge),
         None => t.fill("stage.epoch", &[("n", &s.epoch)]),
     };
