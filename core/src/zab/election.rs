@@ -266,7 +266,14 @@ impl Peer {
             voting.outside.remove(&from);
             voting.ballots.retain(|server, ballot| *server != from || ballot.state == ServerState::Looking);
         }
-        if note.state == ServerState::Looking && note.round < self.round {
+        let (me, behind) = (self.ground.config.id, note.state == ServerState::Looking && note.round < self.round);
+        let follows = voting.proposal.leader == ServerId::NONE && self.ground.votes() && note.vote.leader != me;
+        if behind && follows && members.may_lead(note.vote.leader) {
+            // Who has nobody to vote for goes down to the round of those who have: nobody goes up to the round of a vote
+            // for nobody.
+            self.round = note.round;
+            voting.ballots.clear();
+        } else if behind {
             // An observer's round is nobody's business; and voters answer an observer whatever it says, so that the
             // two would go on for ever.
             if self.ground.is_voter() {

@@ -248,7 +248,6 @@ impl Learner {
             }
             Step::Securing { conn, epoch, settled, acked, lsn } if ground.synced >= *lsn => {
                 let (conn, epoch, settled, acked) = (*conn, *epoch, *settled, *acked);
-                ground.remembers(cx.fx);
                 cx.send(conn, PeerMsg::Ack { zxid: epoch.start() });
                 self.step = Step::AwaitUpToDate { conn, epoch, settled, acked };
                 // The leader may still wait for the others, and does not ping before it is established.

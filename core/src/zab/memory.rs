@@ -154,6 +154,15 @@ impl Ground {
         }
     }
 
+    /// A start would find a history with its epoch on the disk, so nothing is lost, though the role in which it came may
+    /// have ended before it was durable.
+    pub(super) fn remember_what_is_durable(&mut self, fx: &mut Effects) {
+        if self.whole_at.is_some_and(|lsn| self.synced >= lsn) {
+            self.whole_at = None;
+            self.remembers(fx);
+        }
+    }
+
     /// Everything that the leader in office has is durable here.
     pub(super) fn remembers(&mut self, fx: &mut Effects) {
         let was = core::mem::replace(&mut self.memory, Memory::Whole);
@@ -165,7 +174,7 @@ impl Ground {
     /// Behind the epoch that makes a history its own: the disk is whole again.
     pub(super) fn trust_disk(&mut self, fx: &mut Effects) {
         if self.incomplete {
-            self.store(Record::Trusted, fx);
+            self.whole_at = Some(self.store(Record::Trusted, fx));
         }
     }
 }

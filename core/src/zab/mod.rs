@@ -123,6 +123,8 @@ pub struct Ground {
     pub memory: Memory,
     /// The disk is marked as one that has lost something, until it is whole again.
     incomplete: bool,
+    /// When this is durable, the disk holds all of a leader's history, whatever has become of that leader.
+    whole_at: Option<Lsn>,
     /// The last storage effect asked for.
     pub last_lsn: Lsn,
     /// The last one that is durable.
@@ -205,7 +207,9 @@ impl Ground {
 
     fn begin_epoch(&mut self, epoch: Epoch, fx: &mut Effects) -> Lsn {
         self.current = epoch;
-        self.store(Record::CurrentEpoch(epoch), fx)
+        let lsn = self.store(Record::CurrentEpoch(epoch), fx);
+        self.whole_at = Some(lsn);
+        lsn
     }
 
     /// Commits and applies every entry up to `upto`.
@@ -270,6 +274,7 @@ impl Peer {
             history,
             memory,
             incomplete: memory.is_incomplete(),
+            whole_at: None,
             last_lsn: Lsn(0),
             synced: Lsn(0),
             touched: BTreeMap::new(),
@@ -407,6 +412,7 @@ impl Peer {
             return;
         }
         self.ground.synced = self.ground.synced.max(upto);
+        self.ground.remember_what_is_durable(cx.fx);
         let verdict = match &mut self.role {
             Role::Leading(l) => l.on_synced(&mut self.ground, cx),
             Role::Learning(l) => l.on_synced(&mut self.ground, cx),

@@ -144,3 +144,35 @@ fn a_promise_made_before_makes_no_leader() {
     one.join(3, 3, z(3, 7));
     assert_eq!(one.peer.phase(), PhaseName::Synchronization);
 }
+
+/// A disk that has everything is no less whole because the connection ended before it could be said.
+#[test]
+fn what_a_leader_gave_is_remembered_though_the_leader_is_gone() {
+    let mut one = One::forgetful(0, Memory::Blank);
+    for from in [2, 3] {
+        one.hear(from, note(ServerState::Looking, 3, (0, Zxid::ZERO), 1));
+    }
+    one.wait(Duration::from_millis(200));
+    one.meet(1, 1);
+    one.packet(1, PeerMsg::Snap { zxid: z(1, 3), body: Bytes::new() });
+    one.syncs = false;
+    one.packet(1, PeerMsg::NewLeader { epoch: Epoch(1), config: String::new() });
+    one.step(Input::Closed { conn: ConnId(1) });
+    assert_eq!((one.peer.ground.memory, one.peer.state()), (Memory::Blank, ServerState::Looking));
+    let upto = one.peer.ground.last_lsn;
+    one.step(Input::Synced { upto });
+    one.hear(2, note(ServerState::Looking, 2, (1, z(1, 3)), 2));
+    assert_eq!((one.peer.ground.memory, one.peer.vote().leader), (Memory::Whole, ServerId(2)));
+}
+
+#[test]
+fn who_votes_for_nobody_goes_down_to_the_round_of_those_who_do() {
+    for (memory, joins) in [(Memory::Damaged { last: z(4, 5) }, true), (Memory::lost(z(4, 5)), false)] {
+        let mut one = One::forgetful(4, memory);
+        // Rounds went by in which it found nobody.
+        one.hear(3, note(ServerState::Looking, 2, (3, z(3, 1)), 9));
+        assert_eq!(one.peer.round() == 9, joins, "{memory:?}");
+        one.hear(2, note(ServerState::Looking, 2, (4, z(4, 5)), 1));
+        assert_eq!((one.peer.vote().leader == ServerId(2), one.peer.round()), (joins, 1), "{memory:?}");
+    }
+}
