@@ -63,7 +63,10 @@ class Reconfig(MixedTest):
         def held():
             path = server.folder / name
             # Apache's server escapes colons, as Java does in files of properties.
-            return path.exists() and sorted(path.read_text().replace("\\", "").split()) == sorted(members)
+            if not path.exists():
+                return False
+            written = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+            return sorted(" ".join(written).replace("\\", "").split()) == sorted(members)
 
         wait_for(f"{kind_of(server)} {server.id} has {name}", held)
         wait_for(f"{kind_of(server)} {server.id} serves", server.mode)
