@@ -281,7 +281,7 @@ class Throttle(OwnEnsembleTest):
         asks = threading.Thread(target=lambda: answers.append(first.create(1, "/first")))
         try:
             asks.start()
-            time.sleep(0.3)
+            wait_for("the first is under way", lambda: "zk_outstanding_requests\t1\n" in leader.four_letters("mntr"))
             second.socket.sendall(frame(struct.pack(">ii", 1, CREATE) + create_record("/second", 0)))
             time.sleep(1.0)
         finally:
