@@ -60,6 +60,8 @@ fn later_seeds_that_found_something_stay_clean() {
         (128, false, "a disk is emptied whose acknowledgement is on its way"),
         (771, true, "a member to be does not hear that the leader has settled, and asks too late"),
         (1294, true, "a member to be that votes for nobody is in a later round than all others"),
+        (1977, true, "an observer that is to vote is needed to bring a leader into office"),
+        (11_321, true, "an observer that is to vote is needed for the change"),
         (11_866, false, "a new server's connection ends before what it was given is on its disk"),
     ] {
         let options = SweepOptions { reconfig, ..SweepOptions::default() };

@@ -81,10 +81,15 @@ impl Membership {
         self.proposed.as_ref().and_then(|ensemble| ensemble.member(id)).or_else(|| self.committed.member(id))
     }
 
-    /// As what `id` joins: an observer where the committed configuration says so; whoever is not in it (yet, or any
-    /// more) follows like a voter, and does not count.
+    /// As what `id` joins: an observer where the committed configuration says so, unless it is to become a voter: then
+    /// the change may need it to be made. Whoever is not in it (yet, or any more) follows like a voter, and does not
+    /// count.
     pub fn joins_as(&self, id: ServerId) -> MemberKind {
-        self.committed.member(id).map_or(MemberKind::Participant, |member| member.kind)
+        let kind = |ensemble: &Ensemble| ensemble.member(id).map(|member| member.kind);
+        match self.proposed.as_ref().and_then(kind) {
+            Some(MemberKind::Participant) => MemberKind::Participant,
+            _ => kind(&self.committed).unwrap_or(MemberKind::Participant),
+        }
     }
 
     /// The most acknowledgements that a commit can need at least.
@@ -122,5 +127,18 @@ mod tests {
         }
         assert_eq!(joint.voters(), of(&[1, 2, 3, 4, 5]));
         assert_eq!(joint.joins_as(ServerId(4)), MemberKind::Participant);
+    }
+
+    #[test]
+    fn an_observer_that_is_to_vote_follows_already_and_a_voter_that_is_to_observe_still() {
+        let of = |kinds: [&str; 3]| {
+            let line = |(n, kind): (i64, &str)| alloc::format!("server.{n}=s{n}:1:2:{kind}\n");
+            Ensemble::parse(&(1..).zip(kinds).map(line).collect::<String>()).unwrap()
+        };
+        let committed = of(["participant", "observer", "observer"]);
+        let proposed = of(["observer", "participant", "observer"]).with_version(7);
+        let joint = Membership { committed, proposed: Some(proposed) };
+        let kinds = [1, 2, 3].map(|id| joint.joins_as(ServerId(id)));
+        assert_eq!(kinds, [MemberKind::Participant, MemberKind::Participant, MemberKind::Observer]);
     }
 }

@@ -334,6 +334,11 @@ impl Learner {
             }
             (Step::Receiving { .. }, PeerMsg::NewLeader { epoch: of, config }) => {
                 self.announced = ground.hear_of_members(&config, cx);
+                if self.votes != (ground.joins_as() == MemberKind::Participant) {
+                    // A change is open that may need it in its other role: at once, from the same leader.
+                    self.next = Some(self.leader);
+                    return Err(Refusal::StandDown(StandDown::Reconfigured));
+                }
                 self.secure(ground, of, cx)
             }
             (
