@@ -322,12 +322,13 @@ impl Leader {
         let (server, votes) = (learner.server, learner.votes);
         match (learner.step, msg) {
             (LearnerStep::Informed, PeerMsg::AckEpoch { last, current }) => {
+                // A promise is one whatever its server joins as: one that observes may not know yet that it is to vote.
+                let counts = ground.members.is_voter(server);
                 if let Stage::Agreeing { promised, .. } = &mut self.stage
                     && let Some(current) = current
-                    && votes
+                    && (votes || counts)
                 {
                     let ours = (ground.current, ground.claim());
-                    let counts = ground.members.is_voter(server);
                     if counts && (current, last) > ours && !ground.breaks(BrokenRule::IgnoreEpoch) {
                         // The others may still be a quorum without it. If they are not soon, the next election is more
                         // likely to find the better leader than this one's patience is to bring anybody else (in
