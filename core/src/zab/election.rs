@@ -267,7 +267,9 @@ impl Peer {
             voting.ballots.retain(|server, ballot| *server != from || ballot.state == ServerState::Looking);
         }
         let (me, behind) = (self.ground.config.id, note.state == ServerState::Looking && note.round < self.round);
-        let follows = voting.proposal.leader == ServerId::NONE && self.ground.votes() && note.vote.leader != me;
+        // Where members change, who has no vote may have one as the others know it.
+        let votes = self.ground.votes() || (!self.ground.is_voter() && self.ground.config.reconfig.is_enabled());
+        let follows = voting.proposal.leader == ServerId::NONE && votes && note.vote.leader != me;
         if behind && follows && members.may_lead(note.vote.leader) {
             // Who has nobody to vote for goes down to the round of those who have: nobody goes up to the round of a vote
             // for nobody.
