@@ -4,8 +4,10 @@
 //! not go on; or the leader was wrong. Apache's leader is at times (known-faults, J8): a create whose flag asks for a
 //! container makes a plain znode, and createContainer whose flag does not makes a container, while the digest is that
 //! of the other kind. It foretells from what it has foretold as long as anything is on its way, so all of that is off by
-//! as much; only then does it look at its tree again. Any client can do that, and it is no reason for a follower to
-//! stop. Apache's own servers count it and go on whatever it is; here, only what is off by just that much is let pass.
+//! as much; when nothing is, it starts from its tree again. For each znode alone it does the same, and what is on its way
+//! becomes less while it reckons: the sum, the znode before and the znode after may each be of either source. Any client
+//! can do that, and it is no reason for a follower to stop. Apache's own servers count it and go on whatever it is; here,
+//! only what is off by just that much is let pass.
 
 use crate::collections::BTreeMap;
 use crate::disk::body::StatPersisted;
@@ -65,19 +67,20 @@ impl Foretold {
     pub(super) fn is_explained(&mut self, txn: &Txn, tree: &Tree) -> bool {
         let Some(foretold) = txn.digest else { return false };
         let off = foretold.tree.wrapping_sub(tree.digest());
-        // What it may be off by, and the suspects that this would make.
-        let mut ways = BTreeMap::new();
-        ways.insert(self.off, self.suspects.clone());
+        // What it may be off by, and the suspects that this would make: from what it has foretold, or from its tree.
+        let mut ways: BTreeMap<_, _> = [0, self.off].map(|off| (off, self.suspects.clone())).into_iter().collect();
         for (at, suspect) in self.suspects.iter().enumerate() {
             let now = suspect.is_off(tree);
             if now != suspect.off {
-                // It has changed; the leader reckons with the znode that it remembers, or with that of its tree.
+                // It has changed; the leader reckons with the znode that it remembers, or with that of its tree, or takes
+                // that of its tree off and adds the one that it remembers.
                 let differs = |(sum, suspects): (&i64, &Vec<Suspect>)| {
                     let mut suspects = suspects.clone();
                     suspects[at].off = now;
-                    (sum.wrapping_add(now).wrapping_sub(suspect.off), suspects)
+                    let sum = sum.wrapping_add(now);
+                    [(sum, suspects.clone()), (sum.wrapping_sub(suspect.off), suspects)]
                 };
-                let more: Vec<_> = ways.iter().map(differs).collect();
+                let more: Vec<_> = ways.iter().flat_map(differs).collect();
                 ways.extend(more);
             }
         }
@@ -149,6 +152,11 @@ mod tests {
         TxnBody::Multi { txns }
     }
 
+    fn txn(zxid: i64, body: TxnBody, digest: Option<TxnDigest>) -> Txn {
+        let header = TxnHeader { session: SessionId(5), cxid: 1, zxid: Zxid(zxid), time_ms: 7 };
+        Txn { header, body, digest }
+    }
+
     /// What the leader believes: the znodes whose kind it has wrong are of the other kind in its tree.
     #[derive(Clone)]
     struct Leader {
@@ -166,9 +174,8 @@ mod tests {
         /// What becomes of a transaction that the leader believes to be `believed`.
         fn is_borne(&mut self, body: TxnBody, believed: TxnBody) -> bool {
             self.zxid += 1;
-            let header = TxnHeader { session: SessionId(5), cxid: 1, zxid: Zxid(self.zxid), time_ms: 7 };
-            self.believes.apply(&Txn { header, body: believed, digest: None });
-            let txn = Txn { header, body, digest: Some(TxnDigest { version: 2, tree: self.believes.digest() }) };
+            self.believes.apply(&txn(self.zxid, believed, None));
+            let txn = txn(self.zxid, body, Some(TxnDigest { version: 2, tree: self.believes.digest() }));
             if self.tree.apply(&txn).diverged {
                 return self.foretold.is_explained(&txn, &self.tree);
             }
@@ -209,6 +216,42 @@ mod tests {
             leader.believes = leader.tree.clone();
             assert!(leader.bears(set("/c", 3)));
             assert_eq!(leader.foretold.off, 0);
+        }
+    }
+
+    #[test]
+    fn the_leader_may_start_from_its_tree_at_any_time() {
+        // Both are mistakes, and nothing was on its way before either.
+        let mut leader = Leader::new();
+        assert!(leader.is_borne(create("/one"), container("/one")));
+        leader.believes = leader.tree.clone();
+        assert!(leader.is_borne(create("/two"), container("/two")));
+        leader.believes = leader.tree.clone();
+        assert!(leader.bears(set("/one", 1)));
+        assert_eq!(leader.foretold.off, 0);
+
+        // What it remembered of the znode is gone before the sum of the tree, before the znode, or between: by how much
+        // it is off then, of what was and what is.
+        for (off_at_all, takes, adds) in
+            [(true, true, true), (true, false, false), (false, true, true), (true, false, true), (false, false, true)]
+        {
+            let mut leader = Leader::new();
+            assert!(leader.is_borne(create("/c"), container("/c")));
+            let before = leader.foretold.off;
+            leader.tree.apply(&txn(2, set("/c", 1), None));
+            let after = Suspect::new("/c", i64::MIN, &leader.tree).off;
+            assert!(before != 0 && after != 0 && before != after);
+            let share = |taken: bool, off: i64| if taken { off } else { 0 };
+            let off = share(off_at_all, before) - share(takes, before) + share(adds, after);
+            let digest = TxnDigest { version: 2, tree: leader.tree.digest() + off };
+            let told = txn(2, set("/c", 1), Some(digest));
+            assert!(leader.foretold.is_explained(&told, &leader.tree), "{off_at_all} {takes} {adds}");
+            // One more or less is another tree.
+            for wrong in [-1, 1] {
+                let digest = TxnDigest { version: 2, tree: leader.tree.digest() + off + wrong };
+                let told = txn(2, set("/c", 1), Some(digest));
+                assert!(!leader.foretold.clone().is_explained(&told, &leader.tree));
+            }
         }
     }
 

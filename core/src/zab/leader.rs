@@ -138,9 +138,10 @@ impl Leader {
         self.heir
     }
 
-    /// Those that follow and get every proposal.
-    pub(super) fn forwarding(&self) -> BTreeSet<ServerId> {
-        self.learners.values().filter(|l| l.votes && l.step.gets_proposals()).map(|l| l.server).collect()
+    /// Those that follow and have on their disks what there was when they came.
+    pub(super) fn followers_in_sync(&self) -> BTreeSet<ServerId> {
+        let holds = |step| matches!(step, LearnerStep::Secured | LearnerStep::Live);
+        self.learners.values().filter(|l| l.votes && holds(l.step)).map(|l| l.server).collect()
     }
 
     /// Learners that hold the history and get every proposal.

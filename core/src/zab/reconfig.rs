@@ -254,7 +254,7 @@ impl Peer {
         };
         let next = next.ok().filter(|next| next.voters().count() >= least && next.has_places_of_its_own());
         let next = next.ok_or(ZkError::BadArguments)?;
-        let mut synced = leader.forwarding();
+        let mut synced = leader.followers_in_sync();
         synced.insert(self.ground.config.id);
         if next.has_quorum(&synced) { Ok(next) } else { Err(ZkError::NewConfigNoQuorum) }
     }
