@@ -14,6 +14,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "load", about: "throughput, server CPU, creates, watches, sessions", run: load },
     Stage { name: "gap", about: "how long nobody can write when the leader is killed", run: gap },
     Stage { name: "memory", about: "what a znode takes up", run: memory },
+    Stage { name: "snapshot", about: "how late writes are while snapshots are made", run: snapshot },
 ];
 
 fn load(line: &Line) -> Result<Outcome> {
@@ -26,6 +27,10 @@ fn gap(line: &Line) -> Result<Outcome> {
 
 fn memory(line: &Line) -> Result<Outcome> {
     part("memory", line)
+}
+
+fn snapshot(line: &Line) -> Result<Outcome> {
+    part("snapshot", line)
 }
 
 /// Its tables are printed whatever they say; each figure that is to hold counts as a test.

@@ -16,13 +16,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from systems import ApacheServer  # noqa: E402
 
-from ensemble import Ensemble  # noqa: E402
+from ensemble import Ensemble, wait_for  # noqa: E402
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = 2 if QUICK else 7
 SECONDS = 2 if QUICK else 10
 ZNODES = 20_000 if QUICK else 1_000_000
 KILLS = 2 if QUICK else 7
+# For the snapshots: pairs of measurements, operations a second, and writes between two snapshots.
+PAIRS = 1 if QUICK else 5
+RATE = 4000
+OFTEN = 2_000 if QUICK else 5_000
 # What Apache's manual and zoo_sample.cfg have, for both; no snapshot falls into a measurement that is not about it.
 SETTINGS = {
     "tickTime": 2000,
@@ -48,7 +52,7 @@ class Apache(Ensemble):
 
 
 class Line:
-    """A figure that is to hold: zebu's by Apache's, and the bound."""
+    """A figure that is to hold, and the bound: zebu's by Apache's, or one thing of zebu's by another."""
 
     def __init__(self, what, ratio, bound, at_least):
         self.what, self.ratio, self.bound, self.at_least = what, ratio, bound, at_least
@@ -178,7 +182,58 @@ def gap(pair):
     yield Line("longest gap in writes, kill -9 of the leader", ratio(report, "longest gap in writes"), 1 / 3, False)
 
 
-PARTS = {"load": load, "gap": gap, "memory": memory}
+def again(ensemble, snap_count):
+    """Restarts all servers with this `snapCount`."""
+    for server in ensemble.servers.values():
+        server.stop()
+        ensemble.configure(server, SETTINGS | {"snapCount": snap_count})
+    ensemble.start()
+
+
+def snapshots_made(ensemble):
+    """How many snapshots each server has."""
+    return [len(list(server.folder.glob("version-2/snapshot.*"))) for server in ensemble.servers.values()]
+
+
+def tail(ensemble, name):
+    """p99.9 of writes at a rate that leaves the servers room, in ms. (What only begins to run is warmed up before.)"""
+    common = ("--reads", 50, "--rate", RATE, "-s", hosts(ensemble), "--name", name)
+    bench("mix", "--duration", 2 if QUICK else 6, *common)
+    report = bench("mix", "--duration", SECONDS, *common)
+    metrics = report["targets"][0]["rounds"][0]["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "write p99.9")
+
+
+def snapshot(pair):
+    """Writes while a snapshot of many znodes is made at all times, by turns with none."""
+    for name, ensemble in (("zebu", pair.zebu), ("apache", pair.apache)):
+        bench("memory", "--znodes", ZNODES, "--keep", "-s", hosts(ensemble), "--name", name)
+        ratios = []
+        for number in range(PAIRS):
+            found = {}
+            for busy in (True, False) if number % 2 else (False, True):
+                again(ensemble, OFTEN if busy else SETTINGS["snapCount"])
+                before = snapshots_made(ensemble)
+                found[busy] = tail(ensemble, f"{name}{'+' if busy else '-'}snaps")
+
+                def made():
+                    return [now - then for now, then in zip(snapshots_made(ensemble), before)]
+
+                if busy:
+                    wait_for("each server has made a snapshot", lambda: all(made()))
+                else:
+                    assert not any(made()), f"snapshots made: {made()}"
+            ratios.append(found[True] / found[False])
+            print(f"{name}: p99.9 {found[True]:.1f} ms with, {found[False]:.1f} ms without: {ratios[-1]:.2f}", flush=True)
+        ratios.sort()
+        middle = ratios[len(ratios) // 2]
+        if name == "zebu":
+            yield Line("p99.9 of writes, with snapshots by without", middle, 3.0, False)
+        else:
+            print(f"Apache's p99.9 of writes, with snapshots by without: {middle:.2f}\n")
+
+
+PARTS = {"load": load, "gap": gap, "memory": memory, "snapshot": snapshot}
 
 
 def main():

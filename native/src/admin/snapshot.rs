@@ -184,7 +184,8 @@ mod tests {
     fn made_from_files_or_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let tree = Tree::new();
-        crate::store::snapshots::write(folder.path(), &tree, Compression::None).expect("written");
+        crate::store::snapshots::write(folder.path(), &tree, Compression::None, &AtomicBool::new(false))
+            .expect("written");
         let now = Now { zxid: tree.applied(), digest: tree.digest() };
         let (made, size) = now.fold(folder.path(), folder.path()).expect("made");
         let mut file = Vec::new();

@@ -97,7 +97,9 @@ pub fn compact(job: &Job, cancelled: &AtomicBool) -> Result<bool, CompactError> 
     let (upto, begun) = (*upto, Instant::now());
     let Some(Folded { tree, from }) = fold(snapshot_dir, log_dir, upto, cancelled)? else { return Ok(false) };
     if from < upto {
-        snapshots::write(snapshot_dir, &tree, *compression)?;
+        if !snapshots::write(snapshot_dir, &tree, *compression, cancelled)? {
+            return Ok(false);
+        }
         info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
     }
     Ok(true)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use tracing::{info, warn};
 use zebu_core::disk::names::{Compression, DataFile};
@@ -145,7 +146,7 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
             }
             // Apache's server does not start without a snapshot either.
             let tree = Tree::new();
-            snapshots::write(&dirs.snapshots, &tree, Compression::None)?;
+            snapshots::write(&dirs.snapshots, &tree, Compression::None, &AtomicBool::new(false))?;
             (Zxid::ZERO, tree)
         }
     };

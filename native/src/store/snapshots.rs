@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use std::fs;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::UNIX_EPOCH;
 use tracing::warn;
 use zebu_core::disk::names::{self, Compression};
@@ -136,21 +137,26 @@ fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, Unusa
     Ok(tree)
 }
 
-/// Writes `snapshot.<applied>`, durably; after a crash it is there entirely or not at all.
-pub fn write(dir: &Path, tree: &Tree, compression: Compression) -> Result<(), FileError> {
-    write_pieces(&dir.join(names::snapshot(tree.applied(), compression)), compression, |take| tree.write_file(take))
+/// Writes `snapshot.<applied>`, durably; after a crash it is there entirely or not at all. So also when `given_up`
+/// becomes true before the end: then it is not, and the answer is `Ok(false)`.
+pub fn write(dir: &Path, tree: &Tree, compression: Compression, given_up: &AtomicBool) -> Result<bool, FileError> {
+    let path = dir.join(names::snapshot(tree.applied(), compression));
+    write_pieces(&path, compression, given_up, |take| tree.write_file(take))
 }
 
 /// Writes a whole snapshot file around a body that the leader sent, as [`write`] does but under this name.
 pub fn write_around(path: &Path, body: &[u8], compression: Compression) -> Result<(), FileError> {
-    write_pieces(path, compression, |take| take(SnapshotWriter::around(body, None::<SnapshotDigest>)))
+    let never = AtomicBool::new(false);
+    write_pieces(path, compression, &never, |take| take(SnapshotWriter::around(body, None::<SnapshotDigest>)))?;
+    Ok(())
 }
 
 fn write_pieces(
     path: &Path,
     compression: Compression,
+    given_up: &AtomicBool,
     pieces: impl FnOnce(&mut dyn FnMut(Bytes)),
-) -> Result<(), FileError> {
+) -> Result<bool, FileError> {
     let beside = files::beside(path);
     // A leftover of an earlier try.
     files::remove(&beside)?;
@@ -159,15 +165,21 @@ fn write_pieces(
     let written = Packer::new(file, compression).and_then(|mut packer| {
         let mut result = Ok(());
         pieces(&mut |piece| {
-            if result.is_ok() {
+            if result.is_ok() && !given_up.load(Relaxed) {
                 result = packer.write_all(&piece);
             }
         });
         result.and_then(|()| packer.finish())?.into_inner().map_err(io::IntoInnerError::into_error)
     });
     let Growing { file, length } = written.map_err(FileError::new("can't write", &beside))?;
+    if given_up.load(Relaxed) {
+        drop(file);
+        files::remove(&beside)?;
+        return Ok(false);
+    }
     file.end(length).map_err(FileError::new("can't sync", &beside))?;
-    files::rename(&beside, path)
+    files::rename(&beside, path)?;
+    Ok(true)
 }
 
 /// A file and how much of it there is.

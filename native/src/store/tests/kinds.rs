@@ -83,12 +83,12 @@ fn purging_counts_all_kinds_and_torn_ones_of_none() {
     }
     // The same state in another kind is no further state.
     let job = Job { compression: Compression::Snappy, ..disk.job(z(9)) };
-    snapshots::write(
-        &disk.dir(),
-        &fold(&job.snapshot_dir, &job.log_dir, z(9), &AtomicBool::new(false)).expect("made").expect("made").tree,
-        job.compression,
-    )
-    .expect("written");
+    let never = AtomicBool::new(false);
+    let folded = fold(&job.snapshot_dir, &job.log_dir, z(9), &never).expect("made").expect("not cancelled");
+    let before = names(&disk);
+    let given_up = snapshots::write(&disk.dir(), &folded.tree, job.compression, &AtomicBool::new(true));
+    assert!(!given_up.expect("no file failed") && names(&disk) == before, "nothing is left of one that is given up");
+    assert!(snapshots::write(&disk.dir(), &folded.tree, job.compression, &never).expect("written"));
     purge::purge(&disk.dir(), &disk.dir(), 4).expect("purged");
     let kept: Vec<_> = names(&disk).into_iter().map(|(counter, _)| counter).collect();
     assert_eq!(kept, [3, 4, 5, 6, 7, 8, 9, 9], "3, 7, 8 and 9 are whole");
