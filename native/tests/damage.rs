@@ -29,6 +29,24 @@ fn write(server: &Server, name: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
+/// Load through one server until another one ends: what is acknowledged must be kept, whatever becomes of that one.
+fn write_until_it_ends(ensemble: &mut Ensemble, (ends, through): (usize, usize), name: &str, kept: &mut Vec<String>) {
+    let mut client = ensemble.servers[through].client();
+    let mut n = 0;
+    while ensemble.servers[ends].is_running() {
+        let path = format!("/{name}{n}");
+        n += 1;
+        match client.create(&path, &path) {
+            Some(Ok(_)) => kept.push(path),
+            Some(Err(_)) => {}
+            None => match common::Client::connect(ensemble.servers[through].client_port, None) {
+                Some(next) => client = next,
+                None => sleep(Duration::from_millis(50)),
+            },
+        }
+    }
+}
+
 fn all_have(ensemble: &Ensemble, paths: &[String]) {
     for server in &ensemble.servers {
         let mut client = server.client();
@@ -288,21 +306,7 @@ fn a_leader_whose_disk_fails_stops_at_once_and_says_why() {
         let at = ensemble.leader();
         let through = (at + 1) % 3;
         let Some(failing) = Failing::inject(ensemble.servers[at].pid(), what) else { return };
-        // Under load, through a follower: what is acknowledged must be kept, whatever the leader does.
-        let mut client = ensemble.servers[through].client();
-        let mut n = 0;
-        while ensemble.servers[at].is_running() {
-            let path = format!("/during{number}-{n}");
-            n += 1;
-            match client.create(&path, &path) {
-                Some(Ok(_)) => kept.push(path),
-                Some(Err(_)) => {}
-                None => match common::Client::connect(ensemble.servers[through].client_port, None) {
-                    Some(next) => client = next,
-                    None => sleep(Duration::from_millis(50)),
-                },
-            }
-        }
+        write_until_it_ends(&mut ensemble, (at, through), &format!("during{number}-"), &mut kept);
         let status = ensemble.servers[at].wait();
         drop(failing);
         let log = ensemble.servers[at].log();
@@ -386,20 +390,7 @@ fn a_leader_that_can_not_read_its_log_for_a_snapshot_stops_and_says_why() {
     let at = ensemble.leader();
     let through = (at + 1) % 3;
     let Some(failing) = Failing::inject(ensemble.servers[at].pid(), "read:error=EIO") else { return };
-    let mut client = ensemble.servers[through].client();
-    let mut n = 0;
-    while ensemble.servers[at].is_running() {
-        let path = format!("/during-{n}");
-        n += 1;
-        match client.create(&path, &path) {
-            Some(Ok(_)) => kept.push(path),
-            Some(Err(_)) => {}
-            None => match common::Client::connect(ensemble.servers[through].client_port, None) {
-                Some(next) => client = next,
-                None => sleep(Duration::from_millis(50)),
-            },
-        }
-    }
+    write_until_it_ends(&mut ensemble, (at, through), "during-", &mut kept);
     ends_with(&mut ensemble.servers[at], &["no snapshot at", "can't read", "version-2/", "go on from what is durable"]);
     drop(failing);
     kept.extend(write(&ensemble.servers[through], "without-", 5));

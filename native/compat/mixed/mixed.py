@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from systems import ApacheServer  # noqa: E402
 
-from ensemble import PATIENCE, Ensemble, EnsembleTest, Server  # noqa: E402
+from ensemble import PATIENCE, Ensemble, EnsembleTest, Server, wait_for  # noqa: E402
 
 KINDS = {"apache": ApacheServer, "zebu": Server}
 WINDOW = 500
@@ -47,6 +47,20 @@ class MixedTest(EnsembleTest):
         self.ensemble = Mixed(self._testMethodName, kinds, **options)
         self.addCleanup(self.ensemble.close)
         return self.ensemble.start()
+
+    def led_by_the_last(self, *kinds, **options):
+        """Led by a server of the last one's kind, which has the highest id, so that it is elected, unless the others
+        have elected before it was up: a Java machine takes its time. Then it gets its turn as soon as the one that
+        leads is killed."""
+        ensemble = self.of(*kinds, **options)
+        early = ensemble.leader()
+        if kind_of(early) != kinds[-1]:
+            early.kill()
+            wait_for(f"{kinds[-1]} leads", lambda: kind_of(ensemble.leader()) == kinds[-1])
+            early.start()
+            ensemble.all_serve()
+        self.assertEqual(kind_of(ensemble.leader()), kinds[-1])
+        return ensemble
 
     def same_trees(self):
         """Every znode with its data, access list and Stat, through each server: they may not differ in anything."""

@@ -3,9 +3,8 @@
 import struct
 import unittest
 
-from mixed import MixedTest, kind_of
+from mixed import MixedTest
 
-from ensemble import wait_for
 from raw import CONTAINER, CREATE_CONTAINER, EPHEMERAL, RawClient, create_record, frame, string
 
 CREATE, SET_DATA, DELETE = 1, 5, 2
@@ -17,13 +16,7 @@ def request(xid, opcode, body):
 
 class Digests(MixedTest):
     def test_a_znode_of_another_kind_than_its_flag_says(self):
-        ensemble = self.of("zebu", "zebu", "apache")
-        if kind_of(ensemble.leader()) != "apache":
-            early = ensemble.leader()
-            early.kill()
-            wait_for("Apache's leads", lambda: kind_of(ensemble.leader()) == "apache")
-            early.start()
-            ensemble.all_serve()
+        ensemble = self.led_by_the_last("zebu", "zebu", "apache")
         client = RawClient(ensemble.leader().client_port, timeout_ms=30_000)
         self.addCleanup(client.close)
         batch = []

@@ -13,18 +13,6 @@ SETTINGS = {"reconfigEnabled": "true", "DigestAuthenticationProvider.superDigest
 
 
 class Reconfig(MixedTest):
-    def begin(self, *kinds):
-        """The last one leads: if the others were up before it, they lose their turn."""
-        ensemble = self.of(*kinds, **SETTINGS)
-        if ensemble.leader().id != len(kinds):
-            early = ensemble.leader()
-            early.kill()
-            wait_for(f"{kinds[-1]} leads", lambda: kind_of(ensemble.leader()) == kinds[-1])
-            early.start()
-            ensemble.all_serve()
-        self.assertEqual(kind_of(ensemble.leader()), kinds[-1])
-        return ensemble
-
     def new_server(self, kind):
         """A server that is no member; its list names the members and itself."""
         ensemble = self.ensemble
@@ -77,7 +65,7 @@ class Reconfig(MixedTest):
         self.assertEqual((sorted(shown.splitlines()[:-1]), shown.splitlines()[-1]), (sorted(members), version))
 
     def go_through(self, *kinds):
-        ensemble = self.begin(*kinds)
+        ensemble = self.led_by_the_last(*kinds, **SETTINGS)
         load = Load(ensemble)
         leads = kinds[-1]
         for kind in ("zebu", "apache"):
@@ -129,7 +117,7 @@ class Reconfig(MixedTest):
         self.go_through("zebu", "zebu", "apache")
 
     def test_each_starts_on_the_configuration_that_the_other_kind_has_written(self):
-        ensemble = self.begin("apache", "zebu", "zebu")
+        ensemble = self.led_by_the_last("apache", "zebu", "zebu", **SETTINGS)
         fourth = self.new_server("apache")
         text = self.change(joining=self.line(fourth))
         for server in list(ensemble.servers.values()):

@@ -11,7 +11,6 @@ from collections import Counter
 
 from mixed import MixedTest, kind_of
 
-from ensemble import wait_for
 from load import Load
 
 ROUNDS = int(os.environ.get("ZEBU_MIXED_ROUNDS", "20"))
@@ -20,16 +19,7 @@ SEED = int(os.environ.get("ZEBU_MIXED_SEED", "1"))
 
 class Rounds(MixedTest):
     def rounds(self, *kinds):
-        """The last server has the highest id, so it leads, unless the others have elected before it was up: a Java
-        machine takes its time. Then it gets its turn as soon as the one that leads is killed."""
-        ensemble = self.of(*kinds)
-        if kind_of(ensemble.leader()) != kinds[-1]:
-            early = ensemble.leader()
-            early.kill()
-            wait_for(f"{kinds[-1]} leads", lambda: kind_of(ensemble.leader()) == kinds[-1])
-            early.start()
-            ensemble.all_serve()
-        self.assertEqual(kind_of(ensemble.leader()), kinds[-1])
+        ensemble = self.led_by_the_last(*kinds)
         chance = random.Random(SEED)
         leading, killed = Counter(), Counter()
         load = Load(ensemble)
