@@ -154,6 +154,8 @@ pub enum Note {
     MembersChanged { version: Zxid, voters: Vec<ServerId>, observers: Vec<ServerId> },
     /// The leader is no voter any more: it hands over to another one that has everything.
     HandsOver { to: ServerId },
+    /// A server tells of newer members who can't have come of those that are known here.
+    MembersDoubted { from: ServerId, version: Zxid },
 }
 
 impl fmt::Display for Note {
@@ -226,6 +228,11 @@ impl fmt::Display for Note {
                 write!(f, "members as of {version}: {} vote{}", servers(voters), observing(observers))
             }
             Note::HandsOver { to } => write!(f, "is no voter any more and hands over to server {to}"),
+            Note::MembersDoubted { from, version } => write!(
+                f,
+                "server {from} tells of members as of {version} that can't have come of those known here: not believed. If \
+                 another ensemble is at its address, correct the members in the configuration file"
+            ),
         }
     }
 }

@@ -301,7 +301,7 @@ fn tell(note: &Note, mask: &TraceMask) {
         | Note::MembersChanged { .. }
         | Note::HandsOver { .. }
         | Note::SessionExpired { .. } => info!("{note}"),
-        Note::QuotaExceeded { .. } | Note::ForetoldWrongly { .. } => warn!("{note}"),
+        Note::QuotaExceeded { .. } | Note::ForetoldWrongly { .. } | Note::MembersDoubted { .. } => warn!("{note}"),
         Note::VoteAdopted { .. }
         | Note::RoundJoined { .. }
         | Note::QuorumOfVotes { .. }

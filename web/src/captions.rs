@@ -126,6 +126,7 @@ fn note_weight(note: &Note, at: ServerId) -> Weight {
         Note::SessionExpired { .. } => Weight::Landmark,
         Note::ContainerRemoved { .. } | Note::QuotaExceeded { .. } | Note::ForetoldWrongly { .. } => Weight::Step,
         Note::MembersProposed { .. } | Note::MembersChanged { .. } => Weight::Turn,
+        Note::MembersDoubted { .. } => Weight::Step,
         Note::HandsOver { .. } => Weight::Landmark,
         Note::SessionOpened { .. } | Note::SessionClosed { .. } => Weight::Small,
     }
@@ -426,6 +427,9 @@ fn note_caption(t: &Texts, s: ServerId, note: &Note) -> Caption {
             (t.fill("ev.quota", &[("path", path)]), t.t(key))
         }
         Note::ForetoldWrongly { zxid } => (t.fill("ev.foretold", &[("zxid", zxid)]), t.t("ev.foretold.why")),
+        Note::MembersDoubted { from, version } => {
+            (t.fill("ev.doubted", &[("from", from), ("version", version)]), t.t("ev.doubted.why"))
+        }
         Note::MembersProposed { .. } | Note::MembersChanged { .. } | Note::HandsOver { .. } => {
             member_words::note(t, s, note).unwrap_or_default()
         }

@@ -205,6 +205,7 @@ impl Service {
     pub(super) fn replaced(&mut self, applied: Zxid) {
         self.applied = applied;
         self.fuzzy_upto = None;
+        self.foretold = Foretold::default();
     }
 
     pub(super) fn trusts_digest_of(&self, zxid: Zxid) -> bool {

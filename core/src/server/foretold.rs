@@ -22,12 +22,15 @@ const OWNERS: (i64, i64) = (0, i64::MIN);
 /// Znodes remembered of which the leader thinks that they are of another kind; the oldest goes.
 const SUSPECTS_MAX: usize = 32;
 
-/// Ways to be wrong that are tried. A transaction that allows for more has the benefit of the doubt.
+/// Ways to be wrong that are tried. A transaction that allows for more has the benefit of the doubt, where a digest has
+/// come true before: then the trees were the same.
 const WAYS_MAX: usize = 4096;
 
 /// How far the leader's reckoning is off, as far as that can be explained.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Foretold {
+    /// A digest came true since this tree was there.
+    was_right: bool,
     off: i64,
     suspects: Vec<Suspect>,
 }
@@ -58,8 +61,10 @@ impl Suspect {
 impl Foretold {
     /// A digest came true: the leader has looked at its tree again.
     pub(super) fn came_true(&mut self) {
+        self.was_right = true;
         if self.off != 0 {
-            *self = Foretold::default();
+            self.off = 0;
+            self.suspects.clear();
         }
     }
 
@@ -103,11 +108,11 @@ impl Foretold {
         match ways.remove(&off) {
             Some(mut suspects) => {
                 suspects.drain(..suspects.len().saturating_sub(SUSPECTS_MAX));
-                *self = Foretold { off, suspects };
+                (self.off, self.suspects) = (off, suspects);
                 true
             }
-            None if too_many => {
-                *self = Foretold { off, suspects: Vec::new() };
+            None if too_many && self.was_right => {
+                (self.off, self.suspects) = (off, Vec::new());
                 true
             }
             None => false,
@@ -253,6 +258,28 @@ mod tests {
                 assert!(!leader.foretold.clone().is_explained(&told, &leader.tree));
             }
         }
+    }
+
+    #[test]
+    fn too_much_to_try_is_borne_only_where_the_trees_were_the_same() {
+        let many = || multi((0..20).map(|n| create(&alloc::format!("/n{n}"))).collect());
+        let half = (0..20).map(|n| {
+            let path = alloc::format!("/n{n}");
+            if n % 2 == 0 { create(&path) } else { container(&path) }
+        });
+        for was_right in [true, false] {
+            let mut leader = Leader::new();
+            if was_right {
+                assert!(leader.bears(create("/before")));
+            }
+            assert_eq!(leader.is_borne(many(), multi(half.clone().collect())), was_right);
+        }
+        // A tree that lacks something from before, and that nothing was seen of.
+        let mut leader = Leader::new();
+        leader.believes.apply(&txn(1, create("/lost"), None));
+        leader.zxid = 1;
+        assert!(!leader.bears(many()));
+        assert!(!leader.bears(create("/behind")));
     }
 
     #[test]

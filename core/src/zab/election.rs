@@ -242,7 +242,7 @@ impl Peer {
             }
             Election::Voting(_) => {}
         }
-        if let Some(newer) = self.ground.newer_members(&note.config) {
+        if let Some(newer) = self.ground.newer_members(from, &note.config, cx.fx) {
             let like = newer.is_like(&self.ground.members.committed);
             self.ground.activate(newer, cx);
             if !like {

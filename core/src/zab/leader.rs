@@ -612,6 +612,7 @@ impl Leader {
                     }
                     let epoch = *epoch;
                     cx.fx.note(|| Note::EpochAgreed { epoch, by: promised.iter().copied().collect() });
+                    ground.forget_hearsay(cx);
                     ground.name_first_members(epoch, cx);
                     let lsn = ground.begin_epoch(epoch, cx.fx);
                     self.deadline = cx.now.mono + ground.config.init_time();

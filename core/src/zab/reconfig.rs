@@ -96,10 +96,27 @@ impl Ground {
             return;
         }
         let open = self.members.proposed.take().filter(|e| !is_first(e) && e.version() < next.version());
+        let open = open.filter(|e| self.holds(e, cx.host));
         let (version, voters, observers) = sides(&next);
         cx.fx.note(|| Note::MembersProposed { version, voters, observers });
         self.members.proposed = Some(next);
         if !open.is_some_and(|open| self.activate(open, cx)) {
+            self.store_members(cx.fx);
+        }
+    }
+
+    /// Whether the history, or the state, has this change. A learner that gets no proposals only hears of it from a
+    /// leader, which may lose it again.
+    fn holds(&self, change: &Ensemble, host: &dyn Host) -> bool {
+        let version = change.version();
+        let held = || host.membership_held().and_then(|text| Ensemble::parse(&text).ok());
+        self.history.get(Zxid(version)).is_some() || held().is_some_and(|e| e.version() == version)
+    }
+
+    /// A change that was only heard of counts no longer: whoever has it proposes it anew.
+    pub(super) fn forget_hearsay(&mut self, cx: &mut Cx<'_>) {
+        if self.members.proposed.as_ref().is_some_and(|e| !is_first(e) && !self.holds(e, cx.host)) {
+            self.members.proposed = None;
             self.store_members(cx.fx);
         }
     }
@@ -136,12 +153,23 @@ impl Ground {
         }
     }
 
-    /// The configuration of a notification, if it is newer than ours.
-    pub(super) fn newer_members(&self, text: &str) -> Option<Ensemble> {
+    /// The configuration of `from`'s notification, if it is newer than ours and can be one that came of ours. It can't if
+    /// it is of an epoch that nobody can have reached, if `from` is no member of it, or if none of our members is at its
+    /// place in it any more: then a server of another ensemble has come to an address that was one of ours.
+    pub(super) fn newer_members(&self, from: ServerId, text: &str, fx: &mut Effects) -> Option<Ensemble> {
         if !self.config.reconfig.is_enabled() {
             return None;
         }
-        Ensemble::parse(text).ok().filter(|e| e.version() > self.members.committed.version())
+        let committed = &self.members.committed;
+        let newer = Ensemble::parse(text).ok().filter(|e| e.version() > committed.version())?;
+        let version = Zxid(newer.version());
+        let stays =
+            |(id, member): (ServerId, &Member)| committed.member(id).is_some_and(|m| m.address == member.address);
+        if version.epoch() < self.epochs_end() && newer.member(from).is_some() && newer.members().any(stays) {
+            return Some(newer);
+        }
+        fx.note(|| Note::MembersDoubted { from, version });
+        None
     }
 
     /// The leader's newest configuration, as NEWLEADER says it. Its version, if it is one.
@@ -157,12 +185,15 @@ impl Ground {
         }
         if version > self.members.last_seen().version() {
             self.propose_members(heard, cx);
+        } else if version < self.members.last_seen().version() {
+            self.forget_hearsay(cx);
         }
         Some(version)
     }
 
     /// The leader is in office: everything up to `settled` is committed, and the first configuration that it announced.
     pub(super) fn settle_members(&mut self, settled: Zxid, announced: Option<i64>, cx: &mut Cx<'_>) {
+        self.forget_hearsay(cx);
         let is_settled = |e: &Ensemble| {
             let version = e.version();
             if is_first(e) { announced == Some(version) } else { version <= settled.0 }

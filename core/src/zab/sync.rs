@@ -1,8 +1,9 @@
 //! Choosing how a learner is brought up to date: a pure function of two histories (quorum-protocol §7).
 //!
-//! Apache's rows 1, 2, 3 and 5. Two differences, both towards safety or thrift: a leader that has no transaction of
+//! Apache's rows 1, 2, 3 and 5. Three differences, both towards safety or thrift: a leader that has no transaction of
 //! its own epoch yet counts as being at the end of its history (Apache at `epoch:0`), so a learner with the same
-//! history gets an empty DIFF and not the whole state; and history older than what is in memory is not read back
+//! history gets an empty DIFF and not the whole state; a learner at the beginning of an epoch of which we know nothing gets
+//! SNAP, not DIFF; and history older than what is in memory is not read back
 //! from the log files (row 4), such a learner gets SNAP.
 
 use crate::id::Zxid;
@@ -39,7 +40,10 @@ pub fn plan(peer: Zxid, history: &History, committed: Zxid) -> Plan {
     if peer < oldest {
         return whole;
     }
-    if history.get(peer).is_some() || new_epoch {
+    // The learner is at the beginning of an epoch. If anything of that epoch is in our history, what the epoch began with
+    // is too; otherwise its leader may have had something that nobody else kept.
+    let began = || new_epoch && history.after(peer).next().is_some_and(|e| e.zxid.epoch() == peer.epoch());
+    if history.get(peer).is_some() || began() {
         return diff;
     }
     // The learner has a transaction that nobody else kept. Cutting it off inside one epoch is safe; across epochs the
@@ -88,6 +92,8 @@ mod tests {
             // An old leader with an uncommitted 1:3, the new one has committed 2:1: TRUNC may not cross the epoch.
             ("0:0", &["1:1", "1:2", "2:1"], "2:1", "1:3", Snap, "2:1", "2:1"),
             ("0:0", &["1:1", "1:2", "2:1", "2:2"], "2:2", "2:0", Diff, "2:2", "2:0"),
+            // Epoch 2 came to nothing, and may have begun with an uncommitted 1:3.
+            ("0:0", &["1:1", "1:2", "3:1"], "3:1", "2:0", Snap, "3:1", "3:1"),
             ("1:7", &["1:8", "1:9"], "1:9", "1:7", Snap, "1:9", "1:9"),
             ("1:7", &[], "1:7", "1:7", Diff, "1:7", "1:7"),
             ("1:7", &[], "1:7", "1:3", Snap, "1:7", "1:7"),

@@ -71,26 +71,38 @@ fn a_higher_promise_costs_one_election_and_not_more() {
     assert_eq!(sent(&said), [PeerMsg::LeaderInfo { epoch: Epoch(8), protocol: 0x10000 }]);
 }
 
+/// Servers that vote, each at a place of its own.
+fn text(ids: &[i64]) -> String {
+    ids.iter().map(|id| format!("server.{id}=s{id}:1:2:participant\n")).collect()
+}
+
+fn voters(ids: &[i64]) -> Voters {
+    ids.iter().copied().map(ServerId).collect()
+}
+
+/// Server `me` with these members, which may change, and this log, in epoch 1.
+fn among(me: i64, members: &str, entries: &[(Zxid, Bytes)]) -> One {
+    let mut config = Config::new(ServerId(me), Ensemble::parse(members).unwrap());
+    config.reconfig = crate::config::Reconfig::Enabled { least: 2 };
+    let (now, mut host) = (Instant::ZERO, Applied::default());
+    let both = Now { mono: now, wall_ms: 0 };
+    let history = History::new(Zxid::ZERO, entries.iter().cloned());
+    let epochs = (Epoch(1), Epoch(1));
+    let peer = Peer::start(config, epochs, history, Memory::Whole, both, &mut Effects::new(), &mut host);
+    One { peer, host, now, syncs: true }
+}
+
+fn in_force(one: &One) -> Vec<Voters> {
+    one.peer.members().in_force().map(|e| e.voters().collect()).collect()
+}
+
 /// While it joins, server 3 logs a change of members and a second one, and is told of neither's commit. The second
 /// was proposed, so the first is committed: from then on the quorums are those of the first and the second.
 #[test]
 fn a_second_change_says_that_the_first_is_committed() {
-    let text = |ids: &[i64]| ids.iter().map(|id| format!("server.{id}=s{id}:1:2:participant\n")).collect::<String>();
-    let voters = |ids: &[i64]| ids.iter().copied().map(ServerId).collect::<Voters>();
     let (first, second) = (z(1, 1), z(1, 2));
     let txns = [(first, Bytes::from(text(&[1, 2, 4]))), (second, Bytes::from(text(&[2, 4, 5])))];
-    let mut config = Config::new(ServerId(ME), Ensemble::parse(&text(&[1, 2, 3])).unwrap());
-    config.reconfig = crate::config::Reconfig::Enabled { least: 2 };
-    let start = |entries: &[(Zxid, Bytes)]| {
-        let (now, mut host) = (Instant::ZERO, Applied::default());
-        let both = Now { mono: now, wall_ms: 0 };
-        let history = History::new(Zxid::ZERO, entries.iter().cloned());
-        let epochs = (Epoch(1), Epoch(1));
-        let peer = Peer::start(config.clone(), epochs, history, Memory::Whole, both, &mut Effects::new(), &mut host);
-        One { peer, host, now, syncs: true }
-    };
-    let in_force =
-        |one: &One| one.peer.members().in_force().map(|e| e.voters().collect::<Voters>()).collect::<Vec<_>>();
+    let start = |entries| among(ME, &text(&[1, 2, 3]), entries);
 
     let mut joining = start(&[]);
     joining.follow(1, 2);
@@ -102,4 +114,61 @@ fn a_second_change_says_that_the_first_is_committed() {
     // Nor does it forget that by a restart.
     assert_eq!(in_force(&start(&txns)), [voters(&[1, 2, 4]), voters(&[2, 4, 5])]);
     assert_eq!(in_force(&start(&txns[..1])), [voters(&[1, 2, 3]), voters(&[1, 2, 4])]);
+}
+
+/// Server 4 observes. NEWLEADER tells it of a change, which is not committed and which it gets no proposal of; the next
+/// leader has never heard of it, and goes on.
+#[test]
+fn a_change_that_was_only_heard_of_is_not_committed_by_what_comes_later() {
+    let members = format!("{}server.4=s4:1:2:observer\n", text(&[1, 2, 3]));
+    let changed = format!("{members}server.5=s5:1:2:observer\nversion={:x}\n", z(1, 5).0);
+    let log = [(z(1, 4), Bytes::new())];
+    let mut observer = among(4, &members, &log);
+    let before = observer.peer.members().committed.clone();
+    let observe = |one: &mut One, conn, epoch| {
+        for voter in [2, 3] {
+            one.hear(voter, note(ServerState::Looking, 3, (epoch, z(epoch, 1)), one.peer.round()));
+        }
+        one.wait(Duration::from_millis(200));
+        assert_eq!(one.peer.leader(), Some(ServerId(3)));
+        one.meet(conn, epoch);
+    };
+    observe(&mut observer, 1, 1);
+    observer.packet(1, PeerMsg::Diff { target: z(1, 4) });
+    observer.packet(1, PeerMsg::NewLeader { epoch: Epoch(1), config: changed });
+    assert!(observer.peer.members().proposed.is_some(), "it has heard of it");
+    observer.packet(1, PeerMsg::UpToDate);
+    observer.step(Input::Closed { conn: ConnId(1) });
+
+    observe(&mut observer, 2, 2);
+    observer.packet(2, PeerMsg::Diff { target: z(2, 1) });
+    observer.packet(2, PeerMsg::Proposal { zxid: z(2, 1), txn: Bytes::new() });
+    observer.packet(2, PeerMsg::Commit { zxid: z(2, 1) });
+    observer.packet(2, PeerMsg::NewLeader { epoch: Epoch(2), config: before.text() });
+    observer.packet(2, PeerMsg::UpToDate);
+    assert_eq!(observer.host.0.last(), Some(&z(2, 1)));
+    assert_eq!((&observer.peer.members().committed, &observer.peer.members().proposed), (&before, &None));
+}
+
+#[test]
+fn members_of_another_ensemble_are_not_believed() {
+    let far = |version: i64| format!("{}version={version:x}\n", text(&[1, 2, 5]));
+    for (from, config, believed) in [
+        (1, far(z(1, 7).0), true),
+        (5, far(z(1, 7).0), true),
+        // No member of what it tells of.
+        (3, far(z(1, 7).0), false),
+        // Nobody has come so far.
+        (1, far(i64::MAX), false),
+        // Nobody is where one of ours was.
+        (1, format!("server.1=x1:1:2\nserver.2=x2:1:2\nserver.3=x3:1:2\nversion={:x}\n", z(1, 7).0), false),
+        // Nothing new.
+        (1, far(0), false),
+    ] {
+        let mut one = among(ME, &text(&[1, 2, 3]), &[(z(1, 4), Bytes::new())]);
+        let told = Notification { config: config.clone(), ..note(ServerState::Looking, 1, (1, z(1, 4)), 1) };
+        one.hear(from, told);
+        let expected = voters(if believed { &[1, 2, 5] } else { &[1, 2, 3] });
+        assert_eq!(in_force(&one), [expected], "server {from} tells of {config}");
+    }
 }
