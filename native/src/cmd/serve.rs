@@ -21,7 +21,7 @@ use crate::replica::{self, Outputs, Question};
 use crate::store::dir::{DirError, Dirs};
 use crate::store::doubt::recover_in_ensemble;
 use crate::store::purge::purge;
-use crate::store::recovery::{RecoveryError, recover};
+use crate::store::recovery::{RecoveryError, Standing, recover};
 use crate::store::snapshots::LastSnapshot;
 use crate::store::thread::{Settings, Storage};
 use crate::tls::{Tls, TlsError};
@@ -124,7 +124,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     let dirs = Dirs::open(&cfg.data_dir, &cfg.data_log_dir, cfg.id)?;
     let metrics = Arc::new(Metrics::new());
     let recovered = if cfg.standalone {
-        recover(&dirs, &metrics)?
+        recover(&dirs, &metrics, Standing::Alone)?
     } else {
         let initialize = [cfg.data_log_dir.join("initialize"), cfg.data_dir.join("initialize")];
         recover_in_ensemble(&dirs, &metrics, &initialize, cfg.autocreate)?

@@ -8,7 +8,7 @@
 use super::dir::Dirs;
 use super::epochs;
 use super::files::{self, FileError};
-use super::recovery::{RecoveryError, recover};
+use super::recovery::{RecoveryError, Standing, recover};
 use super::{install, log};
 use crate::metrics::Metrics;
 use std::fs;
@@ -60,7 +60,7 @@ pub fn recover_in_ensemble(
         files::remove(file)?;
         files::sync_dir(file.parent().unwrap_or(Path::new(".")))?;
     }
-    let found = match recover(dirs, metrics) {
+    let found = match recover(dirs, metrics, Standing::Ensemble) {
         Ok(found) if is_marked(&dirs.snapshots) => {
             let last = found.entries.last().map_or(found.snapshot, |(zxid, _)| *zxid);
             warn!(

@@ -192,6 +192,8 @@ pub struct StartFacts {
     pub diverged: Option<Zxid>,
     /// What would be cut off, as nobody relied on it.
     pub torn: Option<(PathBuf, LogEnd)>,
+    /// Where transactions may be missing. In an ensemble the start gets everything from the others then.
+    pub doubt: Option<String>,
     /// The tree after it.
     pub tree: Tree,
 }
@@ -258,6 +260,6 @@ pub fn start(folders: &Folders) -> Result<StartFacts, StartError> {
         let dir = folders.snapshots.clone();
         return Err(RecoveryError::EpochBehindLog { dir, last, accepted: epochs.0 }.into());
     }
-    let torn = reader.torn().cloned();
-    Ok(StartFacts { snapshot, replayed, last, epochs, digests, diverged, torn, tree })
+    let (torn, doubt) = (reader.torn().cloned(), reader.doubt().map(RecoveryError::fact));
+    Ok(StartFacts { snapshot, replayed, last, epochs, digests, diverged, torn, doubt, tree })
 }

@@ -113,11 +113,20 @@ impl RecoveryError {
     }
 }
 
+/// Whether there is somebody to get from what the disk has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody: what may be damage and may be none is passed over with a warning.
+    Alone,
+    /// The others: it is damage.
+    Ensemble,
+}
+
 /// Reads everything, and repairs what a crash left half done.
 ///
 /// # Errors
 /// See [`RecoveryError`]. Nothing that was durable has been changed then.
-pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryError> {
+pub fn recover(dirs: &Dirs, metrics: &Metrics, standing: Standing) -> Result<Recovered, RecoveryError> {
     let begun = Instant::now();
     if let Some(parted) = &dirs.parted {
         return Err(RecoveryError::Parted(parted.clone()));
@@ -129,7 +138,12 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics) -> Result<Recovered, RecoveryErro
     let base = snapshots::newest(&dirs.snapshots)?;
     let with_snapshot = begun.elapsed();
     let from = base.as_ref().map(|(zxid, _)| *zxid);
-    let entries = read_log(&dirs.logs, from, Repair::Yes)?;
+    let (entries, doubt) = read_log(&dirs.logs, from, Repair::Yes)?;
+    match doubt {
+        Some(damage) if standing == Standing::Ensemble => return Err(damage),
+        Some(damage) => warn!("{}; goes on, since nobody else has it", damage.fact()),
+        None => {}
+    }
     {
         let mut page = metrics.disk.lock();
         page.startup_snap_load_time.took(with_snapshot);
@@ -188,14 +202,19 @@ pub enum Repair {
     No,
 }
 
-/// The transactions above `from` (`None`: there is no snapshot, so there may be none), ascending and without a hole.
-pub fn read_log(dir: &Path, from: Option<Zxid>, repair: Repair) -> Result<Vec<(Zxid, Bytes)>, RecoveryError> {
+/// The transactions above `from` (`None`: there is no snapshot, so there may be none), ascending and without a hole. And
+/// a place where some may be missing, if there is one (see [`LogReader::doubt`]).
+fn read_log(
+    dir: &Path,
+    from: Option<Zxid>,
+    repair: Repair,
+) -> Result<(Vec<(Zxid, Bytes)>, Option<RecoveryError>), RecoveryError> {
     let mut entries = Vec::new();
     let mut reader = LogReader::new(dir, from)?;
     while let Some(entry) = reader.next_entry(repair)? {
         entries.push(entry);
     }
-    Ok(entries)
+    Ok((entries, reader.doubt))
 }
 
 /// Goes through the log files that hold transactions above a snapshot.
@@ -211,6 +230,9 @@ pub struct LogReader {
     open: Option<(PathBuf, LogScanner)>,
     dir: PathBuf,
     torn: Option<(PathBuf, LogEnd)>,
+    /// A file that is torn, is not the last one and was read just now; and the last transaction before.
+    torn_within: Option<(PathBuf, LogEnd, Zxid)>,
+    doubt: Option<RecoveryError>,
 }
 
 impl LogReader {
@@ -221,7 +243,24 @@ impl LogReader {
         // `log.<successor>` begins exactly there; a file before it then holds nothing that is needed.
         let newest_below = all.iter().rposition(|(first, _)| first.0 <= last.0.saturating_add(1)).unwrap_or(0);
         let files = all.into_iter().skip(newest_below).map(|(_, path)| path).rev().collect();
-        Ok(LogReader { from, last, last_entry: None, files, open: None, dir: dir.into(), torn: None })
+        Ok(LogReader {
+            from,
+            last,
+            last_entry: None,
+            files,
+            open: None,
+            dir: dir.into(),
+            torn: None,
+            torn_within: None,
+            doubt: None,
+        })
+    }
+
+    /// A file that is torn although another one follows, which begins with a new epoch. Apache's server leaves what a
+    /// crash has torn off where it is, and nothing is missing. But the same is left of a file whose last records have
+    /// rotted: no zxid shows it, since an epoch may begin behind any.
+    pub fn doubt(&self) -> Option<&RecoveryError> {
+        self.doubt.as_ref()
     }
 
     /// The tail of the last file, if it was torn and left as it is.
@@ -263,6 +302,11 @@ impl LogReader {
             // A copy: a slice would keep the whole file in memory.
             let entry = Bytes::copy_from_slice(&record.entry);
             Txn::decode(entry.clone()).map_err(|e| wrong(format!("can't be read: {e}")))?;
+            if let Some((path, end, last)) = self.torn_within.take()
+                && last.epoch() != zxid.epoch()
+            {
+                self.doubt.get_or_insert(RecoveryError::Damaged { path, end, last });
+            }
             self.last = zxid;
             self.last_entry = Some(entry.clone());
             return Ok(Some((zxid, entry)));
@@ -275,8 +319,11 @@ impl LogReader {
         match end {
             LogEnd::Damaged { .. } => return Err(RecoveryError::Damaged { path, end, last: self.last }),
             // Apache's server leaves a torn tail where it is; whether something is missing, the next file's first
-            // zxid shows.
-            LogEnd::Torn { .. } if !is_last => warn!("{}: {end}", path.display()),
+            // zxid shows, inside an epoch.
+            LogEnd::Torn { .. } if !is_last => {
+                warn!("{}: {end}", path.display());
+                self.torn_within = Some((path, end, self.last));
+            }
             // The server is appending at this moment, or somebody only looks.
             LogEnd::Torn { .. } if repair == Repair::No => self.torn = Some((path, end)),
             LogEnd::Clean { .. } if repair == Repair::No => {}

@@ -5,7 +5,7 @@ mod loss;
 
 use super::compactor::{CompactError, Job, compact, fold};
 use super::dir::Dirs;
-use super::recovery::recover;
+use super::recovery::{Standing, recover};
 use super::thread::{Settings, Storage};
 use super::{files, purge, snapshots};
 use crate::metrics::Metrics;
@@ -51,7 +51,7 @@ impl Disk {
     }
 
     fn recover(&self) -> Result<Recovered, String> {
-        recover(&self.open(), &Metrics::new()).map_err(|e| e.to_string())
+        recover(&self.open(), &Metrics::new(), Standing::Alone).map_err(|e| e.to_string())
     }
 
     /// The zxid that the log ends with, or why the start is refused.

@@ -68,7 +68,7 @@ fn verify(out: &mut dyn Write, folders: &Folders, json: bool) -> Result<Verdict,
     bar.set_message("what a start would make of them");
     let start = inspect::start(folders);
     bar.finish_and_clear();
-    sound &= start.as_ref().is_ok_and(|start| start.diverged.is_none());
+    sound &= start.as_ref().is_ok_and(|start| start.diverged.is_none() && start.doubt.is_none());
     if json {
         let (snapshots, logs) = said;
         line(
@@ -110,6 +110,12 @@ fn start_text(start: &Result<StartFacts, StartError>) -> String {
     if let Some((path, end)) = &start.torn {
         text += &format!("\nit would cut off what nobody relied on: {}: {end}", path.display());
     }
+    if let Some(fact) = &start.doubt {
+        text += &format!(
+            "\nand transactions may be missing: {fact}. In an ensemble it would get everything from the others; alone it \
+             would go on with what there is"
+        );
+    }
     if let Some(zxid) = start.diverged {
         text += &format!(
             "\nfrom transaction {} on the tree is not the one that the leader had: its digest is another",
@@ -134,6 +140,7 @@ fn start_json(start: &Result<StartFacts, StartError>) -> Value {
             "treeDigest": start.tree.digest(),
             "digestsThatAgree": start.digests,
             "diverged": start.diverged.map(show::hex),
+            "doubt": start.doubt,
             "wouldCut": start.torn.as_ref().map(|(path, end)| json!({ "file": path.display().to_string(), "end": show::end_json(end) })),
         }),
     }

@@ -59,12 +59,12 @@ fn without_its_log_folder_a_server_is_refused_alone_and_has_forgotten_in_an_ense
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let open = || Dirs::open(&data, &log, ServerId(1)).expect("free");
     let metrics = Metrics::new();
-    recover(&open(), &metrics).expect("fresh");
+    recover(&open(), &metrics, Standing::Alone).expect("fresh");
     crate::store::epochs::write(&data.join("version-2"), "acceptedEpoch", Epoch(1)).expect("written");
     crate::store::epochs::write(&data.join("version-2"), "currentEpoch", Epoch(1)).expect("written");
     fs::remove_dir_all(&log).expect("removed");
     for _ in 0..2 {
-        let why = recover(&open(), &metrics).expect_err("refused").to_string();
+        let why = recover(&open(), &metrics, Standing::Alone).expect_err("refused").to_string();
         assert!(why.contains("log/version-2") && why.contains("dataLogDir"), "{why}");
     }
     for _ in 0..2 {
@@ -72,6 +72,34 @@ fn without_its_log_folder_a_server_is_refused_alone_and_has_forgotten_in_an_ense
         assert_eq!((found.memory, found.current), (Memory::lost(Zxid::ZERO), Epoch(1)));
         assert!(data.join("version-2/zebu.damage").exists());
     }
+}
+
+#[test]
+fn a_torn_file_before_a_new_epoch_has_lost_something_where_there_are_others() {
+    let next = Zxid::new(Epoch(2), 1);
+    let epoch_2 = || {
+        let txn = Record::Txn { zxid: next, txn: txn(next, 20) };
+        vec![Record::AcceptedEpoch(Epoch(2)), Record::CurrentEpoch(Epoch(2)), txn]
+    };
+    let (disk, file, places) = three();
+    disk.run(epoch_2());
+    let in_ensemble = || recover_in_ensemble(&disk.open(), &Metrics::new(), &[], true).expect("takes part");
+    assert_eq!((in_ensemble().memory, disk.last()), (Memory::Whole, Ok(next)));
+    for length in [places[2] + 20, places[3] - 1, places[1] + 12] {
+        fs::write(disk.log(z(1)), &file[..length]).expect("written");
+        assert_eq!(in_ensemble().memory, Memory::Damaged { last: next }, "cut at {length}");
+        crate::store::doubt::unmark(&disk.dir()).expect("unmarked");
+        // Alone it can be what Apache's server has left of a crash, and nobody else has more.
+        assert_eq!(disk.last(), Ok(next), "cut at {length}");
+    }
+    // What Apache's server leaves inside an epoch: the torn record is in the next file.
+    let (disk, file, places) = three();
+    fs::write(disk.log(z(1)), &file[..places[2]]).expect("written");
+    disk.run(records([3]));
+    disk.run(epoch_2());
+    fs::write(disk.log(z(1)), &file[..places[2] + 20]).expect("written");
+    let found = recover_in_ensemble(&disk.open(), &Metrics::new(), &[], true).expect("all is well");
+    assert_eq!((found.memory, last(&found)), (Memory::Whole, next));
 }
 
 /// A leader's state that ends with transaction `n`.
