@@ -63,6 +63,7 @@ fn later_seeds_that_found_something_stay_clean() {
         (1977, true, "an observer that is to vote is needed to bring a leader into office"),
         (3480, true, "an observer does not know that it is to vote, and is needed to bring a leader into office"),
         (9766, true, "a member to be that does not know it yet is in a later round than all others"),
+        (10_576, true, "only who was removed can tell a member that was away who the members are"),
         (11_321, true, "an observer that is to vote is needed for the change"),
         (11_672, true, "a change is agreed to that needs one who has nothing on its disk yet"),
         (11_866, false, "a new server's connection ends before what it was given is on its disk"),

@@ -154,8 +154,9 @@ impl Ground {
     }
 
     /// The configuration of `from`'s notification, if it is newer than ours and can be one that came of ours. It can't if
-    /// it is of an epoch that nobody can have reached, if `from` is no member of it, or if none of our members is at its
-    /// place in it any more: then a server of another ensemble has come to an address that was one of ours.
+    /// it is of an epoch that nobody can have reached. Nor if none of our members is at its place in it any more, unless
+    /// a member of ours says so that is none in it itself: who was removed tells of those that came in its place. It is
+    /// another ensemble's then, whose server has come to an address that was one of ours.
     pub(super) fn newer_members(&self, from: ServerId, text: &str, fx: &mut Effects) -> Option<Ensemble> {
         if !self.config.reconfig.is_enabled() {
             return None;
@@ -165,7 +166,8 @@ impl Ground {
         let version = Zxid(newer.version());
         let stays =
             |(id, member): (ServerId, &Member)| committed.member(id).is_some_and(|m| m.address == member.address);
-        if version.epoch() < self.epochs_end() && newer.member(from).is_some() && newer.members().any(stays) {
+        let was_removed = || committed.member(from).is_some() && newer.member(from).is_none();
+        if version.epoch() < self.epochs_end() && (newer.members().any(stays) || was_removed()) {
             return Some(newer);
         }
         fx.note(|| Note::MembersDoubted { from, version });

@@ -114,6 +114,14 @@ impl Limit {
     }
 }
 
+/// The largest state that is taken over from a leader, in bytes: what half of this machine's memory can hold, and never
+/// less than a gigabyte. Twice as much is needed while the tree is made of it.
+fn snapshot_limit() -> usize {
+    let total = rustix::system::sysinfo();
+    let total = (total.totalram as u64).saturating_mul(total.mem_unit.into());
+    usize::try_from(total / 2).unwrap_or(usize::MAX).max(1 << 30)
+}
+
 impl<Q: Send + 'static> Quorum<Q> {
     /// Opens the port; to be called inside the runtime.
     ///
@@ -129,7 +137,7 @@ impl<Q: Send + 'static> Quorum<Q> {
             mailbox,
             open: Mutex::default(),
             next: AtomicU64::new(0),
-            limits: Limits { field, ..Limits::default() },
+            limits: Limits { field, snapshot: snapshot_limit() },
         });
         tokio::spawn(accept(listener, shared.clone()));
         let runtime = tokio::runtime::Handle::current();

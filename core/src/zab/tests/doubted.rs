@@ -152,23 +152,27 @@ fn a_change_that_was_only_heard_of_is_not_committed_by_what_comes_later() {
 
 #[test]
 fn members_of_another_ensemble_are_not_believed() {
+    // Nobody is where one of ours was.
+    let gone = |more: &str| format!("{more}server.7=x7:1:2\nserver.8=x8:1:2\nversion={:x}\n", z(1, 7).0);
     let far = |version: i64| format!("{}version={version:x}\n", text(&[1, 2, 5]));
     for (from, config, believed) in [
         (1, far(z(1, 7).0), true),
         (5, far(z(1, 7).0), true),
-        // No member of what it tells of.
-        (3, far(z(1, 7).0), false),
+        // It was removed.
+        (3, far(z(1, 7).0), true),
+        (3, gone(""), true),
+        (1, gone("server.1=x1:1:2\n"), false),
+        (6, gone(""), false),
         // Nobody has come so far.
         (1, far(i64::MAX), false),
-        // Nobody is where one of ours was.
-        (1, format!("server.1=x1:1:2\nserver.2=x2:1:2\nserver.3=x3:1:2\nversion={:x}\n", z(1, 7).0), false),
         // Nothing new.
         (1, far(0), false),
     ] {
         let mut one = among(ME, &text(&[1, 2, 3]), &[(z(1, 4), Bytes::new())]);
         let told = Notification { config: config.clone(), ..note(ServerState::Looking, 1, (1, z(1, 4)), 1) };
         one.hear(from, told);
-        let expected = voters(if believed { &[1, 2, 5] } else { &[1, 2, 3] });
-        assert_eq!(in_force(&one), [expected], "server {from} tells of {config}");
+        let expected =
+            if believed { Ensemble::parse(&config).unwrap() } else { Ensemble::parse(&text(&[1, 2, 3])).unwrap() };
+        assert_eq!(in_force(&one), [expected.voters().collect::<Voters>()], "server {from} tells of {config}");
     }
 }
