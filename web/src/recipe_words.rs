@@ -41,6 +41,18 @@ pub fn state(t: &Texts, state: State) -> String {
     })
 }
 
+/// The most characters of a name that end in a number; sequential ones differ at their end alone.
+const NAME: usize = 18;
+
+/// Of a long name that ends in a number, beginning and end.
+pub fn short(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= NAME || !name.ends_with(|c: char| c.is_ascii_digit()) {
+        return name.into();
+    }
+    name.chars().take(5).chain(['…']).chain(name.chars().skip(count - 6)).collect()
+}
+
 fn list(t: &Texts, names: &[String]) -> String {
     if names.is_empty() { t.t("rc.nobody") } else { names.join(&t.t("list.comma")) }
 }
@@ -57,7 +69,7 @@ pub fn told(t: &Texts, c: ClientId, recipe: Kind, event: &Event) -> (String, Str
                 Kind::QueueLock | Kind::WriteLock => "rc.ev.waiting.queue",
                 _ => "rc.ev.waiting.why",
             };
-            (t.fill("rc.ev.waiting", &[("c", &c), ("recipe", &name), ("behind", behind)]), t.t(why))
+            (t.fill("rc.ev.waiting", &[("c", &c), ("recipe", &name), ("behind", &short(behind))]), t.t(why))
         }
         Event::Acquired { token, .. } => (
             t.fill("rc.ev.acquired", &[("c", &c), ("recipe", &name)]),

@@ -47,6 +47,31 @@ test('one crash on five protocols has five outcomes, and going back takes them a
   await side.close();
 });
 
+test('every word on the small stages of the comparison can be read', async () => {
+  for (const [viewport, least] of [[{ width: 1920, height: 1080 }, 12.4], [{ width: 1366, height: 768 }, 11]]) {
+    const side = await comparison(viewport);
+    await side.page.getByRole('button', { name: 'To the end' }).click();
+    await side.page.waitForTimeout(500);
+    const small = await side.page.evaluate((least) => {
+      const texts = document.querySelectorAll('.side-stage :is(.label, .server) text');
+      const size = (e) => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a;
+      return [texts.length, ...[...texts].map((e) => [size(e), e.textContent]).filter(([size]) => size < least)];
+    }, least);
+    assert.ok(small[0] > 50 && small.length === 1, JSON.stringify(small));
+    // Nor do a server's words reach out of its pane.
+    const out = await side.page.evaluate(() =>
+      [...document.querySelectorAll('.side-stage .label text')]
+        .filter((e) => {
+          const [own, pane] = [e.getBoundingClientRect(), e.closest('.side-pane').getBoundingClientRect()];
+          return own.left < pane.left || own.right > pane.right;
+        })
+        .map((e) => e.textContent),
+    );
+    assert.deepEqual(out, []);
+    await side.close();
+  }
+});
+
 test('in stage mode every word of the comparison has 24 pixels', async () => {
   const side = await comparison({ width: 1920, height: 1080 });
   await side.page.getByRole('button', { name: 'Stage mode' }).click();

@@ -43,6 +43,9 @@ test('a lock passes from one client to the next, and a frozen holder loses it', 
   await run('queue-lock', '/locks');
   await stands('B', 'waiting');
   assert.match(await lab.page.getByTestId('recipe-B').textContent(), /waits for lock-/);
+  // On the stage too it is seen who has it.
+  assert.deepEqual(await lab.page.locator('.client-node.holds text').allTextContents(), ['A']);
+  assert.match(await lab.page.locator('.client-node.holds').getAttribute('aria-label'), /holds it/);
   await lab.press('Freeze client A');
   await stands('B', 'holding');
   await stands('A', 'holding');

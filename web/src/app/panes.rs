@@ -244,7 +244,11 @@ impl App {
         }
         let (history, now) = (s.timeline().history(), s.timeline().moment());
         let light = s.desk.pick.map(|p| history.flow().light(p.place, p.moment));
-        let text = if s.stage_mode { 24.0 } else { TEXT };
+        let text = match s.size.0 {
+            _ if s.stage_mode => 24.0,
+            width if width > 1000.0 => TEXT * 1.25,
+            _ => TEXT,
+        };
         let window = (s.size.1 - 92.0, text);
         let diagram = Diagram::new(&s.view, history.flow(), history.entries(), now, window, light.as_ref());
         html! {

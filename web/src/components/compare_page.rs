@@ -21,11 +21,8 @@ use zebu_core::id::ServerId;
 use zebu_core::sim::trouble::Troubles;
 use zebu_core::time::Instant;
 
-/// A pane's stage, in its own units.
-const SIZE: (f64, f64) = (740.0, 400.0);
-
-/// The same in front of a class, where a pane is about so large and every letter has its own size on the screen.
-const STAGE_SIZE: (f64, f64) = (590.0, 340.0);
+/// A pane's stage, in its own units: about so large it is on a screen, so that every letter has its own size there.
+const SIZE: (f64, f64) = (590.0, 340.0);
 
 /// The slider's places.
 const PLACES: f64 = 1000.0;
@@ -173,11 +170,9 @@ impl Component for ComparePage {
 /// The still part of a pane.
 fn stage(pane: &Pane, large: bool) -> StageModel {
     let view = pane.timeline().world().view();
-    if !large {
-        return StageModel::new(&view, SIZE.0, SIZE.1);
-    }
     let ids: Vec<ServerId> = view.servers.iter().map(|s| s.id).collect();
-    StageModel::on(&view, Rc::new(Layout::bare(&ids, STAGE_SIZE.0, STAGE_SIZE.1)))
+    let layout = if large { Layout::bare(&ids, SIZE.0, SIZE.1) } else { Layout::small(&ids, SIZE.0, SIZE.1) };
+    StageModel::on(&view, Rc::new(layout))
 }
 
 impl ComparePage {

@@ -88,6 +88,9 @@ fn sample(g: Glyph) -> Html {
         Glyph::Client => {
             html! { <><rect class="a thin" x="9" y="3" width="18" height="18" rx="5"/><text x="18" y="16" text-anchor="middle">{ "A" }</text></> }
         }
+        Glyph::Holder => {
+            html! { <><rect class="f" x="9" y="3" width="18" height="18" rx="5"/><text class="on" x="18" y="16" text-anchor="middle">{ "A" }</text></> }
+        }
         Glyph::Meter => {
             html! { <><rect class="f" x="4" y="8" width="8" height="8"/><rect class="f" x="14" y="8" width="8" height="8"/><rect class="a thin" x="24" y="8" width="8" height="8"/></> }
         }

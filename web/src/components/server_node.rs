@@ -9,6 +9,7 @@ use crate::scene::stage::Server;
 use crate::store::Target;
 use std::rc::Rc;
 use yew::prelude::*;
+use zebu_core::note::PhaseName;
 use zebu_core::sim::view::Shown;
 use zebu_core::status::TimerKind;
 
@@ -94,7 +95,7 @@ pub fn ServerDisc(props: &Props) -> Html {
     let leads = s.shown == Shown::Leading;
     let crowned = leads && s.model.as_ref().is_none_or(|m| m.crown);
     let down = s.shown == Shown::Down;
-    let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_key(p))) };
+    let second = if s.paused { Some(t.t("state.paused")) } else { s.phase.map(|p| t.t(phase_on_a_disc(p))) };
     // The name says what is written on the disc, in that order.
     let state = second.as_ref().map_or_else(|| word.clone(), |second| format!("{word} {second}"));
     let name = t.fill(
@@ -145,7 +146,7 @@ pub fn ServerDisc(props: &Props) -> Html {
                 { id.to_string() }
             </text>
             { " " }
-            <text class="word" text-anchor="middle" y={(r * 0.36).to_string()} font-size={(if *text >= 24.0 { (r * 0.285).max(24.0) } else { (r * 0.285).max(11.0) }).to_string()}>
+            <text class="word" text-anchor="middle" y={(r * 0.36).to_string()} font-size={(if *text >= 24.0 { (r * 0.285).max(24.0) } else { (r * 0.285).max(11.0).max(text * 0.8) }).to_string()}>
                 { word }
             </text>
             { " " }
@@ -164,6 +165,11 @@ pub fn ServerDisc(props: &Props) -> Html {
             </g>
         </g>
     }
+}
+
+/// A phase's name where there is little room.
+fn phase_on_a_disc(phase: PhaseName) -> &'static str {
+    if phase == PhaseName::Synchronization { "phase.synchronization.short" } else { phase_key(phase) }
 }
 
 /// The arc of the clock that matters: what is left of it, from the top, clockwise.

@@ -134,7 +134,7 @@ pub fn Share(props: &Props) -> Html {
             <textarea ref={pasted} rows="3" aria-label={t.t("sh.import.hint")} placeholder={t.t("sh.import.hint")} spellcheck="false"/>
             <div class="fault-buttons">
                 <button type="button" class="btn" onclick={open}>{ t.t("sh.import.go") }</button>
-                <input type="file" accept=".json,application/json,text/plain" aria-label={t.t("sh.import")} onchange={chosen}/>
+                <label class="open-file">{ t.t("sh.import.file") }<input type="file" accept=".json,application/json,text/plain" onchange={chosen}/></label>
             </div>
             <h3>{ t.t("sh.embed") }</h3>
             <input type="text" class="wide" readonly=true value={embed} aria-label={t.t("sh.embed")}/>

@@ -64,6 +64,8 @@ pub fn Stage(props: &Props) -> Html {
                 { for stage.links.iter().filter_map(|l| link_note(t, l, troubles)) }
             </g>
             <g class="clients">
+                // First: no client's tether runs through another client.
+                { for stage.clients.iter().filter_map(tether) }
                 { for stage.clients.iter().map(|c| client(t, c, layout.client_radius())) }
             </g>
             <g>
@@ -176,6 +178,14 @@ fn arrow((from, to): (Point, Point), size: f64) -> Html {
     }
 }
 
+fn tether(c: &Client) -> Option<Html> {
+    let edge = c.server?;
+    let d = format!("M{:.1} {:.1}L{:.1} {:.1}", c.at.x, c.at.y, edge.x, edge.y);
+    Some(
+        html! { <path key={format!("t{}", c.id.0)} class={classes!("tether", c.connected.then_some("connected"))} {d}/> },
+    )
+}
+
 fn client(t: &Texts, c: &Client, half: f64) -> Html {
     let state = if c.ended {
         t.t("client.ended")
@@ -186,13 +196,11 @@ fn client(t: &Texts, c: &Client, half: f64) -> Html {
     } else {
         t.t("client.connecting")
     };
+    let state = if c.holds { format!("{state}, {}", t.t("rc.state.holding")) } else { state };
     let name = t.fill("stage.client.label", &[("id", &c.id), ("state", &state)]);
     html! {
-        <g key={c.id.0} class={classes!("client-node", c.connected.then_some("connected"), c.ended.then_some("ended"), c.waiting.then_some("waiting"))}
+        <g key={c.id.0} class={classes!("client-node", c.holds.then_some("holds"), c.connected.then_some("connected"), c.ended.then_some("ended"), c.waiting.then_some("waiting"))}
             role="img" aria-label={name}>
-            if let Some(edge) = c.server {
-                <path class="tether" d={format!("M{:.1} {:.1}L{:.1} {:.1}", c.at.x, c.at.y, edge.x, edge.y)}/>
-            }
             <rect x={(c.at.x - half).to_string()} y={(c.at.y - half).to_string()} width={(half * 2.0).to_string()}
                 height={(half * 2.0).to_string()} rx={(half * 0.35).to_string()}/>
             <text text-anchor="middle" x={c.at.x.to_string()} y={(c.at.y + half * 0.42).to_string()} font-size={(half * 1.2).to_string()}>

@@ -2,6 +2,7 @@
 
 use crate::components::Send;
 use crate::i18n::Texts;
+use crate::recipe_words::short;
 use crate::scene::tree::{Difference, Line, Owner, TreeModel};
 use crate::store::{Action, Tab};
 use std::rc::Rc;
@@ -42,18 +43,6 @@ pub fn TreePanel(props: &Props) -> Html {
             <p class="quiet small">{ summary }</p>
         </section>
     }
-}
-
-/// The most characters of a name that end in a number; sequential ones differ at their end alone.
-const NAME: usize = 18;
-
-/// Of a long name that ends in a number, beginning and end.
-fn short(name: &str) -> String {
-    let count = name.chars().count();
-    if count <= NAME || !name.ends_with(|c: char| c.is_ascii_digit()) {
-        return name.into();
-    }
-    name.chars().take(5).chain(['…']).chain(name.chars().skip(count - 6)).collect()
 }
 
 fn line(t: &Texts, l: &Line, send: &Send) -> Html {

@@ -95,6 +95,18 @@ pub struct Layout {
     pub servers: Vec<(ServerId, Point)>,
 }
 
+/// Where a ring's words are, and how many and how large.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Beside,
+    Below,
+    FewAndLarge,
+}
+
+/// How far a ring's places may lean from equal distances (0) to equal angles (1) and beyond: on a flat ellipse the upper
+/// ones stand lower then, and no link between them runs under the server at the top.
+const LEANS: [f64; 6] = [0.0, 0.4, 0.7, 1.0, 1.2, 1.4];
+
 /// Discs get no smaller than this.
 const SMALLEST_RADIUS: f64 = 15.0;
 
@@ -145,11 +157,15 @@ impl Layout {
     pub fn ring(ids: &[ServerId], width: f64, height: f64) -> Layout {
         let width = width.max(SMALLEST.0);
         let height = height.max(SMALLEST.1);
-        let most = largest_radius(width, height);
-        let beside = Layout::largest(ids, width, height, most, false);
-        let below = Layout::largest(ids, width, height, most, true);
+        let beside = Layout::largest(ids, width, height, Words::Beside);
+        let below = Layout::largest(ids, width, height, Words::Below);
         let fits = !beside.crowded() && beside.radius >= below.radius * 0.7;
         if fits || below.crowded() && !beside.crowded() { beside } else { below }
+    }
+
+    /// A ring for one of several small stages on a page: few words, so large that they can be read.
+    pub fn small(ids: &[ServerId], width: f64, height: f64) -> Layout {
+        Layout::largest(ids, width, height, Words::FewAndLarge)
     }
 
     /// A ring of discs whose words are large and on the discs alone: for a small stage in front of a class.
@@ -157,7 +173,7 @@ impl Layout {
         let (radius, text) = (height * 0.135, 24.0);
         let (top, bottom) = (radius * 1.6 + 4.0, radius + text);
         let ry = (height - top - bottom) / 2.0;
-        let places = around(ids.len(), width * 0.35, ry, Point { x: width / 2.0, y: top + ry });
+        let places = around(ids.len(), width * 0.35, ry, Point { x: width / 2.0, y: top + ry }, 1.0);
         let servers = ids.iter().copied().zip(places).collect();
         let (label_height, label_width) = (0.0, 0.0);
         Layout { width, height, radius, text, label_height, below: false, compact: true, label_width, servers }
@@ -196,7 +212,7 @@ impl Layout {
     fn by_shares(width: f64, height: f64, shares: Vec<(ServerId, (f64, f64))>) -> Layout {
         let mut radius = largest_radius(width, height);
         loop {
-            let base = Layout::with_radius(&[], width, height, radius, true);
+            let base = Layout::with_radius(&[], width, height, radius, Words::Below, 0.0);
             let side = (base.label_width / 2.0).max(radius) + 6.0;
             let (top, bottom) = (radius * 1.58 + 6.0, radius + base.text + 4.0 + base.label_height);
             let servers = shares
@@ -214,28 +230,43 @@ impl Layout {
         }
     }
 
-    /// The largest discs with which nothing touches.
-    fn largest(ids: &[ServerId], width: f64, height: f64, most: f64, below: bool) -> Layout {
-        let mut radius = most;
-        loop {
-            let layout = Layout::with_radius(ids, width, height, radius, below);
-            if radius <= SMALLEST_RADIUS || !layout.crowded() {
-                return layout;
-            }
+    /// The largest discs with which nothing touches. If somewhat smaller ones, or others' places, keep every link clear of
+    /// the servers that it isn't of, then these.
+    fn largest(ids: &[ServerId], width: f64, height: f64, words: Words) -> Layout {
+        let with = |radius: f64, lean: f64| Layout::with_radius(ids, width, height, radius, words, lean);
+        let mut radius = largest_radius(width, height);
+        let mut plain = with(radius, 0.0);
+        while radius > SMALLEST_RADIUS && plain.crowded() {
             radius -= 1.0;
+            plain = with(radius, 0.0);
         }
+        // More than five are so close to each other that some link runs under a server wherever they stand.
+        let leans = if ids.len() <= 5 { &LEANS[..] } else { &[] };
+        let steps = (radius * 0.15) as u32 + 1;
+        let radii = || (0..steps).map(|less| radius - f64::from(less)).filter(|r| *r >= SMALLEST_RADIUS);
+        leans
+            .iter()
+            .flat_map(|lean| radii().map(move |radius| with(radius, *lean)))
+            .find(|layout| !layout.crowded() && !layout.runs_under())
+            .unwrap_or(plain)
     }
 
-    fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64, below: bool) -> Layout {
+    fn with_radius(ids: &[ServerId], width: f64, height: f64, radius: f64, words: Words, lean: f64) -> Layout {
         // For the last row of a class the words grow faster than the discs.
-        let text = if width >= LARGE {
-            (radius * 0.33).clamp(if ids.len() <= 5 { 24.0 } else { 11.0 }, 32.0)
-        } else {
-            (radius * 0.29).clamp(11.0, 22.0)
+        let text = match words {
+            Words::FewAndLarge => 16.0,
+            _ if width >= LARGE => (radius * 0.33).clamp(if ids.len() <= 5 { 24.0 } else { 11.0 }, 32.0),
+            _ => (radius * 0.29).clamp(11.0, 22.0),
         };
+        let below = words == Words::Below;
         let label_height = text * if below { 3.0 } else { 2.5 };
-        let compact = text < 12.5;
-        let label_width = text * 0.61 * if compact { 10.5 } else { 14.0 };
+        let compact = text < 12.5 || words == Words::FewAndLarge;
+        let letters = match words {
+            Words::FewAndLarge => 12.0,
+            _ if compact => 10.5,
+            _ => 14.0,
+        };
+        let label_width = text * 0.61 * letters;
         let crown = radius * 0.58;
         let side =
             if below { (label_width / 2.0).max(radius) + 6.0 } else { radius * reach(radius) + label_width + 8.0 };
@@ -244,7 +275,7 @@ impl Layout {
         let bottom = radius + text + 4.0 + if below { label_height } else { 0.0 };
         let ry = ((height - top - bottom) / 2.0).max(radius * 0.8);
         let centre = Point { x: width / 2.0, y: top + ry };
-        let servers = ids.iter().copied().zip(around(ids.len(), rx, ry, centre)).collect();
+        let servers = ids.iter().copied().zip(around(ids.len(), rx, ry, centre, lean)).collect();
         Layout { width, height, radius, text, label_height, below, compact, label_width, servers }
     }
 
@@ -261,7 +292,9 @@ impl Layout {
 
     /// Whether this is the place at the top of the ring, whose links go down to both sides.
     fn is_top(&self, at: Point) -> bool {
-        !self.below && !self.compact && (at.x - self.width / 2.0).abs() <= 1.0 && at.y < self.height / 2.0
+        // With few but large words the neighbour's crown would be in them as well.
+        let room = !self.compact || self.text > 12.5 && self.label_width > 0.0;
+        !self.below && room && (at.x - self.width / 2.0).abs() <= 1.0 && at.y < self.height / 2.0
     }
 
     /// So much higher than its disc a server's words stand: at the top a link would run through them.
@@ -295,6 +328,18 @@ impl Layout {
             self.servers.iter().skip(i + 1).any(|(_, b)| {
                 let b = self.boxes(*b);
                 a.iter().any(|a| b.iter().any(|b| a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3))
+            })
+        })
+    }
+
+    /// Whether a link runs under the disc or the badge of a server that it isn't of.
+    fn runs_under(&self) -> bool {
+        let (r, low) = (self.radius, self.radius + self.text * 0.75);
+        self.servers.iter().enumerate().any(|(i, (_, a))| {
+            self.servers.iter().skip(i + 1).any(|(_, b)| {
+                self.servers
+                    .iter()
+                    .any(|(_, c)| c != a && c != b && crosses(*a, *b, (c.x - r, c.y - r, c.x + r, c.y + low)))
             })
         })
     }
@@ -393,8 +438,23 @@ const STEPS: usize = 720;
 static CIRCLE: LazyLock<Vec<(f64, f64)>> =
     LazyLock::new(|| (0..=STEPS).map(|k| (k as f64 / STEPS as f64 * std::f64::consts::TAU).sin_cos()).collect());
 
-/// `n` points at equal distances along an ellipse, from the top, clockwise.
-fn around(n: usize, rx: f64, ry: f64, centre: Point) -> Vec<Point> {
+/// Whether the line from `a` to `b` goes through a box: left, top, right, bottom.
+pub fn crosses(a: Point, b: Point, (left, top, right, bottom): (f64, f64, f64, f64)) -> bool {
+    // The part of the line, in shares of it, that is within the box from side to side, and from top to bottom.
+    let within = |from: f64, to: f64, low: f64, high: f64| {
+        let way = to - from;
+        if way.abs() < 1e-9 {
+            return if low < from && from < high { (0.0, 1.0) } else { (1.0, 0.0) };
+        }
+        let (one, other) = ((low - from) / way, (high - from) / way);
+        (one.min(other), one.max(other))
+    };
+    let (x, y) = (within(a.x, b.x, left, right), within(a.y, b.y, top, bottom));
+    x.0.max(y.0).max(0.0) < x.1.min(y.1).min(1.0)
+}
+
+/// `n` points along an ellipse, from the top, clockwise: at equal distances, or leaning to equal angles.
+fn around(n: usize, rx: f64, ry: f64, centre: Point, lean: f64) -> Vec<Point> {
     let at = |k: usize| {
         let (sin, cos) = CIRCLE.get(k).copied().unwrap_or_default();
         Point { x: centre.x + rx * sin, y: centre.y - ry * cos }
@@ -409,7 +469,9 @@ fn around(n: usize, rx: f64, ry: f64, centre: Point) -> Vec<Point> {
     (0..n)
         .map(|i| {
             let wanted = whole * i as f64 / n as f64;
-            at(travelled.partition_point(|d| *d < wanted - 1e-9))
+            let even = travelled.partition_point(|d| *d < wanted - 1e-9) as f64;
+            let angle = STEPS as f64 * i as f64 / n as f64;
+            at((even + (angle - even) * lean).round().max(0.0) as usize)
         })
         .collect()
 }
@@ -508,6 +570,31 @@ mod tests {
             for (_, b) in layout.servers.iter().skip(i + 1) {
                 assert!((a.x - b.x).abs() >= w || (a.y - b.y).abs() >= h, "{a:?} {b:?}");
             }
+        }
+    }
+
+    #[test]
+    fn no_link_of_five_runs_under_another_server() {
+        for (w, h) in [(1920.0, 530.0), (1920.0, 480.0), (1190.0, 600.0), (760.0, 330.0), (760.0, 400.0)] {
+            let layout = Layout::ring(&ids(5), w, h);
+            assert!(!layout.below && !layout.crowded() && !layout.runs_under(), "{w} {h} {layout:?}");
+        }
+        let small = Layout::small(&ids(5), 590.0, 340.0);
+        assert!(!small.crowded() && !small.runs_under(), "{small:?}");
+    }
+
+    #[test]
+    fn a_line_crosses_what_is_between_its_ends() {
+        let at = |x, y| Point { x, y };
+        for (a, b, yes) in [
+            (at(0.0, 5.0), at(20.0, 5.0), true),
+            (at(0.0, 0.0), at(20.0, 20.0), true),
+            (at(0.0, 20.0), at(7.0, 5.0), false),
+            (at(0.0, 5.0), at(7.0, 5.0), false),
+            (at(12.0, 0.0), at(12.0, 30.0), true),
+            (at(3.0, 0.0), at(3.0, 30.0), false),
+        ] {
+            assert_eq!(crosses(a, b, (8.0, 0.0, 16.0, 16.0)), yes, "{a:?} {b:?}");
         }
     }
 

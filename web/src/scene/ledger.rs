@@ -215,7 +215,10 @@ fn short(label: &str) -> String {
     if count <= ROOM || !numbered {
         return label.into();
     }
-    std::iter::once('…').chain(label.chars().skip(count - ROOM + 1)).collect()
+    // What goes is told by its sign, which is at the beginning.
+    let sign = label.starts_with('−').then_some('−');
+    let end = label.chars().skip(count - ROOM + 1 + usize::from(sign.is_some()));
+    sign.into_iter().chain(['…']).chain(end).collect()
 }
 
 fn cell(s: &ServerView, zxid: Zxid, committed: &BTreeSet<Zxid>) -> Option<Cell> {
@@ -281,6 +284,7 @@ mod tests {
             ("/x=1", "/x=1"),
             ("+session", "+session"),
             ("/locks/lock-116f8c59a445671b-0000000002=A", "…000002=A"),
+            ("−/locks/lock-116f8c59a445671b-0000000002", "−…0000002"),
             ("/a-long-name=value", "/a-long-name=value"),
             ("/zookeeper/config=server.1=10.…", "…/config"),
         ] {

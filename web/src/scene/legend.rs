@@ -46,6 +46,8 @@ pub enum Glyph {
     Lost,
     /// A square.
     Client,
+    /// A filled square.
+    Holder,
     /// A transaction in a log.
     Stamp(Stamp),
     /// Acknowledgements of a proposal.
@@ -60,7 +62,7 @@ pub enum Glyph {
 
 impl Glyph {
     /// All but the stamps.
-    pub const PLAIN: [Glyph; 22] = [
+    pub const PLAIN: [Glyph; 23] = [
         Glyph::Leader,
         Glyph::HollowCrown,
         Glyph::Follower,
@@ -79,6 +81,7 @@ impl Glyph {
         Glyph::Heartbeat,
         Glyph::Lost,
         Glyph::Client,
+        Glyph::Holder,
         Glyph::Meter,
         Glyph::Different,
         Glyph::Watched,
@@ -106,6 +109,7 @@ impl Glyph {
             Glyph::Heartbeat => "heartbeat",
             Glyph::Lost => "lost",
             Glyph::Client => "client",
+            Glyph::Holder => "holder",
             Glyph::Stamp(stamp) => stamp.key(),
             Glyph::Meter => "meter",
             Glyph::Different => "different",
@@ -152,7 +156,8 @@ impl Legend {
                 _ => l.reign.map(|_| Glyph::Reign),
             });
         }
-        glyphs.extend(stage.clients.first().map(|_| Glyph::Client));
+        glyphs.extend(stage.clients.iter().find(|c| !c.holds).map(|_| Glyph::Client));
+        glyphs.extend(stage.clients.iter().find(|c| c.holds).map(|_| Glyph::Holder));
         let mut kinds = BTreeSet::new();
         for f in flights {
             glyphs.insert(match (f.heartbeat, f.reply) {

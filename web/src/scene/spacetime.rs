@@ -5,6 +5,7 @@ use crate::captions::Weight;
 use crate::desk::Pick;
 use crate::flow::{End, Flow, Light, Message, Side, place_of};
 use crate::history::Entry;
+use crate::scene::layout::{Point, crosses};
 use crate::scene::palette::epoch_class;
 use std::rc::Rc;
 use zebu_core::collections::{BTreeMap, BTreeSet};
@@ -211,7 +212,7 @@ impl Diagram {
             );
         }
         let dots: Vec<Dot> = dots.into_values().collect();
-        place_tags(&mut lines, &dots, text);
+        place_tags(&mut lines, &dots, &lanes, text);
         let count = |side: Side| {
             lines.iter().filter(|l| l.lit == Some(side)).count() + dots.iter().filter(|d| d.lit == Some(side)).count()
         };
@@ -223,7 +224,7 @@ impl Diagram {
 }
 
 /// Where a text may stand along its line, the best place first.
-const PLACES: [f64; 8] = [0.5, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12];
+const PLACES: [f64; 10] = [0.5, 0.44, 0.56, 0.38, 0.62, 0.28, 0.72, 0.2, 0.8, 0.12];
 
 /// The box of a text: left, top, right, bottom.
 fn tag_box(line: &Line, (x, y): (f64, f64), text: f64) -> (f64, f64, f64, f64) {
@@ -231,22 +232,32 @@ fn tag_box(line: &Line, (x, y): (f64, f64), text: f64) -> (f64, f64, f64, f64) {
     (x - half, y - text * 0.62, x + half, y + text * 0.62)
 }
 
-/// Gives each text a place on its line where no other text and no dot is. One for which there is none is not written:
-/// the newest and what is lit come first.
-fn place_tags(lines: &mut [Line], dots: &[Dot], text: f64) {
+/// Gives each text a place on its line where no other text and no dot is, and where it covers as few other lines and
+/// lanes as can be. One for which there is none is not written: the newest and what is lit come first.
+fn place_tags(lines: &mut [Line], dots: &[Dot], lanes: &[Lane], text: f64) {
     let mut taken: Vec<(f64, f64, f64, f64)> =
         dots.iter().map(|d| (d.at.0 - 7.0, d.at.1 - 7.0, d.at.0 + 7.0, d.at.1 + 7.0)).collect();
+    let ways: Vec<(u64, Point, Point)> =
+        lines.iter().map(|l| (l.id, Point { x: l.from.0, y: l.from.1 }, Point { x: l.to.0, y: l.to.1 })).collect();
     for lit in [true, false] {
         for line in lines.iter_mut().rev().filter(|l| l.lit.is_some() == lit && l.tag.is_some()) {
             let (a, b) = (line.from, line.to);
             let at = |share: f64| (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share);
-            line.tag = PLACES.iter().map(|share| at(*share)).find(|place| {
+            let free = PLACES.iter().map(|share| at(*share)).filter(|place| {
                 let own = tag_box(line, *place, text);
                 own.0 > 0.0 && !taken.iter().any(|t| own.0 < t.2 && t.0 < own.2 && own.1 < t.3 && t.1 < own.3)
             });
+            line.tag = free.min_by_key(|place| covered(tag_box(line, *place, text), line.id, &ways, lanes));
             taken.extend(line.tag.map(|place| tag_box(line, place, text)));
         }
     }
+}
+
+/// How many lines other than its own, and lanes, a text in this box covers.
+fn covered(own: (f64, f64, f64, f64), id: u64, ways: &[(u64, Point, Point)], lanes: &[Lane]) -> usize {
+    let beside = |a: &Point, b: &Point| b.x < own.0 || a.x > own.2;
+    ways.iter().filter(|(other, a, b)| *other != id && !beside(a, b) && crosses(*a, *b, own)).count()
+        + lanes.iter().filter(|l| own.1 < l.y && l.y < own.3).count()
 }
 
 fn half(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
@@ -328,6 +339,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_text_stands_where_it_covers_least() {
+        let way = |id, from, to| Line {
+            id,
+            from,
+            to,
+            fate: Fate::Arrived,
+            text: "ACK 1:3".into(),
+            tag: (id == 1).then_some((0.0, 0.0)),
+            colour: "e1",
+            lit: None,
+            pick: Pick { place: Place::Server(ServerId(1)), moment: id },
+        };
+        // A lane goes through the middle of the first message, another message through its upper part.
+        let mut lines = [way(1, (200.0, 0.0), (200.0, 200.0)), way(2, (100.0, 60.0), (300.0, 60.0))];
+        let lanes = [0.0, 100.0, 200.0].map(|y| Lane { place: Place::Server(ServerId(1)), y });
+        place_tags(&mut lines, &[], &lanes, TEXT);
+        let (_, y) = lines[0].tag.unwrap();
+        assert!((y - 100.0).abs() > TEXT / 2.0 && (y - 60.0).abs() > TEXT / 2.0, "{y}");
+        assert_eq!(lines[1].tag, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use zebu_core::collections::BTreeMap;
 use zebu_core::config::MemberKind;
 use zebu_core::id::{ServerId, Zxid};
 use zebu_core::note::PhaseName;
+use zebu_core::recipe::State;
 use zebu_core::sim::command::ClientId;
 use zebu_core::sim::view::{ClientView, Flight, ModelView, Place, ServerView, Shown, WorldView};
 use zebu_core::status::{Timer, TimerKind};
@@ -146,6 +147,8 @@ pub struct Client {
     pub ended: bool,
     /// It waits for an answer.
     pub waiting: bool,
+    /// Its recipe has what it wanted: the lock, the office.
+    pub holds: bool,
 }
 
 impl Stage {
@@ -299,7 +302,9 @@ fn clients(views: &[ClientView], layout: &Layout) -> Vec<Client> {
                 let d = p.distance(at).max(1.0);
                 p.towards(at, (layout.radius + 3.0) / d)
             });
-            Client { id: c.id, at, server, connected: c.connected, ended: c.ended, waiting: c.waiting.is_some() }
+            let holds =
+                !c.ended && c.recipe.as_ref().is_some_and(|r| matches!(r.state, State::Holding | State::Unsure));
+            Client { id: c.id, at, server, connected: c.connected, ended: c.ended, waiting: c.waiting.is_some(), holds }
         })
         .collect()
 }
