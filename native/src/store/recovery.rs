@@ -202,13 +202,12 @@ pub enum Repair {
     No,
 }
 
+/// Transactions of a log, and why some may be missing.
+type Read = (Vec<(Zxid, Bytes)>, Option<RecoveryError>);
+
 /// The transactions above `from` (`None`: there is no snapshot, so there may be none), ascending and without a hole. And
 /// a place where some may be missing, if there is one (see [`LogReader::doubt`]).
-fn read_log(
-    dir: &Path,
-    from: Option<Zxid>,
-    repair: Repair,
-) -> Result<(Vec<(Zxid, Bytes)>, Option<RecoveryError>), RecoveryError> {
+fn read_log(dir: &Path, from: Option<Zxid>, repair: Repair) -> Result<Read, RecoveryError> {
     let mut entries = Vec::new();
     let mut reader = LogReader::new(dir, from)?;
     while let Some(entry) = reader.next_entry(repair)? {
