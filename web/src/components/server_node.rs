@@ -115,7 +115,8 @@ pub fn ServerDisc(props: &Props) -> Html {
         "voter"
     };
     let badge = match s.model.as_ref().and_then(|m| m.badge.as_ref()) {
-        Some(badge) if r < if *text >= 24.0 { 60.0 } else { 40.0 } => compare_words::short_fact(t, badge),
+        // Where words are large for their disc, neighbours' badges would meet.
+        Some(badge) if r < 40.0 || *text > r * 0.35 => compare_words::short_fact(t, badge),
         Some(badge) => compare_words::fact(t, badge),
         None => t.fill("stage.epoch", &[("n", &s.epoch)]),
     };
