@@ -58,6 +58,19 @@ test('every word on the small stages of the comparison can be read', async () =>
       return [texts.length, ...[...texts].map((e) => [size(e), e.textContent]).filter(([size]) => size < least)];
     }, least);
     assert.ok(small[0] > 50 && small.length === 1, JSON.stringify(small));
+    // No two badges meet.
+    const meet = await side.page.evaluate(() =>
+      [...document.querySelectorAll('.side-stage')].flatMap((stage) => {
+        const badges = [...stage.querySelectorAll('.badge')].map((e) => [e.getBoundingClientRect(), e.textContent]);
+        return badges.flatMap(([a, one], i) =>
+          badges
+            .slice(i + 1)
+            .filter(([b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+            .map(([, other]) => `${one} and ${other}`),
+        );
+      }),
+    );
+    assert.deepEqual(meet, []);
     // Nor do a server's words reach out of its pane.
     const out = await side.page.evaluate(() =>
       [...document.querySelectorAll('.side-stage .label text')]
