@@ -25,15 +25,24 @@ const MARK: &str = "zebu.damage";
 /// In front of the names of files that were set aside.
 const ASIDE: &str = "damaged.";
 
-/// Whether the folder of snapshots is marked as one that has lost something.
-pub fn is_marked(snapshot_dir: &Path) -> bool {
-    snapshot_dir.join(MARK).exists()
+/// Whether a folder is marked as one that has lost something.
+pub fn is_marked(dir: &Path) -> bool {
+    dir.join(MARK).exists()
 }
 
-/// Everything is durable again.
-pub fn unmark(snapshot_dir: &Path) -> Result<(), FileError> {
-    files::remove(&snapshot_dir.join(MARK))?;
-    files::sync_dir(snapshot_dir)
+/// Marks a folder, durably. A start finds damage and marks the folder of snapshots; who takes something off a log by
+/// hand marks the folder that it is in.
+pub fn mark(dir: &Path, fact: &str) -> Result<(), FileError> {
+    files::write_whole(&dir.join(MARK), format!("{fact}\n").as_bytes())
+}
+
+/// Everything is durable again, or this server stands alone: then what is there is all there is.
+pub fn unmark(snapshot_dir: &Path, log_dir: &Path) -> Result<(), FileError> {
+    for dir in [snapshot_dir, log_dir].into_iter().filter(|dir| is_marked(dir)) {
+        files::remove(&dir.join(MARK))?;
+        files::sync_dir(dir)?;
+    }
+    Ok(())
 }
 
 /// Keeps a file under another name, for whoever wants to know what happened to it.
@@ -61,11 +70,11 @@ pub fn recover_in_ensemble(
         files::sync_dir(file.parent().unwrap_or(Path::new(".")))?;
     }
     let found = match recover(dirs, metrics, Standing::Ensemble) {
-        Ok(found) if is_marked(&dirs.snapshots) => {
+        Ok(found) if is_marked(&dirs.snapshots) || is_marked(&dirs.logs) => {
             let last = found.entries.last().map_or(found.snapshot, |(zxid, _)| *zxid);
             warn!(
-                "{}: an earlier start found damage, and what was lost is not back yet",
-                dirs.snapshots.join(MARK).display()
+                "{MARK} in {}: damage was found, or something was taken off the log, and it is not back yet",
+                dirs.snapshots.display()
             );
             let (accepted, current) = (found.accepted, found.current);
             Recovered { accepted, current, memory: Memory::lost(last), ..Recovered::empty() }
@@ -109,7 +118,7 @@ fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryErr
         Some(last) if epochs.is_some() && dirs.parted.is_none() => Memory::Damaged { last },
         _ => Memory::lost(known),
     };
-    files::write_whole(&dirs.snapshots.join(MARK), format!("{}\n", damage.fact()).as_bytes())?;
+    mark(&dirs.snapshots, &damage.fact())?;
     if dirs.parted.is_some() {
         // From here on the mark of damage says what is missing; what is written now is in the folders as they are.
         dirs.mark_anew()?;

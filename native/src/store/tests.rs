@@ -75,7 +75,12 @@ impl Disk {
 
     fn storage(&self) -> (Storage, Receiver<Input>) {
         let (deliver, said) = channel();
-        let settings = Settings {
+        let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
+        (Storage::start(self.settings(), deliver).expect("a thread"), said)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
             snapshot_dir: self.dir(),
             log_dir: self.dir(),
             compression: Compression::None,
@@ -84,9 +89,7 @@ impl Disk {
             fsync_warning: Duration::from_secs(60),
             metrics: Arc::new(Metrics::new()),
             membership: None,
-        };
-        let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
-        (Storage::start(settings, deliver).expect("a thread"), said)
+        }
     }
 
     fn job(&self, upto: Zxid) -> Job {

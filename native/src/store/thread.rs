@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tracing::info;
+use tracing::{error, info};
 use zebu_core::disk::names::Compression;
 use zebu_core::effect::Record;
 use zebu_core::id::{Lsn, Zxid};
@@ -178,12 +178,19 @@ impl Executor {
             Record::CurrentEpoch(epoch) => self.write_epoch(epochs::CURRENT, epoch),
             Record::Trusted => {
                 self.log.sync()?;
-                doubt::unmark(&self.settings.snapshot_dir)
+                doubt::unmark(&self.settings.snapshot_dir, &self.settings.log_dir)
             }
-            Record::Membership(members) => match &self.settings.membership {
-                Some(files) => files.write(&members),
-                None => Ok(()),
-            },
+            Record::Membership(members) => {
+                // Who is a member stands in the history, which these files only save a start without one from asking
+                // for. They may lie where nothing can be written, and nobody has to stop for that.
+                if let Some(Err(failure)) = self.settings.membership.as_ref().map(|files| files.write(&members)) {
+                    error!(
+                        "{failure}: the members are in the data all the same, but a start with empty data would not \
+                         know of their last change. Make the folder writable; the next change is written again"
+                    );
+                }
+                Ok(())
+            }
             Record::Install { zxid, body } => {
                 info!("takes over the leader's state at {zxid}, {} KiB", body.len() >> 10);
                 let compactor = self.compactor.take();

@@ -6,7 +6,7 @@
 
 use super::{Failed, Verdict, line, show};
 use crate::store::files::{self, FileError};
-use crate::store::log;
+use crate::store::{doubt, log};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -54,6 +54,9 @@ pub(super) fn cut(out: &mut dyn Write, path: &Path, behind: Zxid, yes: bool, jso
     }
     if yes {
         keep_copy(path, &copy).map_err(text)?;
+        // First, so that no start in an ensemble ever takes what is left for all there was.
+        let fact = format!("{}: everything behind {} was taken off by hand", path.display(), show::hex(behind));
+        doubt::mark(folder, &fact).map_err(text)?;
         log::cut(path, plan.end).map_err(text)?;
     }
     if json {
@@ -62,6 +65,7 @@ pub(super) fn cut(out: &mut dyn Write, path: &Path, behind: Zxid, yes: bool, jso
         line(out, told(path, behind, &plan, yes))?;
         if yes {
             line(out, format!("the file as it was is kept as {}", copy.display()))?;
+            line(out, "a server that starts with others on this folder gets everything from them before it votes")?;
         } else {
             line(out, "nothing was changed: say --yes to do it, and only if nobody can have relied on what goes")?;
         }
@@ -197,9 +201,11 @@ mod tests {
         assert!(said.contains("would remove") && said.contains("27 whole transactions, 0x3 to 0x1d"), "{said}");
         assert!(said.contains("the 1 transactions up to 0x1 stay") && said.contains("--yes"), "{said}");
         assert_eq!(fs::read(&path).expect("read"), before, "untouched");
+        assert!(!doubt::is_marked(dir.path()));
 
         let (result, said) = run(&[file, "--behind", "1", "--yes", "--json"]);
         assert_eq!(result, Ok(Verdict::Well));
+        assert!(doubt::is_marked(dir.path()), "what is left is not all there was");
         let facts: Value = serde_json::from_str(&said).expect("JSON");
         assert_eq!(
             (&facts["removedTransactions"], &facts["first"], &facts["cut"]),

@@ -88,10 +88,14 @@ fn a_torn_file_before_a_new_epoch_has_lost_something_where_there_are_others() {
     for length in [places[2] + 20, places[3] - 1, places[1] + 12] {
         fs::write(disk.log(z(1)), &file[..length]).expect("written");
         assert_eq!(in_ensemble().memory, Memory::Damaged { last: next }, "cut at {length}");
-        crate::store::doubt::unmark(&disk.dir()).expect("unmarked");
+        crate::store::doubt::unmark(&disk.dir(), &disk.dir()).expect("unmarked");
         // Alone it can be what Apache's server has left of a crash, and nobody else has more.
         assert_eq!(disk.last(), Ok(next), "cut at {length}");
     }
+    // Something was taken off by hand.
+    fs::write(disk.log(z(1)), &file).expect("written");
+    crate::store::doubt::mark(&disk.dir(), "cut").expect("marked");
+    assert_eq!(in_ensemble().memory, Memory::lost(next));
     // What Apache's server leaves inside an epoch: the torn record is in the next file.
     let (disk, file, places) = three();
     fs::write(disk.log(z(1)), &file[..places[2]]).expect("written");
@@ -100,6 +104,22 @@ fn a_torn_file_before_a_new_epoch_has_lost_something_where_there_are_others() {
     fs::write(disk.log(z(1)), &file[..places[2] + 20]).expect("written");
     let found = recover_in_ensemble(&disk.open(), &Metrics::new(), &[], true).expect("all is well");
     assert_eq!((found.memory, last(&found)), (Memory::Whole, next));
+}
+
+#[test]
+fn members_that_cant_be_written_down_stop_nobody() {
+    let (disk, ..) = three();
+    let (deliver, said) = channel();
+    let nowhere = crate::config_file::MembershipFiles::new(Path::new("/proc/zoo.cfg"), ServerId(1));
+    let settings = Settings { membership: Some(nowhere), ..disk.settings() };
+    let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
+    let storage = Storage::start(settings, deliver).expect("a thread");
+    let committed = zebu_core::config::Ensemble::parse("server.1=s1:1:2").expect("a configuration");
+    let members = Box::new(zebu_core::config::Membership { committed, proposed: None });
+    storage.store(vec![(Lsn(1), Record::Membership(members)), (Lsn(2), records([4]).remove(0))]);
+    storage.stop();
+    assert_eq!(said.try_iter().collect::<Vec<_>>(), [Input::Synced { upto: Lsn(2) }]);
+    assert_eq!(disk.last(), Ok(z(4)));
 }
 
 /// A leader's state that ends with transaction `n`.
