@@ -47,9 +47,10 @@ fn every_workload_reports_what_it_did_and_leaves_nothing() {
         (&["memory", "--znodes", "500"], "resident memory of a znode", &["create"]),
     ];
     for (arguments, figure, latencies) in cases {
-        let report = report(&[*arguments, &["-s", &to, "--pids", &pids, "--rounds", "2"]].concat());
+        let wanted = if ["idle", "memory"].contains(&arguments[0]) { "1" } else { "2" };
+        let report = report(&[*arguments, &["-s", &to, "--pids", &pids, "--rounds", wanted]].concat());
         let rounds = report["targets"][0]["rounds"].as_array().expect("rounds");
-        assert_eq!(rounds.len(), 2, "{report}");
+        assert_eq!(rounds.len().to_string(), wanted, "{report}");
         for round in rounds {
             assert!(metric(round, figure).is_number() && round["operations"].as_u64() > Some(0), "{round}");
             assert_eq!(round["errors"], serde_json::json!({}), "{arguments:?}");
@@ -67,6 +68,19 @@ fn every_workload_reports_what_it_did_and_leaves_nothing() {
     assert_eq!(counted(&["mix", "--rate", "300", "--duration", "1", "--warm-up", "0", "--connections", "3"]), 300);
     let mut client = ensemble.servers[0].client();
     assert_eq!(client.read("/zebu-bench"), None, "all is removed");
+
+    // Far beyond what a server can do: what was not sent is told, and counts with the time that it has waited.
+    let arguments = ["mix", "--rate", "400000", "--duration", "1", "--warm-up", "0", "--connections", "1", "-s", &to];
+    let report = report(&arguments);
+    let round = &report["targets"][0]["rounds"][0];
+    let unsent = round["errors"]["not sent in time"].as_u64().unwrap_or_else(|| panic!("{round}"));
+    let sent = round["operations"].as_u64().expect("a count");
+    assert!((399_990..=400_010).contains(&(sent + unsent)), "{round}");
+    let half = ["read p50", "write p50"].map(|name| metric(round, name).as_f64().expect("milliseconds"));
+    assert!(
+        unsent < sent || half.iter().all(|ms| *ms > 900.0),
+        "half of them waited longer than the load lasted: {round}"
+    );
 }
 
 #[test]
@@ -109,6 +123,8 @@ fn what_cannot_be_measured_is_said_in_words() {
         (&["mix", "-s", &closed, "--root", "bench"], "--root bench"),
         (&["mix", "-s", "no-such-host.invalid:1"], "no-such-host.invalid:1 has no address"),
         (&["mix", "-s", &closed, "--name", "a", "--name", "b"], "--name is given 2 times"),
+        (&["memory", "-s", &closed, "--rounds", "2"], "--rounds 2: this is measured once"),
+        (&["idle", "-s", &closed, "--rounds", "3"], "--rounds 3: this is measured once"),
         (&["mix", "--reads", "101"], "101"),
         (&["mix", "--rate", "0"], "from 0.01"),
         (&["mix", "-s", "a", "--compare", "a", "b"], "cannot be used with"),

@@ -42,6 +42,10 @@ impl Workload for Options {
         Ok(())
     }
 
+    fn only_once(&self) -> Option<&'static str> {
+        Some("a server that has been given znodes once uses that memory again, even if they are gone")
+    }
+
     fn round(&self, target: &Target, root: &str, progress: &Progress) -> Result<Round, BenchError> {
         let before = target.processes.resident()?;
         let cpu = target.processes.cpu_seconds()?;

@@ -73,7 +73,7 @@ struct Common {
     /// The servers' processes on this machine, for their CPU time and memory; given twice when two are compared.
     #[arg(long, global = true, value_name = "PID,…")]
     pids: Vec<String>,
-    /// How often each target is measured. Without it once, or five times when two are compared.
+    /// How often each target is measured. Without it once, or five times when two are compared; `memory` and `idle` once.
     #[arg(long, global = true, value_name = "N", value_parser = workload::at_least_one)]
     rounds: Option<usize>,
     /// Write everything as JSON to this file; - for standard output, without the table then.
@@ -165,7 +165,16 @@ fn measure(args: &Args) -> Result<(), BenchError> {
         return Err(BenchError::Options(why));
     }
     let targets = targets(common)?;
-    let rounds = common.rounds.unwrap_or(if targets.len() > 1 { 5 } else { 1 });
+    let rounds = match (common.rounds, workload.only_once()) {
+        (Some(rounds @ 2..), Some(why)) => {
+            let why = format!("--rounds {rounds}: this is measured once, on servers that were started for it: {why}");
+            return Err(BenchError::Options(why));
+        }
+        (_, Some(_)) => 1,
+        (Some(rounds), None) => rounds,
+        (None, None) if targets.len() > 1 => 5,
+        (None, None) => 1,
+    };
     let mut progress = Progress::new(rounds * targets.len());
     for target in &targets {
         progress.say(format!("{}: prepares", target.name));

@@ -118,6 +118,10 @@ impl Workload for Idle {
         Ok(())
     }
 
+    fn only_once(&self) -> Option<&'static str> {
+        Some("a server that has had sessions once uses that memory again, even if they are gone")
+    }
+
     fn round(&self, target: &Target, _: &str, progress: &Progress) -> Result<Round, BenchError> {
         let before = target.processes.resident()?;
         let mut pool = Pool::new()?;

@@ -39,8 +39,8 @@ impl Options {
             request.put(xid, 0, &mut connection.out);
             pool.flush(n)?;
         }
-        let (mut refused, mut missing) = (None, self.watchers);
-        wait_for(pool, &mut missing, "watches to be set", &mut |reply_xid, err| {
+        let mut refused = None;
+        wait_for(pool, self.watchers, "watches to be set", &mut |reply_xid, err, _| {
             if err != 0 {
                 refused = Some(err);
             }
@@ -56,17 +56,16 @@ impl Options {
     }
 }
 
-/// Reads until nothing is missing; `counts` says of an xid and an error's code whether they were waited for. When each
-/// came.
+/// Reads until nothing is missing; `counts` says of an xid and an error's code, and when they came, whether they were
+/// waited for.
 fn wait_for(
     pool: &mut Pool,
-    missing: &mut usize,
+    mut missing: usize,
     what: &str,
-    counts: &mut dyn FnMut(i32, i32) -> bool,
-) -> Result<Vec<Instant>, BenchError> {
+    counts: &mut dyn FnMut(i32, i32, Instant) -> bool,
+) -> Result<(), BenchError> {
     let deadline = Instant::now() + PATIENCE;
-    let mut came = Vec::with_capacity(*missing);
-    while *missing > 0 {
+    while missing > 0 {
         if Instant::now() > deadline {
             let what = format!("{what}: {missing} are missing");
             return Err(BenchError::Silence { what, seconds: PATIENCE.as_secs() });
@@ -74,14 +73,13 @@ fn wait_for(
         for n in pool.wait(Some(deadline))? {
             let now = Instant::now();
             pool.read(n, &mut |reply| {
-                if counts(reply.xid, reply.err) {
-                    *missing = missing.saturating_sub(1);
-                    came.push(now);
+                if counts(reply.xid, reply.err, now) {
+                    missing = missing.saturating_sub(1);
                 }
             })?;
         }
     }
-    Ok(came)
+    Ok(())
 }
 
 impl Workload for Options {
@@ -98,9 +96,10 @@ impl Workload for Options {
 
     fn round(&self, target: &Target, root: &str, progress: &Progress) -> Result<Round, BenchError> {
         let path = Options::path(root);
-        let mut writer = target.session()?;
+        // The last one writes. It does not wait for its answer alone: a server may tell of a change before it answers.
+        let writer = self.watchers;
         let mut pool = Pool::new()?;
-        pool.open(target, self.watchers)?;
+        pool.open(target, self.watchers + 1)?;
         let get = Template::fixed(&Request::GetData { path: path.clone(), watch: true });
         if self.persistent {
             let mode = AddWatchMode::PersistentRecursive;
@@ -116,10 +115,25 @@ impl Workload for Options {
                 self.arm(&mut pool, &get)?;
             }
             let data = Some(Bytes::from(change.to_string()));
+            let set = Template::fixed(&Request::SetData { path: path.clone(), data, version: -1 });
+            let connection = pool.connection(writer)?;
+            let set_xid = connection.next_xid();
+            set.put(set_xid, 0, &mut connection.out);
             let changed = Instant::now();
-            writer.must("change a znode", &Request::SetData { path: path.clone(), data, version: -1 }, &[])?;
-            let mut missing = self.watchers;
-            let came = wait_for(&mut pool, &mut missing, "events", &mut |reply_xid, _| reply_xid == xid::EVENT)?;
+            pool.flush(writer)?;
+            let (mut came, mut refused) = (Vec::with_capacity(self.watchers), None);
+            wait_for(&mut pool, self.watchers + 1, "events", &mut |reply_xid, err, now| {
+                if reply_xid == xid::EVENT {
+                    came.push(now);
+                } else if reply_xid == set_xid && err != 0 {
+                    refused = Some(err);
+                }
+                reply_xid == xid::EVENT || reply_xid == set_xid
+            })?;
+            if let Some(code) = refused {
+                let host = format!("connection {writer}");
+                return Err(BenchError::Refused { host, what: "change a znode", error: error_name(code) });
+            }
             for at in &came {
                 delays.saturating_record(at.duration_since(changed).as_micros() as u64);
             }
@@ -140,8 +154,7 @@ impl Workload for Options {
             }
         }
         round.add_usage(target, cpu)?;
-        workload::close_all(&mut pool, self.watchers)?;
-        writer.close()?;
+        workload::close_all(&mut pool, self.watchers + 1)?;
         Ok(round)
     }
 

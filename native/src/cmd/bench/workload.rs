@@ -25,6 +25,11 @@ pub trait Workload {
     /// The target does not let it.
     fn prepare(&self, target: &Target, root: &str, progress: &Progress) -> Result<(), BenchError>;
 
+    /// Why it is measured once only, if it is.
+    fn only_once(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Measures once.
     ///
     /// # Errors
