@@ -106,7 +106,8 @@ fn collect(wasm: &Path) -> Result<Files> {
         match asset {
             Asset::Program => {}
             Asset::Style(href) => {
-                let bytes = read(&source.join(href))?;
+                let text = without_comments(&crate::read_text(&source.join(href))?);
+                let bytes = without_indentation(&text).into_bytes();
                 let name = hashed(base_name(href), &bytes);
                 styles.insert(href.clone(), name.clone());
                 files.insert(name, bytes);
@@ -137,7 +138,8 @@ fn program(wasm: &Path, files: &mut Files) -> Result<String> {
         .context("wasm-bindgen cannot read the compiled lab")?;
 
     let code = read(&out.join("app_bg.wasm"))?;
-    let script = read(&out.join("app.js"))?;
+    // The generated glue has no string that goes over lines.
+    let script = without_indentation(&crate::read_text(&out.join("app.js"))?).into_bytes();
     let (code_name, script_name) = (hashed("app_bg.wasm", &code), hashed("app.js", &script));
     files.insert(code_name.clone(), code);
     files.insert(script_name.clone(), script);
@@ -147,6 +149,33 @@ fn program(wasm: &Path, files: &mut Files) -> Result<String> {
          <script type=\"module\">import init from './{script_name}'; \
          init({{ module_or_path: './{code_name}' }});</script>"
     ))
+}
+
+/// A stylesheet without its comments, and without blanks beside braces and semicolons and behind colons, which nobody who
+/// loads it reads. It has no strings with any of these.
+fn without_comments(css: &str) -> String {
+    let mut left = css;
+    let mut kept = String::with_capacity(css.len());
+    while let Some((before, comment)) = left.split_once("/*") {
+        kept.push_str(before);
+        left = comment.split_once("*/").map_or("", |(_, behind)| behind);
+    }
+    kept.push_str(left);
+    let mut lean = String::with_capacity(kept.len());
+    for part in kept.split_inclusive(['{', '}', ';']) {
+        lean.push_str(part.trim_start());
+        if part.ends_with(['{', '}']) {
+            let brace = lean.pop();
+            lean.truncate(lean.trim_end().len());
+            lean.extend(brace);
+        }
+    }
+    lean.replace(": ", ":")
+}
+
+/// The lines without what they begin with of blanks, and without empty ones.
+fn without_indentation(text: &str) -> String {
+    text.lines().map(str::trim_start).filter(|line| !line.is_empty()).fold(String::new(), |all, line| all + line + "\n")
 }
 
 /// `app.js` becomes `app.<16 hex digits of its content>.js`.
@@ -239,6 +268,19 @@ fn publish(dir: &Path, files: &Files) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_left_out() {
+        for (css, kept) in [
+            ("a { b: c; }", "a{b:c;}"),
+            ("/* one */a/* two\n three */ { }", "a{}"),
+            ("a { } /* without an end", "a{}"),
+            ("a b { c: d e;\n  f: g }\nh {}", "a b{c:d e;f:g}h{}"),
+        ] {
+            assert_eq!(without_comments(css), kept);
+        }
+        assert_eq!(without_indentation("a {\n    b;\n\n  c \n}"), "a {\nb;\nc \n}\n");
+    }
 
     #[test]
     fn a_name_carries_the_hash_of_its_content() {

@@ -19,7 +19,7 @@ use crate::prometheus_http;
 use crate::read_side::SharedRead;
 use crate::replica::{self, Outputs, Question};
 use crate::store::dir::{DirError, Dirs};
-use crate::store::doubt::{self, recover_in_ensemble};
+use crate::store::doubt::recover_in_ensemble;
 use crate::store::purge::purge;
 use crate::store::recovery::{RecoveryError, Standing, recover};
 use crate::store::snapshots::LastSnapshot;
@@ -124,9 +124,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
     let dirs = Dirs::open(&cfg.data_dir, &cfg.data_log_dir, cfg.id)?;
     let metrics = Arc::new(Metrics::new());
     let recovered = if cfg.standalone {
-        let found = recover(&dirs, &metrics, Standing::Alone)?;
-        doubt::unmark(&dirs.snapshots, &dirs.logs).map_err(RecoveryError::from)?;
-        found
+        recover(&dirs, &metrics, Standing::Alone)?
     } else {
         let initialize = [cfg.data_log_dir.join("initialize"), cfg.data_dir.join("initialize")];
         recover_in_ensemble(&dirs, &metrics, &initialize, cfg.autocreate)?

@@ -131,7 +131,7 @@ impl MembershipFiles {
     }
 
     /// Makes the files say this, durably; whatever a crash leaves says either this or what stood there before, with the
-    /// proposal.
+    /// proposal. A server goes on where that fails: a start reads its history too, and whatever is newer there counts.
     ///
     /// # Errors
     /// A file can't be written.

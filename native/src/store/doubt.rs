@@ -36,7 +36,7 @@ pub fn mark(dir: &Path, fact: &str) -> Result<(), FileError> {
     files::write_whole(&dir.join(MARK), format!("{fact}\n").as_bytes())
 }
 
-/// Everything is durable again, or this server stands alone: then what is there is all there is.
+/// Everything is durable again.
 pub fn unmark(snapshot_dir: &Path, log_dir: &Path) -> Result<(), FileError> {
     for dir in [snapshot_dir, log_dir].into_iter().filter(|dir| is_marked(dir)) {
         files::remove(&dir.join(MARK))?;
@@ -72,9 +72,11 @@ pub fn recover_in_ensemble(
     let found = match recover(dirs, metrics, Standing::Ensemble) {
         Ok(found) if is_marked(&dirs.snapshots) || is_marked(&dirs.logs) => {
             let last = found.entries.last().map_or(found.snapshot, |(zxid, _)| *zxid);
+            let marked = if is_marked(&dirs.snapshots) { &dirs.snapshots } else { &dirs.logs };
             warn!(
-                "{MARK} in {}: damage was found, or something was taken off the log, and it is not back yet",
-                dirs.snapshots.display()
+                "{}: damage was found, or something was taken off the log, and it is not back yet. Only if this server \
+                 stood alone then, and nobody else has any of its data, remove that file",
+                marked.join(MARK).display()
             );
             let (accepted, current) = (found.accepted, found.current);
             Recovered { accepted, current, memory: Memory::lost(last), ..Recovered::empty() }

@@ -36,7 +36,7 @@ struct Begun {
 
 fn finish(snapshot_dir: &Path, log_dir: &Path, state: &Begun) -> Result<(), FileError> {
     // What is damaged is kept for whoever wants to know what happened to it.
-    let aside = doubt::is_marked(snapshot_dir);
+    let aside = doubt::is_marked(snapshot_dir) || doubt::is_marked(log_dir);
     let keep = !aside && replaced::begin(snapshot_dir, log_dir, state.zxid)?;
     for dir in [log_dir, snapshot_dir] {
         for (_, old) in files::data_files(dir)? {

@@ -7,7 +7,7 @@
 pub mod compactor;
 pub mod dir;
 pub mod doubt;
-mod epochs;
+pub mod epochs;
 pub mod files;
 pub mod inspect;
 mod install;

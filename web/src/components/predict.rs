@@ -42,7 +42,8 @@ impl Asked {
     }
 }
 
-/// The question that belongs to this moment: that of this passage, or of the one before with its answer.
+/// The question that belongs to this moment: that of this passage, or of one of the two before. The passage behind the
+/// question shows what happens; its answer stands beside the next one, so that nobody reads it before it is seen.
 pub fn asked(state: &State) -> Option<Asked> {
     let scenario = state.lesson()?;
     let (here, _) = state.timeline().driver().chapter()?;
@@ -50,9 +51,15 @@ pub fn asked(state: &State) -> Option<Asked> {
     let steps = scenario.steps.get(..=here)?;
     let (step, predict) = steps.iter().enumerate().rev().find_map(|(i, s)| Some((i, s.predict.as_ref()?)))?;
     let passages = steps.iter().skip(step + 1).filter(|s| s.note.is_some()).count();
-    if passages > 1 {
+    if passages > 2 {
         return None;
     }
+    // Where the next passage asks something itself, there is no later moment.
+    let asks_next = || {
+        let mut behind = scenario.steps.iter().skip(here + 1);
+        behind.find(|s| s.note.is_some()).is_some_and(|s| s.predict.is_some())
+    };
+    let is_shown = over || passages == 2 || (passages == 1 && asks_next());
     let t = &state.texts;
     Some(Asked {
         scenario: scenario.name.clone(),
@@ -61,7 +68,7 @@ pub fn asked(state: &State) -> Option<Asked> {
         choices: predict.choices.iter().map(|c| own(t, c)).collect(),
         answer: predict.answer,
         chosen: state.desk.answers.get(&(scenario.name.clone(), step)).copied(),
-        truth: (passages == 1 || over).then(|| (predict.answer, own(t, &predict.because))),
+        truth: is_shown.then(|| (predict.answer, own(t, &predict.because))),
     })
 }
 

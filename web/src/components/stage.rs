@@ -92,7 +92,7 @@ fn link_note(t: &Texts, l: &Link, troubles: &Troubles) -> Option<Html> {
     let notes = [("fl.note.jitter", jitter), ("fl.note.loss", loss), ("fl.note.copies", copies)];
     let words: Vec<String> = notes.iter().filter(|(_, n)| *n > 0).map(|(key, n)| t.fill(key, &[("n", n)])).collect();
     let text = words.join(" · ");
-    let middle = l.from.towards(l.to, 0.5);
+    let middle = l.mark;
     Some(
         html! { <text class="slow-text" text-anchor="middle" x={middle.x.to_string()} y={(middle.y + 18.0).to_string()}>{ text }</text> },
     )

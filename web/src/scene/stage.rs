@@ -124,6 +124,8 @@ pub struct Link {
     pub from: Point,
     /// Edge of `b`'s disc.
     pub to: Point,
+    /// Where it is marked as cut or slow: near its middle, beside no other server.
+    pub mark: Point,
     /// From `a` to `b`.
     pub forth: Way,
     /// From `b` to `a`.
@@ -267,18 +269,32 @@ fn links(view: &WorldView, layout: &Layout, servers: &[Server]) -> Vec<Link> {
             let reign = [(a, b), (b, a)].into_iter().find_map(|(learner, leader)| {
                 (learner.follows == Some(leader.id) && learner.shown != Shown::Down).then_some(learner.colour)
             });
-            links.push(Link {
-                a: a.id,
-                b: b.id,
-                from: a.at.towards(b.at, inset),
-                to: b.at.towards(a.at, inset),
-                forth: way(a.id, b.id),
-                back: way(b.id, a.id),
-                reign,
-            });
+            let (from, to) = (a.at.towards(b.at, inset), b.at.towards(a.at, inset));
+            let (forth, back) = (way(a.id, b.id), way(b.id, a.id));
+            let others = servers.iter().filter(|s| s.id != a.id && s.id != b.id);
+            let mark = if (forth, back) == (Way::Open, Way::Open) {
+                from.towards(to, 0.5)
+            } else {
+                mark((from, to), others, layout)
+            };
+            links.push(Link { a: a.id, b: b.id, from, to, mark, forth, back, reign });
         }
     }
     links
+}
+
+/// The point of a line nearest to its middle that is on no disc and no badge of `others`; the middle if there is none.
+fn mark<'a>((from, to): (Point, Point), others: impl Iterator<Item = &'a Server> + Clone, layout: &Layout) -> Point {
+    let (r, text) = (layout.radius, layout.text);
+    let is_free = |p: Point| {
+        let covers = |s: &Server| {
+            let (x, y) = ((p.x - s.at.x).abs(), p.y - s.at.y);
+            p.distance(s.at) < r * 1.3 || (x < text * 3.6 && (y - r).abs() < text * 1.6)
+        };
+        !others.clone().any(covers)
+    };
+    let shares = (0..=4).flat_map(|n| [0.5 - 0.06 * f64::from(n), 0.5 + 0.06 * f64::from(n)]);
+    shares.map(|share| from.towards(to, share)).find(|p| is_free(*p)).unwrap_or(from.towards(to, 0.5))
 }
 
 fn clients(views: &[ClientView], layout: &Layout) -> Vec<Client> {
@@ -339,6 +355,23 @@ mod tests {
         assert_eq!((find(2, 5).forth, find(2, 5).back), (Way::Slow(40), Way::Open));
         assert_eq!(find(1, 3).reign, Some("e2"));
         assert_eq!(find(1, 2).reign, None);
+    }
+
+    #[test]
+    fn what_marks_a_link_lies_on_no_other_server() {
+        for (width, height) in [(1152.0, 610.0), (1880.0, 520.0), (1920.0, 530.0), (776.0, 390.0), (390.0, 330.0)] {
+            let stage = Stage::new(&sample::five(), width, height);
+            let (r, text) = (stage.layout.radius, stage.layout.text);
+            for l in &stage.links {
+                let others = stage.servers.iter().filter(|s| s.id != l.a && s.id != l.b);
+                let at = mark((l.from, l.to), others.clone(), &stage.layout);
+                for s in others {
+                    let (x, y) = ((at.x - s.at.x).abs(), (at.y - s.at.y - r).abs());
+                    let on = at.distance(s.at) < r * 1.1 || (x < text * 2.8 && y < text * 0.8);
+                    assert!(!on, "{}-{} is marked on server {}, {width} x {height}", l.a, l.b, s.id);
+                }
+            }
+        }
     }
 
     #[test]

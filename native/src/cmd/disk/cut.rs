@@ -6,7 +6,7 @@
 
 use super::{Failed, Verdict, line, show};
 use crate::store::files::{self, FileError};
-use crate::store::{doubt, log};
+use crate::store::{doubt, epochs, log};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -55,8 +55,10 @@ pub(super) fn cut(out: &mut dyn Write, path: &Path, behind: Zxid, yes: bool, jso
     if yes {
         keep_copy(path, &copy).map_err(text)?;
         // First, so that no start in an ensemble ever takes what is left for all there was.
-        let fact = format!("{}: everything behind {} was taken off by hand", path.display(), show::hex(behind));
-        doubt::mark(folder, &fact).map_err(text)?;
+        if was_in_ensemble(folder).map_err(text)? {
+            let fact = format!("{}: everything behind {} was taken off by hand", path.display(), show::hex(behind));
+            doubt::mark(folder, &fact).map_err(text)?;
+        }
         log::cut(path, plan.end).map_err(text)?;
     }
     if json {
@@ -65,12 +67,24 @@ pub(super) fn cut(out: &mut dyn Write, path: &Path, behind: Zxid, yes: bool, jso
         line(out, told(path, behind, &plan, yes))?;
         if yes {
             line(out, format!("the file as it was is kept as {}", copy.display()))?;
-            line(out, "a server that starts with others on this folder gets everything from them before it votes")?;
+            if doubt::is_marked(folder) {
+                line(
+                    out,
+                    "in an ensemble a server gets everything from the others before it votes on this folder again",
+                )?;
+            }
         } else {
             line(out, "nothing was changed: say --yes to do it, and only if nobody can have relied on what goes")?;
         }
     }
     Ok(if yes { Verdict::Well } else { Verdict::Wrong })
+}
+
+/// Whether others may have what goes: there are epochs, which Apache's server has in an ensemble only; or the snapshots
+/// and with them the epochs are elsewhere, and nothing tells.
+fn was_in_ensemble(folder: &Path) -> Result<bool, FileError> {
+    let has_epochs = [epochs::ACCEPTED, epochs::CURRENT].iter().any(|name| folder.join(name).exists());
+    Ok(has_epochs || files::snapshots(folder)?.is_empty())
 }
 
 fn text(error: FileError) -> Failed {
@@ -216,6 +230,18 @@ mod tests {
         assert_eq!(left.map(|record| record.zxid).collect::<Vec<_>>(), [Zxid(1)]);
         let (result, said) = run(&[file, "--behind", "1", "--yes"]);
         assert!(result == Ok(Verdict::Well) && said.contains("nothing to cut"), "{said}");
+    }
+
+    #[test]
+    fn who_stood_alone_has_nobody_to_get_it_from() {
+        for (name, marked) in [("snapshot.0", false), ("currentEpoch", true)] {
+            let (dir, path, _) = damaged();
+            fs::write(dir.path().join("snapshot.0"), "").expect("written");
+            fs::write(dir.path().join(name), "1").expect("written");
+            let (result, said) = run(&[path.to_str().expect("text"), "--behind", "1", "--yes"]);
+            assert_eq!(result, Ok(Verdict::Well));
+            assert_eq!((doubt::is_marked(dir.path()), said.contains("before it votes")), (marked, marked), "{said}");
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ enum Action {
     /// Take off the end of a log that a server which stands alone refuses as damaged. Right only where nobody can have
     /// relied on what goes: after a power cut, that is what was never acknowledged. Never in an ensemble, where the
     /// server gets everything from the others. A copy of the file is kept beside it.
+    /// (If it is done there all the same, the server votes again only when it has everything from them.)
     Cut {
         /// The last log file of a folder that no server uses.
         #[arg(value_name = "FILE")]
