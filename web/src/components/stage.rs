@@ -148,7 +148,7 @@ fn link_line(t: &Texts, l: &Link, radius: f64, send: &Send) -> Html {
     let cut = l.forth == Way::Cut || l.back == Way::Cut;
     let both = l.forth == Way::Cut && l.back == Way::Cut;
     let slow = matches!(l.forth, Way::Slow(_)) || matches!(l.back, Way::Slow(_));
-    let middle = l.from.towards(l.to, 0.5);
+    let middle = l.mark;
     let size = (radius * 0.16).clamp(6.0, 11.0);
     html! {
         <g key={format!("{}-{}", l.a, l.b)} class={classes!("link", l.reign, cut.then_some("cut"), both.then_some("both"), slow.then_some("slow"))} role="button" tabindex="0"
