@@ -103,6 +103,9 @@ pub struct ZooCfg {
     pub autocreate: bool,
     /// `snapCount`.
     pub snap_count: u32,
+    /// `txnLogSizeLimitInKb`, in bytes; 0 for no limit. Files are read as a whole, so there is one by default, other than
+    /// in Apache's server.
+    pub log_limit: u64,
     /// `snapSizeLimitInKb`, in bytes; 0 for no limit.
     pub snap_size_limit: u64,
     /// `snapshot.compression.method`.
@@ -290,6 +293,10 @@ impl ZooCfg {
             pre_alloc: keys.number("preAllocSize", 0..=4 << 20)?.unwrap_or(65536) as u64 * 1024,
             autocreate: keys.flag("db.autocreate", true)?,
             snap_count: keys.number("snapCount", 2..=i64::from(i32::MAX))?.unwrap_or(100_000) as u32,
+            log_limit: match keys.number("txnLogSizeLimitInKb", i64::from(i32::MIN)..=1 << 40)? {
+                None => 256 << 20,
+                Some(limit) => u64::try_from(limit).unwrap_or(0) << 10,
+            },
             snap_size_limit: match keys.number("snapSizeLimitInKb", i64::from(i32::MIN)..=1 << 40)? {
                 Some(kib) => u64::try_from(kib).unwrap_or(0) << 10,
                 None => 4 << 30,

@@ -187,6 +187,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         log_dir: dirs.logs.clone(),
         compression: cfg.compression,
         pre_alloc: cfg.pre_alloc,
+        log_limit: cfg.log_limit,
         force_sync: cfg.force_sync,
         fsync_warning: cfg.fsync_warning,
         metrics: metrics.clone(),

@@ -27,11 +27,19 @@ fn defaults_are_apaches() {
     assert_eq!((cfg.id, cfg.tick_ms, cfg.min_session_ms, cfg.max_session_ms), (ServerId(1), 3000, 6000, 60_000));
     assert_eq!((cfg.max_client_cnxns, cfg.pre_alloc, cfg.snap_count), (60, 64 << 20, 100_000));
     assert_eq!((cfg.snap_size_limit, cfg.compression), (4_194_304 << 10, Compression::None));
+    assert_eq!(cfg.log_limit, 256 << 20);
     assert_eq!((cfg.commit_log_count, cfg.max_buffer, cfg.limits.outstanding), (500, 1_048_575, 1000));
     assert_eq!((cfg.client_host, cfg.client_port, cfg.purge_interval), (None, Some(2181), None));
     assert_eq!(cfg.whitelist, BTreeSet::from(["srvr"]));
     assert!(cfg.force_sync);
     assert_eq!(cfg.data_log_dir, cfg.data_dir);
+}
+
+#[test]
+fn logs_are_ended_by_size() {
+    for (line, limit) in [("", 256 << 20), ("txnLogSizeLimitInKb=100\n", 100 << 10), ("txnLogSizeLimitInKb=-1\n", 0)] {
+        assert_eq!(read(&format!("{ALONE}{line}")).expect(line).log_limit, limit);
+    }
 }
 
 #[test]
@@ -90,6 +98,7 @@ fn every_wrong_value_is_named_with_file_line_key_and_what_is_allowed() {
         ("electionAlg=0", "3"),
         ("preAllocSize=64M", "a whole number from 0 to 4194304"),
         ("snapCount=1", "a whole number from 2 to"),
+        ("txnLogSizeLimitInKb=1G", "a whole number from -2147483648 to"),
         ("snapSizeLimitInKb=4G", "a whole number from -2147483648 to"),
         ("snapshot.compression.method=gzip", "gz or snappy, or empty"),
         ("snapshot.compression.method=GZ", "gz or snappy, or empty"),

@@ -18,12 +18,14 @@ const WRITE_SIZE: usize = 1 << 20;
 /// to write along with the records, which makes it several times faster than on space that is only reserved.
 const ZEROS: usize = 1 << 20;
 
-/// Appends records, each run of the server (and each snapshot) to a new file.
+/// Appends records, each run of the server (and each snapshot, and whenever one is long enough) to a new file.
 #[derive(Debug)]
 pub struct LogWriter {
     dir: PathBuf,
     /// `preAllocSize` in bytes.
     step: u64,
+    /// A longer file is ended; 0 for no limit.
+    limit: u64,
     force_sync: bool,
     warn_above: Duration,
     file: Option<OpenLog>,
@@ -48,9 +50,9 @@ struct OpenLog {
 
 impl LogWriter {
     /// A writer that has no file yet.
-    pub fn new(dir: &Path, step: u64, force_sync: bool, warn_above: Duration) -> LogWriter {
+    pub fn new(dir: &Path, step: u64, limit: u64, force_sync: bool, warn_above: Duration) -> LogWriter {
         let (dir, buffer, zeros) = (dir.to_path_buf(), BytesMut::with_capacity(WRITE_SIZE), vec![0; ZEROS]);
-        LogWriter { dir, step, force_sync, warn_above, file: None, buffer, zeros }
+        LogWriter { dir, step, limit, force_sync, warn_above, file: None, buffer, zeros }
     }
 
     /// Adds a record; durable after [`LogWriter::sync`].
@@ -123,6 +125,9 @@ impl LogWriter {
             files::sync_dir(&self.dir)?;
         }
         log.unsynced = false;
+        if self.limit > 0 && log.position > self.limit {
+            self.file = None;
+        }
         Ok(synced)
     }
 

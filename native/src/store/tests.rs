@@ -85,6 +85,7 @@ impl Disk {
             log_dir: self.dir(),
             compression: Compression::None,
             pre_alloc: 4096,
+            log_limit: 0,
             force_sync: true,
             fsync_warning: Duration::from_secs(60),
             metrics: Arc::new(Metrics::new()),
@@ -172,6 +173,31 @@ fn what_was_synced_is_found_again_each_run_in_a_file_of_its_own() {
     let logs: Vec<_> = files::logs(&disk.dir()).expect("listed").into_iter().map(|(zxid, _)| zxid).collect();
     assert_eq!(logs, [z(1), z(6)]);
     assert_eq!(fs::metadata(disk.log(z(1))).expect("a log").len(), 16 + 4096, "Apache's size");
+}
+
+#[test]
+fn a_file_that_is_long_enough_is_ended() {
+    let disk = Disk::new();
+    assert_eq!(disk.last(), Ok(Zxid::ZERO));
+    let (deliver, said) = channel();
+    let deliver = Arc::new(move |input| deliver.send(input).expect("the test listens"));
+    let record = 13 + txn(z(1), 20).len() as u64;
+    // Longer than the limit with the third.
+    let settings = Settings { log_limit: 16 + 2 * record, ..disk.settings() };
+    let storage = Storage::start(settings, deliver).expect("a thread");
+    for (lsn, record) in (1..).map(Lsn).zip(epochs().into_iter().chain(records(1..=8))) {
+        storage.store(vec![(lsn, record)]);
+        // One by one, each with a sync of its own.
+        assert_eq!(said.recv(), Ok(Input::Synced { upto: lsn }));
+    }
+    storage.stop();
+    let logs: Vec<_> = files::logs(&disk.dir()).expect("listed").into_iter().map(|(zxid, _)| zxid).collect();
+    assert_eq!(logs, [z(1), z(4), z(7)]);
+    let found = disk.recover().expect("all is well");
+    assert_eq!((last(&found), found.entries.len()), (z(8), 8));
+    assert!(disk.compact(z(5)).expect("made"));
+    disk.run([Record::Truncate { to: z(6) }]);
+    assert_eq!(disk.last(), Ok(z(6)));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Settings {
     pub compression: Compression,
     /// `preAllocSize` in bytes, 0 for none.
     pub pre_alloc: u64,
+    /// `txnLogSizeLimitInKb` in bytes, 0 for none.
+    pub log_limit: u64,
     /// Whether `fdatasync` is really called.
     pub force_sync: bool,
     /// Slower syncs are worth a line in the log.
@@ -67,8 +69,8 @@ impl Storage {
         let queued = waiting.clone();
         let thread = std::thread::Builder::new().name("zebu-storage".into()).spawn(move || {
             let _guard = PanicGuard(deliver.clone());
-            let Settings { log_dir, pre_alloc, force_sync, fsync_warning, .. } = &settings;
-            let log = LogWriter::new(log_dir, *pre_alloc, *force_sync, *fsync_warning);
+            let Settings { log_dir, pre_alloc, log_limit, force_sync, fsync_warning, .. } = &settings;
+            let log = LogWriter::new(log_dir, *pre_alloc, *log_limit, *force_sync, *fsync_warning);
             Executor { log, settings, compactor: None, deliver, waiting: queued }.run(&queue);
         })?;
         Ok(Storage { work, waiting, thread: Some(thread) })
