@@ -34,7 +34,7 @@ SETTINGS = {
     "syncLimit": 5,
     "preAllocSize": 65536,
     "snapCount": 10_000_000,
-    "snapSizeLimitInKb": 0,
+    "snapSizeLimitInKb": 1 << 30,
     "forceSync": "yes",
     "4lw.commands.whitelist": "*",
 }
