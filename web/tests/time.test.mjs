@@ -318,7 +318,7 @@ test('S2: a trace is saved and opened again as the same; ShiViz, Mermaid and pic
 
   const other = await fresh(on);
   await other.press('Share');
-  await other.page.getByLabel('Open a trace', { exact: true }).setInputFiles({ name: 'run.json', mimeType: 'application/json', buffer: Buffer.from(trace) });
+  await other.page.getByLabel('From a file', { exact: true }).setInputFiles({ name: 'run.json', mimeType: 'application/json', buffer: Buffer.from(trace) });
   await other.page.locator('.dialog').waitFor({ state: 'detached' });
   await settled(other);
   assert.equal(await other.text('digest'), digest);
