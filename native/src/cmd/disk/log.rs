@@ -115,6 +115,10 @@ fn dump(
         if !matches!(facts.end, LogEnd::Clean { .. }) {
             eprintln!("{}: {}", path.display(), facts.end);
         }
+        // It stands among the others already, which may be many.
+        if let Some((at, zxid, error)) = &facts.no_txn {
+            eprintln!("{}: {}", path.display(), no_txn(false, *at, *zxid, error));
+        }
     }
     Ok(verdict)
 }
