@@ -106,7 +106,7 @@ fn collect(wasm: &Path) -> Result<Files> {
         match asset {
             Asset::Program => {}
             Asset::Style(href) => {
-                let text = without_comments(&crate::read_text(&source.join(href))?);
+                let text = lean_style(&crate::read_text(&source.join(href))?);
                 let bytes = without_indentation(&text).into_bytes();
                 let name = hashed(base_name(href), &bytes);
                 styles.insert(href.clone(), name.clone());
@@ -153,7 +153,7 @@ fn program(wasm: &Path, files: &mut Files) -> Result<String> {
 
 /// A stylesheet without its comments, and without blanks beside braces and semicolons and behind colons, which nobody who
 /// loads it reads. It has no strings with any of these.
-fn without_comments(css: &str) -> String {
+fn lean_style(css: &str) -> String {
     let mut left = css;
     let mut kept = String::with_capacity(css.len());
     while let Some((before, comment)) = left.split_once("/*") {
@@ -277,7 +277,7 @@ mod tests {
             ("a { } /* without an end", "a{}"),
             ("a b { c: d e;\n  f: g }\nh {}", "a b{c:d e;f:g}h{}"),
         ] {
-            assert_eq!(without_comments(css), kept);
+            assert_eq!(lean_style(css), kept);
         }
         assert_eq!(without_indentation("a {\n    b;\n\n  c \n}"), "a {\nb;\nc \n}\n");
     }
