@@ -298,6 +298,11 @@ impl TxnBody {
     /// Two bodies may lack an end: a create of ZooKeeper 3.3 has no parentCVersion (then -1 is given), a closeSession
     /// may have no body at all. Both show only by where the bytes end, so `r` must end with this transaction.
     ///
+    /// One may be another's: as a server of Apache's applies a failed multi, it writes the type of an error over those
+    /// of the members before the failing one, in the transaction itself, and leaves their bodies. So it sends it in
+    /// every later DIFF, and so it logs it if the quorum was quicker than its own disk. To its client each of them
+    /// is an error 0, and so they are here.
+    ///
     /// # Errors
     /// An unknown type, or bytes that are no such body.
     pub fn decode(type_code: i32, r: &mut Reader) -> Result<TxnBody, DecodeError> {
@@ -306,7 +311,9 @@ impl TxnBody {
 
     fn decode_nested(type_code: i32, r: &mut Reader, in_multi: bool) -> Result<TxnBody, DecodeError> {
         if type_code == ERROR {
-            return Ok(TxnBody::Error { code: r.int("error code")? });
+            let code = r.int("error code")?;
+            let marked = in_multi && r.remaining() > 0;
+            return Ok(TxnBody::Error { code: if marked { 0 } else { code } });
         }
         let unknown = DecodeError::new("transaction type", r.position(), Fault::Unknown(i64::from(type_code)));
         let op = OpCode::from_code(type_code).ok_or_else(|| unknown.clone())?;
@@ -355,7 +362,9 @@ impl TxnBody {
                     let data = r.buffer("member")?.ok_or(DecodeError::new("member", at, Fault::Null))?;
                     let mut member = Reader::new(data);
                     let txn = TxnBody::decode_nested(type_code, &mut member, true)?;
-                    member.finish("member")?;
+                    if type_code != ERROR {
+                        member.finish("member")?;
+                    }
                     Ok(txn)
                 })?;
                 TxnBody::Multi { txns }
@@ -413,5 +422,44 @@ impl Txn {
         let digest = if r.remaining() == 0 { None } else { Some(TxnDigest::decode(&mut r)?) };
         r.finish("transaction")?;
         Ok(Txn { header, body, digest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Epoch;
+    use alloc::vec;
+
+    /// What a leader of Apache's sends in a DIFF of a failed multi that it has applied.
+    #[test]
+    fn members_that_were_marked_as_errors_afterwards() {
+        let header = TxnHeader { session: SessionId(7), cxid: 1, zxid: Zxid::new(Epoch(1), 11), time_ms: 9 };
+        let digest = Some(TxnDigest { version: 2, tree: 5 });
+        let members = [
+            TxnBody::Create {
+                v2: false,
+                path: "/never".into(),
+                data: Some(Bytes::from_static(b"x")),
+                acl: vec![],
+                ephemeral: false,
+                parent_cversion: 1,
+            },
+            TxnBody::SetData { reconfig: false, path: "/a".into(), data: None, version: 3 },
+            TxnBody::Delete { container: false, path: "/a".into() },
+            TxnBody::Error { code: -103 },
+            TxnBody::Error { code: -2 },
+        ];
+        let logged = Txn { header, body: TxnBody::Multi { txns: members.to_vec() }, digest }.encode();
+        assert_eq!(Txn::decode(logged.clone()).unwrap().body, TxnBody::Multi { txns: members.to_vec() });
+
+        let mut marked = logged.to_vec();
+        let mut at = TxnHeader::SIZE + 4;
+        for member in &members {
+            marked[at..at + 4].copy_from_slice(&ERROR.to_be_bytes());
+            at += 8 + member.encoded_len();
+        }
+        let txns = [0, 0, 0, -103, -2].map(|code| TxnBody::Error { code }).to_vec();
+        assert_eq!(Txn::decode(marked.into()), Ok(Txn { header, body: TxnBody::Multi { txns }, digest }));
     }
 }
