@@ -43,6 +43,9 @@ class Mixed(Ensemble):
 class MixedTest(EnsembleTest):
     """A test with an ensemble of its own, made by `of`."""
 
+    # Where trees differ, all of it is worth to be seen.
+    maxDiff = None
+
     def of(self, *kinds, **options):
         self.ensemble = Mixed(self._testMethodName, kinds, **options)
         self.addCleanup(self.ensemble.close)
@@ -75,6 +78,12 @@ class MixedTest(EnsembleTest):
             shown = {path: (trees[first].get(path), trees[other].get(path)) for path in sorted(differing)[:5]}
             self.assertEqual(shown, {}, f"server {first} and server {other} differ in {len(differing)} znodes")
         return len(trees[first])
+
+    def wrong_digests(self):
+        """How often each server's tree was not as its leader foretold, where that happened; since it was started."""
+        servers = self.ensemble.servers.values()
+        counts = {f"{kind_of(server)} {server.id}": server.monitored()["zk_digest_mismatches_count"] for server in servers}
+        return {name: count for name, count in counts.items() if count != "0"}
 
 
 def tree_of(ensemble, server):

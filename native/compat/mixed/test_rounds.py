@@ -12,6 +12,7 @@ from collections import Counter
 from mixed import MixedTest, kind_of
 
 from load import Load
+from mixture import Mixture
 
 ROUNDS = int(os.environ.get("ZEBU_MIXED_ROUNDS", "20"))
 SEED = int(os.environ.get("ZEBU_MIXED_SEED", "1"))
@@ -19,35 +20,33 @@ SEED = int(os.environ.get("ZEBU_MIXED_SEED", "1"))
 
 class Rounds(MixedTest):
     def rounds(self, *kinds):
-        ensemble = self.led_by_the_last(*kinds)
+        ensemble = self.led_by_the_last(*kinds, extendedTypesEnabled="true")
         chance = random.Random(SEED)
         leading, killed = Counter(), Counter()
-        load = Load(ensemble)
-        # What a plain create of names does not touch.
-        client = ensemble.client(timeout=30.0)
-        client.create("/touched", b"0")
-        for number in range(ROUNDS):
+        load, mixture = Load(ensemble), Mixture(ensemble, SEED)
+        for _ in range(ROUNDS):
             load.wait_for_more(100)
+            mixture.wait_for_more(100)
             leading[kind_of(ensemble.leader())] += 1
             server = chance.choice(list(ensemble.servers.values()))
             killed[kind_of(server)] += 1
             server.kill()
             load.wait_for_more(100)
-            client.retry(client.set, "/touched", str(number).encode())
-            client.retry(client.ensure_path, f"/touched/{number}")
-            if number % 2:
-                client.retry(client.delete, f"/touched/{number - 1}")
+            mixture.wait_for_more(100)
             server.start()
             ensemble.all_serve()
         load.stop()
+        mixture.stop()
         load.check(self, ensemble)
         znodes = self.same_trees()
         print(
             f"\n{' '.join(kinds)}: {ROUNDS} kills ({dict(killed)}), led by {dict(leading)}; {load.count()} writes "
-            f"acknowledged, {load.failed} with unknown outcome; {znodes} znodes equal on all",
+            f"acknowledged, {load.failed} with unknown outcome; {mixture}; {znodes} "
+            f"znodes equal on all",
             file=sys.stderr,
         )
-        self.assertEqual(ensemble.log_lines("does not match", "Diverged", "diverged"), [])
+        self.assertEqual(mixture.errors() - {"ConnectionLoss", "SessionExpiredError"}, set())
+        self.assertEqual(self.wrong_digests(), {})
 
     def test_two_of_apache_and_a_zebu_that_leads(self):
         self.rounds("apache", "apache", "zebu")
@@ -65,21 +64,24 @@ class Rounds(MixedTest):
 class Observers(MixedTest):
     def observer(self, *kinds):
         """The last one observes: what was written before it came, and afterwards."""
-        ensemble = self.of(*kinds, observers=1)
+        ensemble = self.of(*kinds, observers=1, extendedTypesEnabled="true")
         observer = ensemble[len(kinds)]
         self.assertEqual(observer.mode(), "observer")
-        load = Load(ensemble)
+        load, mixture = Load(ensemble), Mixture(ensemble)
         load.wait_for_more(300)
         observer.kill()
         load.wait_for_more(3000)
+        mixture.wait_for_more(300)
         observer.start()
         ensemble.all_serve()
         load.wait_for_more(300)
         through = ensemble.client(observer)
         self.assertEqual(through.create("/through", b"x", ephemeral=True), "/through")
         load.stop()
+        mixture.stop()
         load.check(self, ensemble)
         self.same_trees()
+        self.assertEqual(self.wrong_digests(), {})
 
     def test_a_zebu_observes_apache(self):
         self.observer("apache", "apache", "apache", "zebu")

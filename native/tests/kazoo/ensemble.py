@@ -147,6 +147,10 @@ class Server:
         pairs = (line.split(":", 1) for line in self.four_letters(word).splitlines() if ":" in line)
         return {name.strip(): value.strip() for name, value in pairs}
 
+    def monitored(self):
+        """`mntr` as a dictionary of texts."""
+        return dict(line.split("\t") for line in self.four_letters("mntr").splitlines() if "\t" in line)
+
     def mode(self):
         """`leader`, `follower`, `observer`, or nothing while the server does not serve."""
         return self.fields().get("Mode", "")

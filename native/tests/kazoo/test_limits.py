@@ -34,7 +34,7 @@ THROTTLED = -127
 
 def sessions_of(server):
     """The sessions that a server knows: those of all, and its own."""
-    found = dict(line.split("\t") for line in server.four_letters("mntr").splitlines() if "\t" in line)
+    found = server.monitored()
     return int(found["zk_global_sessions"]), int(found["zk_local_sessions"])
 
 

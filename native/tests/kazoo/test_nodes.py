@@ -38,7 +38,7 @@ class Containers(OwnEnsembleTest):
 
     def ttl_counts(self, server):
         """How many TTL nodes a server has seen come and go."""
-        found = dict(line.split("\t") for line in server.four_letters("mntr").splitlines())
+        found = server.monitored()
         return [int(found[f"zk_ttl_node_{what}_count"]) for what in ("created", "deleted")]
 
     def goes(self, path):
