@@ -99,7 +99,17 @@ pub fn run(args: Args, log: Option<&str>) -> ExitCode {
     }
 }
 
-fn start_log(filter: Option<&str>) -> Result<(), String> {
+/// This program's file, also after it was replaced by a newer one.
+fn this_program() -> Option<PathBuf> {
+    let linked = PathBuf::from("/proc/self/exe");
+    if linked.exists() { Some(linked) } else { std::env::current_exe().ok() }
+}
+
+/// Begins the log on standard error; `filter` is that of the command line.
+///
+/// # Errors
+/// The filter is none.
+pub fn start_log(filter: Option<&str>) -> Result<(), String> {
     let from_env = std::env::var("RUST_LOG").ok().filter(|v| !v.is_empty());
     let wanted = filter.map(String::from).or(from_env).unwrap_or_else(|| "info".into());
     let filter = EnvFilter::try_new(&wanted).map_err(|e| {
@@ -186,6 +196,7 @@ fn serve(args: &Args) -> Result<(), ServeError> {
         snapshot_dir: dirs.snapshots.clone(),
         log_dir: dirs.logs.clone(),
         compression: cfg.compression,
+        program: this_program(),
         pre_alloc: cfg.pre_alloc,
         log_limit: cfg.log_limit,
         force_sync: cfg.force_sync,

@@ -2,6 +2,7 @@
 //! touched, and the result is exact at its zxid.
 
 use super::files::FileError;
+use super::fold_process::{self, Outcome, Running};
 use super::recovery::{LogReader, RecoveryError, Repair};
 use super::snapshots;
 use std::path::{Path, PathBuf};
@@ -45,30 +46,31 @@ pub struct Job {
 /// A compaction that runs.
 #[derive(Debug)]
 pub struct Compactor {
-    cancelled: Arc<AtomicBool>,
+    running: Arc<Running>,
     thread: JoinHandle<()>,
 }
 
 impl Compactor {
-    /// Starts a thread that writes `snapshot.<upto>` and then says how it went; `Ok(false)` if it was cancelled.
+    /// Starts a thread that writes `snapshot.<upto>` and then says how it went; `Ok(false)` if it was cancelled. The
+    /// work is a process's of `program`, of this one, if that is given.
     pub fn start(
         job: Job,
+        program: Option<PathBuf>,
         done: impl FnOnce(Result<bool, CompactError>) + Send + 'static,
     ) -> std::io::Result<Compactor> {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let flag = cancelled.clone();
+        let running = Arc::new(Running::default());
+        let here = running.clone();
         let thread = std::thread::Builder::new().name("zebu-snapshot".into()).spawn(move || {
-            stand_back();
-            let result = compact(&job, &flag);
+            let result = compact_apart(&job, program.as_deref(), &here);
             // What is read while everything is being replaced may be anything.
-            done(if flag.load(Relaxed) { Ok(false) } else { result });
+            done(if here.cancelled.load(Relaxed) { Ok(false) } else { result });
         })?;
-        Ok(Compactor { cancelled, thread })
+        Ok(Compactor { running, thread })
     }
 
     /// Asks it to stop and waits until it has.
     pub fn cancel(self) {
-        self.cancelled.store(true, Relaxed);
+        self.running.cancel();
         // A panic there has been told already.
         let _ = self.thread.join();
     }
@@ -79,15 +81,25 @@ impl Compactor {
     }
 }
 
-/// How much less this thread is worth than those that clients wait for, as `nice` counts: a tenth of their share where
-/// there is not enough for all, so that it gets on even then.
-const NICE: i32 = 10;
-
-/// Lets other threads go first.
-fn stand_back() {
-    // To Linux each thread is a process of its own in this.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        warn!("the thread that makes snapshots can't be given a lower priority: {error}");
+/// Does it in a process of its own, or on this thread if there can't be one or it fails: then what is wrong with the
+/// files shows here.
+fn compact_apart(job: &Job, program: Option<&Path>, running: &Running) -> Result<bool, CompactError> {
+    let begun = Instant::now();
+    let outcome = program.map_or(Ok(Outcome::Nothing), |program| fold_process::make(job, program, running))?;
+    match outcome {
+        Outcome::Made(znodes) => {
+            info!("snapshot of {znodes} znodes at {} in {} ms", job.upto, begun.elapsed().as_millis());
+            Ok(true)
+        }
+        Outcome::Needless => Ok(true),
+        Outcome::Nothing if running.cancelled.load(Relaxed) => Ok(false),
+        Outcome::Nothing => {
+            if program.is_some() {
+                warn!("makes the snapshot at {} without another process: clients may have to wait longer", job.upto);
+            }
+            fold_process::stand_back();
+            compact(job, &running.cancelled)
+        }
     }
 }
 

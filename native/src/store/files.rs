@@ -1,7 +1,8 @@
 //! The few things done with files that a crash must not halve.
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use zebu_core::disk::names::{Compression, DataFile, parse};
 use zebu_core::id::Zxid;
@@ -35,6 +36,44 @@ impl FileError {
     pub fn is_full(&self) -> bool {
         matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
+}
+
+/// So much is asked of a disk at once, where a log's writes may have to wait until it is there.
+pub const AT_ONCE: usize = 256 << 10;
+
+/// Opens a file that is going to be read from its beginning to its end, and lets the system read nothing ahead. It would
+/// ask the disk for many megabytes at once, and the log's next write would have to wait for all of them: on one disk
+/// three servers that read 256 MiB each let 175 ms pass for a write, and so 5 ms.
+///
+/// # Errors
+/// It can't be opened.
+pub fn open_gently(path: &Path) -> io::Result<BufReader<File>> {
+    let file = File::open(path)?;
+    // Only advice: a file system that does not take it reads as it likes.
+    let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
+    Ok(BufReader::with_capacity(AT_ONCE, file))
+}
+
+/// A whole file's bytes, read as [`open_gently`] says.
+///
+/// # Errors
+/// It can't be read.
+pub fn read_gently(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_gently(path)?.into_inner();
+    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = vec![0; length];
+    let mut read = 0;
+    while let Some(piece) = bytes.get_mut(read..length.min(read + AT_ONCE)).filter(|piece| !piece.is_empty()) {
+        match file.read(piece) {
+            // Shorter than it was.
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 /// Makes the names in a folder durable: new, renamed and removed ones.

@@ -194,7 +194,7 @@ fn not_there(path: &Path, to: Zxid, why: &str) -> FileError {
 
 /// A whole log file's bytes.
 pub fn read(path: &Path) -> Result<Bytes, FileError> {
-    Ok(std::fs::read(path).map_err(FileError::new("can't read", path))?.into())
+    Ok(files::read_gently(path).map_err(FileError::new("can't read", path))?.into())
 }
 
 /// Cuts a file at `end`, durably.

@@ -9,6 +9,7 @@ pub mod dir;
 pub mod doubt;
 pub mod epochs;
 pub mod files;
+pub mod fold_process;
 pub mod inspect;
 mod install;
 pub mod log;

@@ -1,6 +1,6 @@
 //! Snapshot files: reading and writing them, packed or not.
 
-use super::files::{self, FileError};
+use super::files::{self, AT_ONCE, FileError};
 use super::log_file::LogFile;
 use super::packed::{Packer, unpacked};
 use bytes::Bytes;
@@ -21,9 +21,6 @@ const CANDIDATES: usize = 100;
 
 /// The most that a packed snapshot may unpack to.
 const UNPACKED_MAX: u64 = 8 << 30;
-
-/// So much of a snapshot is written at once: the log's next write has no more than that to wait for.
-const AT_ONCE: usize = 256 << 10;
 
 /// No snapshot could be used although there are some.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +105,7 @@ pub enum Unusable {
 /// What is wrong with it.
 pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, Unusable> {
     let bytes = match compression {
-        Compression::None => fs::read(path),
+        Compression::None => files::read_gently(path),
         Compression::Gzip | Compression::Snappy => unpack(path, compression),
     };
     let bytes = bytes.map_err(|error| match error.raw_os_error() {
@@ -121,7 +118,7 @@ pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, Unusable>
 
 fn unpack(path: &Path, compression: Compression) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    unpacked(BufReader::new(fs::File::open(path)?), compression).take(UNPACKED_MAX).read_to_end(&mut out)?;
+    unpacked(files::open_gently(path)?, compression).take(UNPACKED_MAX).read_to_end(&mut out)?;
     Ok(out)
 }
 
@@ -141,49 +138,59 @@ fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, Unusa
 /// becomes true before the end: then it is not, and the answer is `Ok(false)`.
 pub fn write(dir: &Path, tree: &Tree, compression: Compression, given_up: &AtomicBool) -> Result<bool, FileError> {
     let path = dir.join(names::snapshot(tree.applied(), compression));
-    write_pieces(&path, compression, given_up, |take| tree.write_file(take))
+    write_whole(&path, |file| {
+        let file = pack(file, compression, given_up, |take| tree.write_file(take))?;
+        Ok((!given_up.load(Relaxed)).then_some(file))
+    })
 }
 
 /// Writes a whole snapshot file around a body that the leader sent, as [`write`] does but under this name.
 pub fn write_around(path: &Path, body: &[u8], compression: Compression) -> Result<(), FileError> {
     let never = AtomicBool::new(false);
-    write_pieces(path, compression, &never, |take| take(SnapshotWriter::around(body, None::<SnapshotDigest>)))?;
+    let pieces = |take: &mut dyn FnMut(Bytes)| take(SnapshotWriter::around(body, None::<SnapshotDigest>));
+    write_whole(path, |file| pack(file, compression, &never, pieces).map(Some))?;
     Ok(())
 }
 
-fn write_pieces(
+/// Has a file filled that is then there under this name, durably and at once. If it is not given back, there is none,
+/// and the answer is `Ok(false)`.
+pub(super) fn write_whole(
     path: &Path,
-    compression: Compression,
-    given_up: &AtomicBool,
-    pieces: impl FnOnce(&mut dyn FnMut(Bytes)),
+    fill: impl FnOnce(Growing) -> io::Result<Option<Growing>>,
 ) -> Result<bool, FileError> {
     let beside = files::beside(path);
     // A leftover of an earlier try.
     files::remove(&beside)?;
     let file = LogFile::create(&beside, true).map_err(FileError::new("can't create", &beside))?;
-    let file = BufWriter::with_capacity(AT_ONCE, Growing { file, length: 0 });
-    let written = Packer::new(file, compression).and_then(|mut packer| {
-        let mut result = Ok(());
-        pieces(&mut |piece| {
-            if result.is_ok() && !given_up.load(Relaxed) {
-                result = packer.write_all(&piece);
-            }
-        });
-        result.and_then(|()| packer.finish())?.into_inner().map_err(io::IntoInnerError::into_error)
-    });
-    let Growing { file, length } = written.map_err(FileError::new("can't write", &beside))?;
-    if given_up.load(Relaxed) {
-        drop(file);
+    let filled = fill(Growing { file, length: 0 });
+    let Some(Growing { file, length }) = filled.map_err(FileError::new("can't write", &beside))? else {
         files::remove(&beside)?;
         return Ok(false);
-    }
+    };
     file.end(length).map_err(FileError::new("can't sync", &beside))?;
     files::rename(&beside, path)?;
     Ok(true)
 }
 
+/// Packs pieces, until it is given up.
+pub(super) fn pack<W: Write>(
+    out: W,
+    compression: Compression,
+    given_up: &AtomicBool,
+    pieces: impl FnOnce(&mut dyn FnMut(Bytes)),
+) -> io::Result<W> {
+    let mut packer = Packer::new(BufWriter::with_capacity(AT_ONCE, out), compression)?;
+    let mut result = Ok(());
+    pieces(&mut |piece| {
+        if result.is_ok() && !given_up.load(Relaxed) {
+            result = packer.write_all(&piece);
+        }
+    });
+    result.and_then(|()| packer.finish())?.into_inner().map_err(io::IntoInnerError::into_error)
+}
+
 /// A file and how much of it there is.
-struct Growing {
+pub(super) struct Growing {
     file: LogFile,
     length: u64,
 }

@@ -1,5 +1,6 @@
 //! Whole stores: what a start makes of files that a crash, a rotting disk or Apache's server left.
 
+mod apart;
 mod kinds;
 mod loss;
 
@@ -84,6 +85,7 @@ impl Disk {
             snapshot_dir: self.dir(),
             log_dir: self.dir(),
             compression: Compression::None,
+            program: None,
             pre_alloc: 4096,
             log_limit: 0,
             force_sync: true,

@@ -28,6 +28,8 @@ pub struct Settings {
     pub log_dir: PathBuf,
     /// How snapshots are packed.
     pub compression: Compression,
+    /// The program that makes them, in a process of its own: this one. Without it a thread does.
+    pub program: Option<PathBuf>,
     /// `preAllocSize` in bytes, 0 for none.
     pub pre_alloc: u64,
     /// `txnLogSizeLimitInKb` in bytes, 0 for none.
@@ -232,7 +234,7 @@ impl Executor {
             compression: self.settings.compression,
         };
         let (metrics, begun) = (self.settings.metrics.clone(), Instant::now());
-        let compactor = Compactor::start(job, move |result| match result {
+        let compactor = Compactor::start(job, self.settings.program.clone(), move |result| match result {
             Ok(true) => {
                 metrics.disk.lock().snapshottime.took(begun.elapsed());
                 deliver(Input::Compacted { upto });

@@ -2,12 +2,16 @@
 
 use super::{Failed, Verdict, end, files_among, line, progress, show};
 use crate::cmd::cli::show::{acl_json, data_json};
-use crate::store::files;
+use crate::cmd::serve::start_log;
+use crate::store::compactor::Job;
 use crate::store::inspect::SnapshotFacts;
+use crate::store::{files, fold_process};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use zebu_core::disk::names::{self, Compression, DataFile};
+use zebu_core::id::Zxid;
 use zebu_core::tree::{Node, Tree};
 
 /// Snapshots, Zebu's and Apache's, compressed ones too.
@@ -49,6 +53,26 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// What a server has its snapshots made with: writes to standard output, not for a terminal.
+    #[command(hide = true)]
+    Fold {
+        /// The name that the file is going to have.
+        #[arg(value_name = "NAME", value_parser = snapshot_name)]
+        name: (Zxid, Compression),
+        /// Where snapshots are.
+        #[arg(value_name = "FOLDER")]
+        snapshots: PathBuf,
+        /// Where the log is.
+        #[arg(value_name = "FOLDER")]
+        logs: PathBuf,
+    },
+}
+
+fn snapshot_name(name: &str) -> Result<(Zxid, Compression), String> {
+    match names::parse(name) {
+        Some(DataFile::Snapshot(zxid, compression)) => Ok((zxid, compression)),
+        _ => Err(format!("{name:?} is no snapshot's name: give snapshot.100000001, say, or snapshot.100000001.gz")),
+    }
 }
 
 /// Runs it.
@@ -61,6 +85,11 @@ pub(super) fn execute(out: &mut dyn Write, args: Args) -> Result<Verdict, Failed
         Action::Dump { path, json } => dump(out, &path, json),
         Action::Verify { paths, json } => verify(out, &paths, json),
         Action::Diff { one, other, json } => diff(out, &one, &other, json),
+        Action::Fold { name: (upto, compression), snapshots, logs } => {
+            start_log(Some("warn"))?;
+            let job = Job { snapshot_dir: snapshots, log_dir: logs, upto, compression };
+            fold_process::run(out, &job).map(|()| Verdict::Well).map_err(|e| e.to_string())
+        }
     }
 }
 
