@@ -17,6 +17,7 @@ class Migration(MixedTest):
         order = [server for server in ensemble.servers.values() if server is not leader] + [leader]
         for server in order:
             load.wait_for_more(200)
+            self.assertEqual(self.wrong_digests(), {})
             server.stop()
             become(server, kind)
             server.start()

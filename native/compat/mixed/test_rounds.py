@@ -30,6 +30,9 @@ class Rounds(MixedTest):
             leading[kind_of(ensemble.leader())] += 1
             server = chance.choice(list(ensemble.servers.values()))
             killed[kind_of(server)] += 1
+            # A server that has stopped itself would not be noticed any more.
+            self.assertTrue(server.alive())
+            self.assertEqual(self.wrong_digests(), {})
             server.kill()
             load.wait_for_more(100)
             mixture.wait_for_more(100)

@@ -1,7 +1,7 @@
 //! Folding an old snapshot and the log above it into a new snapshot, from files alone: the living tree is never
 //! touched, and the result is exact at its zxid.
 
-use super::files::FileError;
+use super::files::{FileError, Haste};
 use super::fold_process::{self, Outcome, Running};
 use super::recovery::{LogReader, RecoveryError, Repair};
 use super::snapshots;
@@ -112,7 +112,7 @@ pub fn compact(job: &Job, cancelled: &AtomicBool) -> Result<bool, CompactError> 
         if !snapshots::write(snapshot_dir, &tree, *compression, cancelled)? {
             return Ok(false);
         }
-        info!("snapshot of {} znodes at {upto} in {} ms", tree.len(), begun.elapsed().as_millis());
+        info!("snapshot of {} znodes at {upto} in {} ms, by a thread", tree.len(), begun.elapsed().as_millis());
     }
     Ok(true)
 }
@@ -132,7 +132,7 @@ pub fn fold(
     upto: Zxid,
     cancelled: &AtomicBool,
 ) -> Result<Option<Folded>, CompactError> {
-    let base = snapshots::newest(snapshot_dir).map_err(RecoveryError::from)?;
+    let base = snapshots::newest(snapshot_dir, Haste::BesideALog).map_err(RecoveryError::from)?;
     let Some((from, mut tree)) = base else {
         return Err(RecoveryError::NoSnapshot { log: log_dir.into() }.into());
     };

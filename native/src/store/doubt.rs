@@ -7,7 +7,7 @@
 
 use super::dir::Dirs;
 use super::epochs;
-use super::files::{self, FileError};
+use super::files::{self, FileError, Haste};
 use super::recovery::{RecoveryError, Standing, recover};
 use super::{install, log};
 use crate::metrics::Metrics;
@@ -107,7 +107,7 @@ fn salvage(dirs: &Dirs, damage: &RecoveryError) -> Result<Recovered, RecoveryErr
     let snapshot = files::snapshots(&dirs.snapshots)?.last().map_or(Zxid::ZERO, |(zxid, ..)| *zxid);
     let mut logs = Vec::new();
     for (first, path) in files::logs(&dirs.logs)? {
-        logs.push((first, log::read(&path)?));
+        logs.push((first, log::read(&path, Haste::Alone)?));
     }
     let mut epochs = epochs::known(&dirs.snapshots);
     let Survey { known, end } = survey(snapshot, logs, epochs);

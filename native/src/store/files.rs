@@ -41,38 +41,51 @@ impl FileError {
 /// So much is asked of a disk at once, where a log's writes may have to wait until it is there.
 pub const AT_ONCE: usize = 256 << 10;
 
-/// Opens a file that is going to be read from its beginning to its end, and lets the system read nothing ahead. It would
-/// ask the disk for many megabytes at once, and the log's next write would have to wait for all of them: on one disk
-/// three servers that read 256 MiB each let 175 ms pass for a write, and so 5 ms.
+/// Who else waits for the disk while a file is read from its beginning to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// Nobody.
+    Alone,
+    /// A server's log. The system may not read ahead then: it would ask the disk for many megabytes at once, and the
+    /// log's next write would have to wait for all of them. On one disk three servers that read 256 MiB each let 175 ms
+    /// pass for a write, and so 5 ms.
+    BesideALog,
+}
+
+/// Opens a file to be read from its beginning to its end.
 ///
 /// # Errors
 /// It can't be opened.
-pub fn open_gently(path: &Path) -> io::Result<BufReader<File>> {
+pub fn open(path: &Path, haste: Haste) -> io::Result<BufReader<File>> {
     let file = File::open(path)?;
-    // Only advice: a file system that does not take it reads as it likes.
-    let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
+    if haste == Haste::BesideALog {
+        // Only advice: a file system that does not take it reads as it likes.
+        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
+    }
     Ok(BufReader::with_capacity(AT_ONCE, file))
 }
 
-/// A whole file's bytes, read as [`open_gently`] says.
+/// A whole file's bytes.
 ///
 /// # Errors
 /// It can't be read.
-pub fn read_gently(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_gently(path)?.into_inner();
+pub fn read(path: &Path, haste: Haste) -> io::Result<Vec<u8>> {
+    let mut file = open(path, haste)?.into_inner();
     let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
-    let mut read = 0;
-    while let Some(piece) = bytes.get_mut(read..length.min(read + AT_ONCE)).filter(|piece| !piece.is_empty()) {
+    let mut done = 0;
+    while let Some(piece) = bytes.get_mut(done..length.min(done + AT_ONCE)).filter(|piece| !piece.is_empty()) {
         match file.read(piece) {
             // Shorter than it was.
             Ok(0) => break,
-            Ok(count) => read += count,
+            Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(read);
+    bytes.truncate(done);
+    // A pipe says of itself that it is empty: only the end tells.
+    file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

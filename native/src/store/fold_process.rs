@@ -8,6 +8,8 @@
 use super::compactor::{CompactError, Folded, Job, fold};
 use super::files::{AT_ONCE, FileError};
 use super::snapshots;
+use bytes::Bytes;
+use nix::sys::signal::{SigSet, Signal};
 use parking_lot::Mutex;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt as _;
@@ -21,7 +23,8 @@ use zebu_core::disk::names;
 /// enough for all, so that it gets on even then.
 const NICE: i32 = 10;
 
-const UNREADABLE: &str = "the output of the process that makes a snapshot can't be read";
+/// No piece that it hands on is longer.
+const FRAME_MAX: u64 = AT_ONCE as u64;
 
 /// A snapshot that is being made, and the way to stop it.
 #[derive(Debug, Default)]
@@ -53,10 +56,12 @@ impl Running {
         Ok(output)
     }
 
-    /// Waits for the process, which has closed its output.
-    fn wait(&self) -> io::Result<Option<ExitStatus>> {
-        let child = self.child.lock().take();
-        child.map(|mut child| child.wait()).transpose()
+    /// Ends the process, which is not needed any more.
+    fn end(&self) -> io::Result<ExitStatus> {
+        let Some(mut child) = self.child.lock().take() else { return Ok(ExitStatus::default()) };
+        // It has ended by itself: as good.
+        let _ = child.kill();
+        child.wait()
     }
 }
 
@@ -78,7 +83,8 @@ pub enum Outcome {
 pub fn make(job: &Job, program: &Path, running: &Running) -> Result<Outcome, FileError> {
     let name = names::snapshot(job.upto, job.compression);
     let mut command = Command::new(program);
-    command.args(["snapshot", "fold", &name]).arg(&job.snapshot_dir).arg(&job.log_dir);
+    // A folder's name may begin with a dash.
+    command.args(["snapshot", "fold", "--", &name]).arg(&job.snapshot_dir).arg(&job.log_dir);
     // What it has to say goes where the server's log goes.
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     // An interrupt from the keyboard is the server's alone.
@@ -91,51 +97,87 @@ pub fn make(job: &Job, program: &Path, running: &Running) -> Result<Outcome, Fil
             return Ok(Outcome::Nothing);
         }
     };
-    let mut count = Vec::new();
-    if let Err(error) = output.by_ref().take(8).read_to_end(&mut count) {
-        warn!("{UNREADABLE}: {error}");
-    }
-    let Ok(znodes) = count.as_slice().try_into().map(u64::from_be_bytes) else {
-        drop(output);
-        let needless = ended_well(running) && count.is_empty();
-        return Ok(if needless { Outcome::Needless } else { Outcome::Nothing });
+    let first = read_frame(&mut output);
+    let znodes = match first.as_deref() {
+        Ok([]) => return Ok(if reap(running, true) { Outcome::Needless } else { Outcome::Nothing }),
+        Ok(count) => count.try_into().ok().map(u64::from_be_bytes),
+        Err(_) => None,
     };
-    let made = snapshots::write_whole(&job.snapshot_dir.join(name), move |mut file| {
-        let mut piece = Vec::with_capacity(AT_ONCE);
+    let Some(znodes) = znodes else {
+        reap(running, false);
+        return Ok(Outcome::Nothing);
+    };
+    let made = snapshots::write_whole(&job.snapshot_dir.join(name), |mut file| {
         loop {
-            piece.clear();
-            match output.by_ref().take(AT_ONCE as u64).read_to_end(&mut piece) {
-                Ok(0) => break,
-                Ok(_) => file.write_all(&piece)?,
-                Err(error) => {
-                    warn!("{UNREADABLE}: {error}");
-                    break;
-                }
+            match read_frame(&mut output) {
+                Ok(end) if end.is_empty() => return Ok(reap(running, true).then_some(file)),
+                Ok(piece) => file.write_all(&piece).inspect_err(|_| drop(running.end()))?,
+                Err(_) => return Ok(reap(running, false).then_some(file)),
             }
         }
-        // It ends then at the latest.
-        drop(output);
-        Ok(ended_well(running).then_some(file))
     })?;
     Ok(if made { Outcome::Made(znodes) } else { Outcome::Nothing })
 }
 
-/// Whether the process has done all that it should.
-fn ended_well(running: &Running) -> bool {
-    let status = running.wait();
-    let well = matches!(&status, Ok(Some(status)) if status.success());
-    if !well && !running.cancelled.load(Relaxed) {
+/// Ends the process, and says whether it has done all that it should; if not and nobody wanted that, also in the log.
+fn reap(running: &Running, complete: bool) -> bool {
+    let status = running.end();
+    let cancelled = running.cancelled.load(Relaxed);
+    if !complete && !cancelled {
         match status {
-            Ok(Some(status)) => warn!("the process that makes a snapshot ended with {status}"),
-            Ok(None) => {}
-            Err(error) => warn!("the process that makes a snapshot can't be waited for: {error}"),
+            Ok(status) => warn!("the process that makes a snapshot did not come to its end: {status}"),
+            Err(error) => warn!("the process that makes a snapshot did not come to its end, nor can be ended: {error}"),
         }
     }
-    well && !running.cancelled.load(Relaxed)
+    complete && !cancelled
 }
 
-/// What the process does: the number of znodes, eight bytes, and then the file's bytes; nothing at all if there is a
-/// snapshot that is as new.
+/// A piece behind its length. An empty one is the end: without it something is missing, whatever the process's exit
+/// code is (it can't be had where the server was started with SIGCHLD ignored).
+fn read_frame(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let length = u64::from(u32::from_be_bytes(length));
+    if length > FRAME_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut piece = Vec::new();
+    input.take(length).read_to_end(&mut piece)?;
+    if piece.len() as u64 == length { Ok(piece) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// The other end of [`read_frame`].
+struct Frames<'a>(&'a mut dyn Write);
+
+impl Frames<'_> {
+    fn frame(&mut self, piece: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
+        self.0.write_all(&length.to_be_bytes())?;
+        self.0.write_all(piece)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.frame(&[])?;
+        self.0.flush()
+    }
+}
+
+impl Write for Frames<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (piece, _) = bytes.split_at(bytes.len().min(AT_ONCE));
+        if !piece.is_empty() {
+            self.frame(piece)?;
+        }
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What the process does: a frame with the number of znodes, eight bytes, frames with the file's bytes, and the empty
+/// one at the end; only that if there is a snapshot that is as new.
 ///
 /// # Errors
 /// What is wrong with the files that are there.
@@ -145,6 +187,11 @@ pub fn run(out: &mut dyn Write, job: &Job) -> Result<(), CompactError> {
     if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)) {
         warn!("this process may go on for a while if its server is killed: {error}");
     }
+    // Whoever tells all of a service's processes to end means the server, which ends this one with its work in order.
+    let meant_for_the_server: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    if let Err(error) = meant_for_the_server.thread_block() {
+        warn!("this process may end before its server when both are told to: {error}");
+    }
     hand_on(out, job)
 }
 
@@ -152,13 +199,14 @@ pub fn run(out: &mut dyn Write, job: &Job) -> Result<(), CompactError> {
 pub(super) fn hand_on(out: &mut dyn Write, job: &Job) -> Result<(), CompactError> {
     let never = AtomicBool::new(false);
     let Some(Folded { tree, from }) = fold(&job.snapshot_dir, &job.log_dir, job.upto, &never)? else { return Ok(()) };
-    if from >= job.upto {
-        return Ok(());
-    }
-    let counted = out.write_all(&(tree.len() as u64).to_be_bytes());
-    let written = counted.and_then(|()| {
-        snapshots::pack(out, job.compression, &never, |take| tree.write_file(take)).and_then(Write::flush)
-    });
+    let mut frames = Frames(out);
+    let written = if from < job.upto {
+        let counted = frames.frame(&(tree.len() as u64).to_be_bytes());
+        let pieces = |take: &mut dyn FnMut(Bytes)| tree.write_file(take);
+        counted.and_then(|()| snapshots::pack(frames, job.compression, &never, pieces)).and_then(|mut out| out.end())
+    } else {
+        frames.end()
+    };
     written.map_err(FileError::new("can't hand on a snapshot of", &job.snapshot_dir))?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! code, and only says what the start would do.
 
 use super::epochs;
-use super::files::{self, FileError};
+use super::files::{self, FileError, Haste};
 use super::packed::{GZIP_MAGIC, SNAPPY_MAGIC};
 use super::recovery::{LogReader, RecoveryError, Repair};
 use super::{install, log, snapshots};
@@ -96,7 +96,7 @@ impl LogFacts {
         path: &Path,
         mut each: impl FnMut(&LogRecord, Result<&Txn, &DecodeError>) -> bool,
     ) -> Result<LogFacts, FileError> {
-        let bytes = log::read(path)?;
+        let bytes = log::read(path, Haste::BesideALog)?;
         let size = bytes.len() as u64;
         let mut scanner = LogScanner::new(bytes);
         let (mut records, mut span, mut holes, mut no_txn) = (0, None, Vec::new(), None);
@@ -161,7 +161,7 @@ impl SnapshotFacts {
     /// What is wrong with it.
     pub fn gather(path: &Path) -> Result<SnapshotFacts, String> {
         let (zxid, compression) = kind_of_snapshot(path).map_err(|e| e.to_string())?;
-        let snapshot = snapshots::open(path, compression).map_err(|e| e.to_string())?;
+        let snapshot = snapshots::open(path, compression, Haste::BesideALog).map_err(|e| e.to_string())?;
         let digest = snapshot.digest.map(|digest| (digest.zxid, digest.tree));
         let zxid = zxid.or(snapshot.last_zxid).unwrap_or(Zxid::ZERO);
         let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| e.to_string())?;
@@ -234,7 +234,7 @@ pub fn start(folders: &Folders) -> Result<StartFacts, StartError> {
     if let Some(zxid) = install::pending(&folders.snapshots)? {
         return Err(Interrupted { dir: folders.snapshots.clone(), zxid }.into());
     }
-    let base = snapshots::newest(&folders.snapshots).map_err(RecoveryError::from)?;
+    let base = snapshots::newest(&folders.snapshots, Haste::BesideALog).map_err(RecoveryError::from)?;
     let snapshot = base.as_ref().map(|(zxid, _)| *zxid);
     let mut tree = base.map_or_else(Tree::new, |(_, tree)| tree);
     let mut reader = LogReader::new(&folders.logs, snapshot)?;

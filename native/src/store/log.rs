@@ -1,6 +1,6 @@
 //! The transaction log: appending to a file of this run's own, and cutting.
 
-use super::files::{self, FileError};
+use super::files::{self, FileError, Haste};
 use super::log_file::LogFile;
 use bytes::{Bytes, BytesMut};
 use std::fs::OpenOptions;
@@ -171,7 +171,7 @@ impl LogWriter {
 
 /// Where a file ends that is cut behind `to`.
 fn cut_behind(path: &Path, to: Zxid, is_snapshot: bool) -> Result<usize, FileError> {
-    let mut records = LogScanner::new(read(path)?);
+    let mut records = LogScanner::new(read(path, Haste::Alone)?);
     let (mut end, mut reached) = (HEADER_SIZE, is_snapshot);
     for record in &mut records {
         // The first record above is as good a sign as `to` itself that nothing of what stays is missing before it.
@@ -193,8 +193,8 @@ fn not_there(path: &Path, to: Zxid, why: &str) -> FileError {
 }
 
 /// A whole log file's bytes.
-pub fn read(path: &Path) -> Result<Bytes, FileError> {
-    Ok(files::read_gently(path).map_err(FileError::new("can't read", path))?.into())
+pub fn read(path: &Path, haste: Haste) -> Result<Bytes, FileError> {
+    Ok(files::read(path, haste).map_err(FileError::new("can't read", path))?.into())
 }
 
 /// Cuts a file at `end`, durably.

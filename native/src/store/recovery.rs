@@ -3,7 +3,7 @@
 
 use super::dir::Dirs;
 use super::epochs::{self, EpochError};
-use super::files::{self, FileError};
+use super::files::{self, FileError, Haste};
 use super::marks::Parted;
 use super::snapshots::{self, SnapshotsError};
 use super::{install, log};
@@ -135,7 +135,7 @@ pub fn recover(dirs: &Dirs, metrics: &Metrics, standing: Standing) -> Result<Rec
     if let Some(zxid) = install::resume(&dirs.snapshots, &dirs.logs)? {
         info!("finished taking over the leader's state at {zxid}, which a crash had interrupted");
     }
-    let base = snapshots::newest(&dirs.snapshots)?;
+    let base = snapshots::newest(&dirs.snapshots, Haste::Alone)?;
     let with_snapshot = begun.elapsed();
     let from = base.as_ref().map(|(zxid, _)| *zxid);
     let (entries, doubt) = read_log(&dirs.logs, from, Repair::Yes)?;
@@ -272,7 +272,8 @@ impl LogReader {
         loop {
             let Some((path, scanner)) = &mut self.open else {
                 let Some(path) = self.files.pop() else { return Ok(None) };
-                let scanner = LogScanner::new(log::read(&path)?);
+                let haste = if repair == Repair::Yes { Haste::Alone } else { Haste::BesideALog };
+                let scanner = LogScanner::new(log::read(&path, haste)?);
                 self.open = Some((path, scanner));
                 continue;
             };

@@ -2,7 +2,7 @@
 //! something, if the others were given back an old backup, say. So that is kept in a folder beside, for whoever wants
 //! it: `replaced-by.<zxid>`. There is never more than one, or a server that is replaced often would fill its disk.
 
-use super::files::{self, FileError};
+use super::files::{self, FileError, Haste};
 use super::log;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn folder(dir: &Path, zxid: Zxid) -> PathBuf {
 fn last(snapshot_dir: &Path, log_dir: &Path) -> Result<Zxid, FileError> {
     let snapshot = files::snapshots(snapshot_dir)?.last().map_or(Zxid::ZERO, |(zxid, ..)| *zxid);
     let Some((_, newest)) = files::logs(log_dir)?.pop() else { return Ok(snapshot) };
-    Ok(LogScanner::new(log::read(&newest)?).last().map_or(snapshot, |record| snapshot.max(record.zxid)))
+    Ok(LogScanner::new(log::read(&newest, Haste::Alone)?).last().map_or(snapshot, |record| snapshot.max(record.zxid)))
 }
 
 /// Whether what is there has to be kept from the state at `zxid`. If so, there is a folder for it from now on, and none

@@ -1,6 +1,6 @@
 //! Snapshot files: reading and writing them, packed or not.
 
-use super::files::{self, AT_ONCE, FileError};
+use super::files::{self, AT_ONCE, FileError, Haste};
 use super::log_file::LogFile;
 use super::packed::{Packer, unpacked};
 use bytes::Bytes;
@@ -38,14 +38,14 @@ pub enum SnapshotsError {
 }
 
 /// The newest snapshot that can be used, and its zxid; `None` if there is none that looks whole.
-pub fn newest(dir: &Path) -> Result<Option<(Zxid, Tree)>, SnapshotsError> {
+pub fn newest(dir: &Path, haste: Haste) -> Result<Option<(Zxid, Tree)>, SnapshotsError> {
     let mut first_fault = None;
     let mut count = 0;
     for (zxid, compression, path) in files::snapshots(dir)?.into_iter().rev() {
         if count == CANDIDATES {
             break;
         }
-        match load(zxid, compression, &path) {
+        match load(zxid, compression, &path, haste) {
             Ok(tree) => return Ok(Some((zxid, tree))),
             // Perhaps it is good: not to be passed over.
             Err(Unusable::Unreadable(error)) => return Err(error.into()),
@@ -103,10 +103,10 @@ pub enum Unusable {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, Unusable> {
+pub fn open(path: &Path, compression: Compression, haste: Haste) -> Result<Snapshot, Unusable> {
     let bytes = match compression {
-        Compression::None => files::read_gently(path),
-        Compression::Gzip | Compression::Snappy => unpack(path, compression),
+        Compression::None => files::read(path, haste),
+        Compression::Gzip | Compression::Snappy => unpack(path, compression, haste),
     };
     let bytes = bytes.map_err(|error| match error.raw_os_error() {
         Some(_) => FileError::new("can't read", path)(error).into(),
@@ -116,15 +116,15 @@ pub fn open(path: &Path, compression: Compression) -> Result<Snapshot, Unusable>
     Snapshot::open(bytes.into()).map_err(|e| Unusable::Wrong(e.to_string()))
 }
 
-fn unpack(path: &Path, compression: Compression) -> io::Result<Vec<u8>> {
+fn unpack(path: &Path, compression: Compression, haste: Haste) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    unpacked(files::open_gently(path)?, compression).take(UNPACKED_MAX).read_to_end(&mut out)?;
+    unpacked(files::open(path, haste)?, compression).take(UNPACKED_MAX).read_to_end(&mut out)?;
     Ok(out)
 }
 
 /// Loads one; what is wrong with it otherwise.
-fn load(zxid: Zxid, compression: Compression, path: &Path) -> Result<Tree, Unusable> {
-    let snapshot = open(path, compression)?;
+fn load(zxid: Zxid, compression: Compression, path: &Path, haste: Haste) -> Result<Tree, Unusable> {
+    let snapshot = open(path, compression, haste)?;
     let digest = snapshot.digest;
     let tree = Tree::read_body(snapshot.body, zxid).map_err(|e| Unusable::Wrong(e.to_string()))?;
     // Apache's are written while the tree changes, and hold the digest of another moment.

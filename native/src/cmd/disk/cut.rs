@@ -5,7 +5,7 @@
 //! it had, or be told where its history ends.
 
 use super::{Failed, Verdict, line, show};
-use crate::store::files::{self, FileError};
+use crate::store::files::{self, FileError, Haste};
 use crate::store::{doubt, epochs, log};
 use nix::fcntl::{Flock, FlockArg};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn lock(folder: &Path) -> Result<Flock<File>, Failed> {
 }
 
 fn plan(path: &Path, behind: Zxid) -> Result<Plan, Failed> {
-    let bytes = log::read(path).map_err(text)?;
+    let bytes = log::read(path, Haste::Alone).map_err(text)?;
     let content = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut scanner = LogScanner::new(bytes);
     let (mut found, mut kept, mut whole, mut span, mut fault) = (None, 0, 0, None, None);
@@ -226,7 +226,7 @@ mod tests {
             (&json!(27), &json!("0x3"), &json!(true))
         );
         assert_eq!(fs::read(dir.path().join("uncut.log.1")).expect("kept"), before);
-        let left = LogScanner::new(log::read(&path).expect("read"));
+        let left = LogScanner::new(log::read(&path, Haste::Alone).expect("read"));
         assert_eq!(left.map(|record| record.zxid).collect::<Vec<_>>(), [Zxid(1)]);
         let (result, said) = run(&[file, "--behind", "1", "--yes"]);
         assert!(result == Ok(Verdict::Well) && said.contains("nothing to cut"), "{said}");

@@ -43,7 +43,8 @@ fn a_start_takes_the_newest_that_is_whole_whatever_its_kind() {
         let good = fs::read(&path).expect("read");
         // Whatever is used is the state of its zxid; the zxid of what is used.
         let used = |what: &str| {
-            let (zxid, tree) = snapshots::newest(&disk.dir()).expect("readable").expect("older ones are there");
+            let (zxid, tree) =
+                snapshots::newest(&disk.dir(), files::Haste::Alone).expect("readable").expect("older ones are there");
             assert_eq!(tree.digest(), digests[zxid.counter() as usize], "{kind:?}, {what}");
             zxid
         };
