@@ -6,8 +6,11 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 SIZE = 256 << 20
+# So many seconds a disk may be in use after its servers were killed.
+BUSY = 20.0
 CLONE_NEWNS = 0x00020000
 
 
@@ -80,8 +83,15 @@ class Disk:
         raise AssertionError(f"{self.image} never stands still")
 
     def remove(self):
-        if os.path.ismount(self.folder):
-            run("umount", self.folder)
+        # A process that makes a snapshot is killed with its server, but ends a moment later.
+        deadline = time.monotonic() + BUSY
+        while os.path.ismount(self.folder):
+            try:
+                run("umount", self.folder)
+            except OSError as error:
+                if "busy" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
         self.image.unlink(missing_ok=True)
         if self.folder.exists():
             self.folder.rmdir()
