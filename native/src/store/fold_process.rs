@@ -1,4 +1,4 @@
-//! Folding in a process of its own, so that it costs the server nothing but a core's idle time.
+//! Folding in a process of its own, so that what clients wait for has the server to itself.
 //!
 //! In the server's process it would share more than the cores: while it builds a tree and takes it apart again, network
 //! threads wait for the same memory map and give back, page by page, what it has freed, 20 ms at a time. It only reads
